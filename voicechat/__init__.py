@@ -1,0 +1,3 @@
+"""Talk with any realtime speech model from a terminal."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""`python -m voicechat` is `voicechat`."""
+
+from voicechat.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""The Typer application and the one place where errors become exit codes."""
+
+import sys
+
+import typer
+
+from voicechat import __version__
+from voicechat.errors import VoicechatError
+
+app = typer.Typer(
+    name="voicechat",
+    help="Talk with any realtime speech model from a terminal, on open speakers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"voicechat {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    """Talk with any realtime speech model from a terminal, on open speakers."""
+
+
+def main() -> None:
+    """Run the program: every known error is one or two lines on stderr and its documented exit code."""
+    try:
+        app()
+    except VoicechatError as error:
+        typer.echo(f"voicechat: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"  {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,143 @@
+"""What we ask of a service, in one vocabulary for every dialect. A codec turns these values into wire frames."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TurnDetection:
+    """How the service finds the user's turns. None of the fields is sent when it is None."""
+
+    kind: Literal["server", "semantic"] = "server"
+    threshold: float | None = None
+    silence_ms: int | None = None
+    prefix_ms: int | None = None
+    eagerness: str | None = None
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may call; `parameters` is a JSON schema."""
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """Everything a session is configured with. `turn` None means that the client ends the turns itself."""
+
+    instructions: str = ""
+    voice: str = ""
+    turn: TurnDetection | None = field(default_factory=TurnDetection)
+    transcribe: bool = True
+    transcription_model: str = ""
+    language: str = ""
+    speak: bool = True
+    speed: float | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    greeting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    config: SessionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class AppendAudio:
+    """s16le mono at the codec's `capabilities.input_rate_hz`."""
+
+    pcm: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAudio:
+    """What was appended so far is the user's turn. It does not ask for an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAudio:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class CreateResponse:
+    """Ask for an answer. Empty `instructions` leave the session's in force."""
+
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResponse:
+    response_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateItem:
+    """Only the first `audio_end_ms` of this item's audio were heard."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem:
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveItem:
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SendText:
+    """A text item. It does not ask for an answer."""
+
+    text: str
+    role: Literal["user", "assistant", "system"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class SendImage:
+    """An image for the next turn, PNG or JPEG bytes with their media type."""
+
+    data: bytes
+    media_type: str = "image/jpeg"
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    call_id: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Flush and end the session politely, where the dialect has a word for it."""
+
+
+Command = (
+    Configure
+    | AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | CreateResponse
+    | CancelResponse
+    | TruncateItem
+    | DeleteItem
+    | RetrieveItem
+    | SendText
+    | SendImage
+    | ToolResult
+    | Finish
+)

@@ -1,0 +1,160 @@
+"""What the views are told. Each class is one line type of the JSON view (docs/json.md): `kind` is its `type`.
+
+Text here comes from people and machines alike; a view escapes it before it reaches a terminal.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+State = Literal["idle", "listening", "thinking", "speaking"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionNotice:
+    """A session is open. `restored` is None for the first one; after a reconnect, whether the talk was put back."""
+
+    kind: ClassVar[str] = "session"
+    provider: str
+    model: str
+    voice: str
+    session_id: str = ""
+    input: str = ""
+    output: str = ""
+    aec: bool = False
+    turn: str = "server"
+    state_restored: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateNotice:
+    kind: ClassVar[str] = "state"
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class UserPartial:
+    """The user's words so far in turn number `turn`; each replaces the one before."""
+
+    kind: ClassVar[str] = "user.partial"
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTurn:
+    """The user's finished turn. `text` is "" when speech was not understood."""
+
+    kind: ClassVar[str] = "user"
+    turn: int
+    text: str
+    source: Literal["speech", "text"] = "speech"
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantPartial:
+    """The answer's words so far; each replaces the one before."""
+
+    kind: ClassVar[str] = "assistant.partial"
+    turn: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantTurn:
+    """A finished answer. `heard` is the part of `text` that was played, `heard_ms` its length in sound."""
+
+    kind: ClassVar[str] = "assistant"
+    turn: int
+    text: str
+    heard: str
+    interrupted: bool
+    heard_ms: int
+    status: str = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolNotice:
+    kind: ClassVar[str] = "tool"
+    turn: int
+    name: str
+    arguments: str
+    output: str = ""
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UsageNotice:
+    """Tokens of one response and of the session so far."""
+
+    kind: ClassVar[str] = "usage"
+    turn: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    session_input_tokens: int
+    session_output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyNotice:
+    """How fast one turn was, in milliseconds; a figure that has no meaning for this turn is None.
+
+    voice_to_voice_ms: end of the user's speech to the first sound of the answer. first_token_ms, first_audio_ms:
+    end of speech to the first text and the first audio received. interruption_ms: the user's voice to silence.
+    """
+
+    kind: ClassVar[str] = "latency"
+    turn: int
+    voice_to_voice_ms: float | None = None
+    first_token_ms: float | None = None
+    first_audio_ms: float | None = None
+    interruption_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarningNotice:
+    kind: ClassVar[str] = "warning"
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorNotice:
+    kind: ClassVar[str] = "error"
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndNotice:
+    """The last line. Counters say what was survived: nothing is dropped silently."""
+
+    kind: ClassVar[str] = "end"
+    reason: str
+    exit_code: int
+    turns: int
+    seconds: float
+    dropped_input_frames: int = 0
+    underruns: int = 0
+    ignored_events: int = 0
+    broken_frames: int = 0
+    benign_errors: int = 0
+
+
+Notice = (
+    SessionNotice
+    | StateNotice
+    | UserPartial
+    | UserTurn
+    | AssistantPartial
+    | AssistantTurn
+    | ToolNotice
+    | UsageNotice
+    | LatencyNotice
+    | WarningNotice
+    | ErrorNotice
+    | EndNotice
+)

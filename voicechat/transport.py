@@ -1,0 +1,181 @@
+"""The wire under a codec: a WebSocket, or a pair of queues inside this process.
+
+A transport moves frames (`str` or `bytes`) and knows nothing of their meaning. `connect` raises
+`HandshakeRefused` when the server answered the upgrade with an HTTP error, `ConnectionFailed` when nobody
+answered; `receive` raises `Closed` when the connection has ended, from either side.
+"""
+
+import asyncio
+import logging
+from typing import Any, Protocol
+
+from voicechat.errors import ConnectionFailed
+from voicechat.providers.base import ConnectRequest, Frame
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+
+
+class HandshakeRefused(Exception):
+    """The server answered the WebSocket upgrade with an HTTP status other than 101."""
+
+    def __init__(self, status: int, body: str = "", retry_after_s: float | None = None):
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+        self.retry_after_s = retry_after_s
+
+
+class Closed(Exception):
+    """The connection has ended. `code` is the WebSocket close code, 1006 when there was none."""
+
+    def __init__(self, code: int, reason: str = ""):
+        super().__init__(f"closed {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class Transport(Protocol):
+    async def connect(self) -> None: ...
+
+    async def send(self, frame: Frame) -> None: ...
+
+    async def receive(self) -> Frame: ...
+
+    async def close(self) -> None: ...
+
+
+class WebSocketTransport:
+    """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses."""
+
+    def __init__(self, request: ConnectRequest, *, ping_interval_s: float = 30.0, timeout_s: float = CONNECT_TIMEOUT_S):
+        self._request = request
+        self._ping_interval_s = ping_interval_s
+        self._timeout_s = timeout_s
+        self._ws: Any = None
+
+    async def connect(self) -> None:
+        from websockets.asyncio.client import connect
+        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.typing import Subprotocol
+
+        host = self._request.url.split("?")[0]
+        try:
+            self._ws = await connect(
+                self._request.url,
+                additional_headers=self._request.headers,
+                subprotocols=[Subprotocol(name) for name in self._request.subprotocols] or None,
+                max_size=None,
+                compression=None,
+                open_timeout=self._timeout_s,
+                ping_interval=self._ping_interval_s,
+                ping_timeout=15.0,
+                close_timeout=0.2,
+            )
+        except InvalidStatus as error:
+            body = (error.response.body or b"").decode("utf-8", "replace")[:2000]
+            after = error.response.headers.get("Retry-After", "")
+            raise HandshakeRefused(
+                error.response.status_code, body, float(after) if after.isdigit() else None
+            ) from error
+        except TimeoutError as error:
+            raise ConnectionFailed(
+                f"No answer from {host} within {self._timeout_s:.0f} s.",
+                "Check the address and the network (a proxy? a firewall?), then try again.",
+            ) from error
+        except (OSError, WebSocketException, EOFError) as error:
+            raise ConnectionFailed(*explain_connect_error(host, error)) from error
+        except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
+            raise ConnectionFailed(f"{host} is not a WebSocket address: {error}.", "Use ws://… or wss://….") from error
+
+    async def send(self, frame: Frame) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            await self._ws.send(frame)
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+
+    async def receive(self) -> Frame:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            frame: Frame = await self._ws.recv()
+        except ConnectionClosed as error:
+            raise _closed(error) from error
+        return frame
+
+    async def close(self) -> None:
+        if self._ws is not None:
+            await self._ws.close()
+
+
+def _closed(error: Any) -> Closed:
+    close = error.rcvd or error.sent
+    return Closed(close.code, close.reason) if close else Closed(1006, "connection lost")
+
+
+def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
+    """What happened and what to do, for an error of the socket, of TLS or of the HTTP upgrade."""
+    import socket
+    import ssl
+
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"The certificate of {host} was not accepted: {cause.verify_message}.", (
+                "Check the address and this machine's clock; a private authority goes into SSL_CERT_FILE."
+            )
+        if isinstance(cause, ssl.SSLError):
+            return (
+                f"TLS with {host} failed: {cause.reason or cause}.",
+                "Is it really a wss:// service? Try ws:// for a plain one.",
+            )
+        if isinstance(cause, socket.gaierror):
+            return f"The host of {host} was not found.", "Check the spelling and the network."
+        if isinstance(cause, ConnectionRefusedError):
+            return f"Nothing listens at {host}.", "Is the service running, and is the port right?"
+        cause = cause.__cause__ or cause.__context__
+    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"{host} could not be reached: {text}.", "Check the address and the network, then try again."
+
+
+class MemoryTransport:
+    """Two bounded queues: one end for the client, `peer` for a service in the same process."""
+
+    def __init__(self) -> None:
+        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1000)
+        self._closed = False
+        self.peer: MemoryTransport = self
+
+    @classmethod
+    def pair(cls) -> "tuple[MemoryTransport, MemoryTransport]":
+        near, far = cls(), cls()
+        near.peer, far.peer = far, near
+        return near, far
+
+    async def connect(self) -> None:
+        """Nothing to do: the two ends are born joined."""
+
+    async def send(self, frame: Frame) -> None:
+        if self._closed or self.peer._closed:
+            raise Closed(1000)
+        await self.peer._inbox.put(frame)
+
+    async def receive(self) -> Frame:
+        frame = None if self._closed and self._inbox.empty() else await self._inbox.get()
+        if frame is None:
+            self._closed = True
+            raise Closed(1000)
+        return frame
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for end in (self, self.peer):
+            try:
+                end._inbox.put_nowait(None)
+            except asyncio.QueueFull:
+                end._closed = True
