@@ -1,0 +1,99 @@
+"""Reading fields of a server's JSON: absent and null are the default, a wrong type is a broken frame."""
+
+import math
+from collections import OrderedDict
+from typing import Any, TypeVar
+
+V = TypeVar("V")
+
+Json = dict[str, Any]
+
+
+class BrokenFrame(Exception):
+    """A frame is not what its type promises."""
+
+
+class Recent(OrderedDict[str, V]):
+    """A dictionary of the latest entries: a long session, or a hostile server, must not fill the memory."""
+
+    LIMIT = 512
+
+    def __setitem__(self, key: str, value: V) -> None:
+        super().__setitem__(key, value)
+        if len(self) > self.LIMIT:
+            self.popitem(last=False)
+
+
+def text(fields: Json, *names: str) -> str:
+    """The first of `names` that is there. Lone surrogates are replaced: they could not be printed."""
+    for name in names:
+        value = fields.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise BrokenFrame(name)
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return ""
+
+
+def number(fields: Json, name: str) -> float | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BrokenFrame(name)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise BrokenFrame(name) from None
+    if not math.isfinite(value):
+        raise BrokenFrame(name)
+    return value
+
+
+def whole(fields: Json, *names: str) -> int:
+    """The first of `names` that is there, as an integer; 0 when none is."""
+    for name in names:
+        value = number(fields, name)
+        if value is not None:
+            return int(value)
+    return 0
+
+
+def maybe_whole(fields: Json, name: str) -> int | None:
+    value = number(fields, name)
+    return None if value is None else int(value)
+
+
+def mapping(fields: Json, *names: str) -> Json:
+    """The first of `names` that is there, an object; an empty one when none is."""
+    for name in names:
+        value = fields.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, dict):
+            raise BrokenFrame(name)
+        return value
+    return {}
+
+
+def mappings(fields: Json, name: str) -> list[Json]:
+    """An array of objects; empty when absent."""
+    value = fields.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise BrokenFrame(name)
+    return value
+
+
+def content_text(item: Json) -> str:
+    """The words of an item, whatever its parts are called: text or transcript, input or output."""
+    return "".join(text(part, "text", "transcript", "value") for part in mappings(item, "content"))
+
+
+def voice_of(session: Json) -> str:
+    """The effective voice of a session object: flat, nested, or a custom one's `{"id"}`."""
+    holder = mapping(mapping(session, "audio"), "output")
+    voice = holder.get("voice") if holder.get("voice") is not None else session.get("voice")
+    return text(voice, "id") if isinstance(voice, dict) else text({"voice": voice}, "voice")

@@ -1,0 +1,58 @@
+"""From what a user writes as an address to the WebSocket address of a realtime endpoint."""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from voicechat.errors import ConfigError
+
+_SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+_HINT = "Write it like wss://host/v1/realtime, https://host/v1 or just host."
+
+
+def realtime_url(address: str, path: str, query: dict[str, str]) -> str:
+    """The ws(s) address for `address`, a host, a base address or a complete one.
+
+    `path` is the endpoint on a bare host; a given path is kept, with `/realtime` at its end. Of `query` only what
+    the address does not have itself is added. Raises ConfigError when it is no address.
+    """
+    full = address.strip()
+    if "://" not in full:
+        full = f"{'ws' if full.startswith(_LOCAL) else 'wss'}://{full}"
+    try:
+        parts = urlsplit(full)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{shown(address)} is not an address: {error}.", _HINT) from error
+    scheme = _SCHEMES.get(parts.scheme.lower())
+    if scheme is None or not parts.hostname or port == 0 or any(c.isspace() for c in full):
+        raise ConfigError(f"{shown(address)} is not an address.", _HINT)
+    own = parts.path.rstrip("/")
+    if not own:
+        own = path
+    elif not own.endswith("/realtime"):
+        own += "/realtime"
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    missing = [(name, value) for name, value in query.items() if value and name not in dict(given)]
+    # A query that needs nothing added is kept to the letter: some gateways sign it.
+    full_query = "&".join(filter(None, [parts.query, urlencode(missing)]))
+    return urlunsplit((scheme, parts.netloc, own, full_query, ""))
+
+
+def query_value(url: str, name: str) -> str:
+    """The value of `name` in the query of `url`, "" when it has none."""
+    return dict(parse_qsl(url.partition("?")[2])).get(name, "")
+
+
+def host_of(url: str) -> str:
+    """The host name in an address, lower case; "" when it has none."""
+    try:
+        return urlsplit(url if "://" in url else f"wss://{url}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def shown(address: str) -> str:
+    """`address` without what may be secret in it: its query, and a user and password."""
+    head, slashes, rest = address.strip().split("?")[0].rpartition("://")
+    return f"{head}{slashes}{rest.rpartition('@')[2]}"
