@@ -1,0 +1,443 @@
+"""Settings: precedence, origins, errors with file, line and key, and which service they choose."""
+
+import os
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from voicechat.config import Chat, Choice, Loaded, choose_provider, default_path, load
+from voicechat.config.settings import DEFAULT_INSTRUCTIONS, Persona, ProviderSettings, Settings
+from voicechat.config.sources import line_of
+from voicechat.errors import ConfigError, CredentialsError, UsageError
+from voicechat.providers.catalogue import providers
+
+ROOT = Path(__file__).parents[2]
+CANARY = "sk-CANARY-4f2a"
+QWEN = "qwen3.5-omni-flash-realtime"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home, a working directory and an environment without any setting."""
+    variables = {name for info in providers().values() for name in info.environment.values()}
+    for name in [*os.environ]:
+        if name.startswith("VOICECHAT_") or name in variables:
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str, path: Path | None = None, mode: int = 0o600) -> Path:
+    path = path or default_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def choose(text: str = "", **flags: object) -> Choice:
+    write(text)
+    return choose_provider(load(None, flags), today=date(2026, 11, 20))
+
+
+def refused(text: str) -> str:
+    write(text)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    return str(caught.value)
+
+
+def test_without_anything_everything_is_default() -> None:
+    loaded = load()
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {"default"}
+    assert loaded.origins.keys() == set(Settings.model_fields) - {"personas", "providers"}
+    assert loaded.path == default_path()
+    assert not loaded.found
+
+
+def test_each_source_wins_over_the_one_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen = [(load().settings.voice, load().origins["voice"])]
+    write('voice = "file"')
+    seen.append((load().settings.voice, load().origins["voice"]))
+    (tmp_path / ".env").write_text("VOICECHAT_VOICE=dotenv\n", encoding="utf-8")
+    seen.append((load().settings.voice, load().origins["voice"]))
+    monkeypatch.setenv("VOICECHAT_VOICE", "environment")
+    seen.append((load().settings.voice, load().origins["voice"]))
+    flagged = load(None, {"voice": "flag", "model": None})
+    seen.append((flagged.settings.voice, flagged.origins["voice"]))
+    assert seen == [
+        ("", "default"),
+        ("file", "config.toml"),
+        ("dotenv", ".env VOICECHAT_VOICE"),
+        ("environment", "environment VOICECHAT_VOICE"),
+        ("flag", "flag --voice"),
+    ]
+    assert flagged.origins["model"] == "default"
+
+
+def test_values_of_every_type_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "SILENCE_MS": "700",
+        "THRESHOLD": "0.25",
+        "AEC": "off",
+        "TURN": "local",
+        "LOG_AUDIO": "1",
+    }.items():
+        monkeypatch.setenv(f"VOICECHAT_{name}", value)
+    settings = load().settings
+    assert (settings.silence_ms, settings.threshold, settings.aec, settings.turn, settings.log_audio) == (
+        700,
+        0.25,
+        False,
+        "local",
+        True,
+    )
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHAT_PROVIDER", " ")
+    assert load().origins["provider"] == "default"
+
+
+def test_no_flags_are_named_as_they_are_typed() -> None:
+    assert load(None, {"barge_in": False}).origins["barge_in"] == "flag --no-barge-in"
+    assert load(None, {"silence_ms": 300}).origins["silence_ms"] == "flag --silence-ms"
+
+
+@pytest.mark.parametrize(
+    ("variable", "provider", "setting"),
+    [
+        ("DASHSCOPE_API_KEY", "qwen", "api_key"),
+        ("DASHSCOPE_WORKSPACE", "qwen", "workspace"),
+        ("DASHSCOPE_REGION", "qwen", "region"),
+        ("OPENAI_API_KEY", "openai", "api_key"),
+        ("OPENAI_BASE_URL", "openai", "url"),
+        ("OPENAI_ORG_ID", "openai", "organization"),
+        ("OPENAI_PROJECT_ID", "openai", "project"),
+        ("AZURE_OPENAI_API_KEY", "azure", "api_key"),
+        ("AZURE_OPENAI_ENDPOINT", "azure", "url"),
+        ("AZURE_OPENAI_DEPLOYMENT", "azure", "model"),
+        ("AZURE_OPENAI_API_VERSION", "azure", "api_version"),
+        ("AZURE_OPENAI_AD_TOKEN", "azure", "token"),
+        ("NEWAPI_API_KEY", "newapi", "api_key"),
+        ("NEWAPI_BASE_URL", "newapi", "url"),
+    ],
+)
+def test_the_services_own_variables(
+    monkeypatch: pytest.MonkeyPatch, variable: str, provider: str, setting: str
+) -> None:
+    write(f'[providers.{provider}]\n{setting} = "from-file"\n')
+    monkeypatch.setenv(variable, "value")
+    loaded = load(None, {"provider": provider})
+    assert loaded.origins[f"providers.{provider}.{setting}"] == f"environment {variable}"
+    assert getattr(choose_provider(loaded).options, setting) == "value"
+
+
+def test_the_chat_endpoint_of_the_offline_companion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHAT_CHAT_URL", "http://h/v1")
+    monkeypatch.setenv("VOICECHAT_CHAT_MODEL", "m")
+    monkeypatch.setenv("VOICECHAT_CHAT_KEY", CANARY)
+    chat = choose(provider="offline").chat
+    assert chat == Chat("http://h/v1", "m", CANARY)
+    assert CANARY not in repr(chat)
+
+
+# --- Errors ---
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        ('voice = "a"\nviocee = "b"\n', 2, "unknown key 'viocee'.\nDid you mean 'voice'?"),
+        (
+            '\n[providers.qwen]\n# c\napikey = "x"\n',
+            4,
+            "unknown key 'apikey' in [providers.qwen].\nDid you mean 'api_key'?",
+        ),
+        ('[providers.qwn]\nmodel = "x"\n', 1, "unknown provider 'qwn' in [providers].\nDid you mean 'qwen'?"),
+        ('[personas.a]\n\nvoise = "x"\n', 3, "unknown key 'voise' in [personas.a].\nDid you mean 'voice'?"),
+        ("aec = true\nsilence_ms = 50\n", 2, "silence_ms: must be greater than or equal to 200."),
+        ('silence_ms = "500"\n', 1, "silence_ms: must be a valid integer."),
+        ("barge_in = 1\n", 1, "barge_in: must be a valid boolean."),
+        ('turn = "never"\n', 1, "turn: must be 'server', 'semantic' or 'local'."),
+        ("providers = 3\n", 1, "providers: must be a table."),
+        ("voice = 'a'\n\nmodel = \n", 3, "model: Invalid value."),
+        ("voice = 'a'\nvoice = 'b'\n", 2, "voice: Cannot overwrite a value."),
+        ('instructions = """\nvoyce = 1\n"""\nvoyce = 2\n', 4, "unknown key 'voyce'.\nDid you mean 'voice'?"),
+        ('providers.qwen.voise = "x"\n', 1, "unknown key 'voise' in [providers.qwen].\nDid you mean 'voice'?"),
+        ('personas = { a = { voice = "v", mood = 1 } }\n', 1, "unknown key 'mood' in [personas.a].\nKnown: "),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_line_and_key(text: str, line: int, says: str) -> None:
+    message = refused(text)
+    assert message.startswith(f"{default_path()}, line {line}"), message
+    assert says in message
+
+
+def test_text_that_is_not_utf8_is_named_with_its_line() -> None:
+    write("").write_bytes(b'voice = "a"\nmodel = "\xff"\n')
+    with pytest.raises(ConfigError, match="line 2: not UTF-8"):
+        load()
+
+
+def test_a_byte_order_mark_is_no_error() -> None:
+    write('\ufeffvoice = "a"')
+    assert load().settings.voice == "a"
+
+
+def test_a_config_asked_for_by_name_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nothing\.toml does not exist"):
+        load(tmp_path / "nothing.toml")
+
+
+def test_a_config_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_another_file_is_named_as_the_origin(tmp_path: Path) -> None:
+    path = write('voice = "a"', tmp_path / "mine.toml")
+    assert load(path).origins["voice"] == "mine.toml"
+    assert load(path).path == path
+
+
+def test_a_key_that_others_can_read_is_refused() -> None:
+    path = write(f'[providers.qwen]\napi_key = "{CANARY}"\n', mode=0o644)
+    with pytest.raises(ConfigError) as caught:
+        load()
+    assert caught.value.hint == f"Run: chmod 600 {path}"
+    assert CANARY not in str(caught.value)
+    path.chmod(0o600)
+    assert load().settings.provider_settings("qwen").api_key.get_secret_value() == CANARY
+    write('voice = "a"', mode=0o644)
+    assert load().settings.voice == "a"
+
+
+def test_a_flag_or_variable_out_of_range_names_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="--silence-ms: must be less than or equal to 6000"):
+        load(None, {"silence_ms": 9000})
+    monkeypatch.setenv("VOICECHAT_VAD_AGGRESSIVENESS", "much")
+    with pytest.raises(ConfigError, match=r"VOICECHAT_VAD_AGGRESSIVENESS \(environment\): must be a valid integer"):
+        load()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"voice = [{CANARY!r}]\n",
+        f"[providers.qwen]\napi_key = {{ a = {CANARY!r} }}\n",
+        f"[providers.qwen]\napi_key = {CANARY}\n",
+        f'[providers.qwen]\napi_key = "{CANARY}\n',
+        f'silence_ms = "{CANARY}"\n',
+    ],
+)
+def test_no_error_shows_a_value(text: str) -> None:
+    assert "CANARY" not in refused(text)
+
+
+def test_no_secret_is_in_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", CANARY)
+    monkeypatch.setenv("VOICECHAT_CHAT_KEY", CANARY)
+    loaded = load()
+    choice = choose_provider(loaded)
+    assert choice.options.api_key == CANARY
+    for value in (loaded, loaded.settings, choice, choice.options, choice.chat):
+        assert CANARY not in repr(value)
+        assert CANARY not in str(value)
+
+
+def test_the_line_of_a_key() -> None:
+    text = 'a = 1\n\n[t]\n# b = 0\nb = """\nx\n"""\nc.d = 2\n'
+    assert [line_of(text, key) for key in [("a",), ("t",), ("t", "b"), ("t", "c", "d"), ("z",)]] == [1, 3, 5, 8, None]
+
+
+# --- Which service ---
+
+
+def test_auto_takes_the_first_service_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWAPI_API_KEY", "k")
+    assert choose().name == "offline", "a gateway without an address is not configured"
+    monkeypatch.setenv("NEWAPI_BASE_URL", "ws://h:3000/v1/realtime")
+    assert choose().name == "newapi"
+    monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "k")
+    assert choose().name == "newapi"
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://r.openai.azure.com")
+    assert choose().name == "azure"
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    assert choose().name == "openai"
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "k")
+    choice = choose()
+    assert (choice.name, choice.options.model, choice.options.voice) == ("qwen", QWEN, "Cherry")
+    assert choice.notes == []
+
+
+def test_without_a_key_it_is_the_offline_companion_with_one_line_saying_so() -> None:
+    choice = choose('voice = "Tina"\nmodel = "m"')
+    assert (choice.name, choice.options.model, choice.options.voice) == ("offline", "companion", "en-us+f3")
+    assert len(choice.notes) == 1
+    assert choice.notes[0].startswith("No key found (looked for DASHSCOPE_API_KEY, OPENAI_API_KEY, ")
+    assert choose(voice="en-gb").options.voice == "en-gb"
+    assert choose(provider="offline").notes == []
+
+
+def test_an_address_without_any_key_is_a_gateway() -> None:
+    choice = choose(url="ws://h/v1/realtime?model=mine")
+    assert (choice.name, choice.options.url, choice.options.model) == (
+        "newapi",
+        "ws://h/v1/realtime?model=mine",
+        "mine",
+    )
+    assert choose(url="ws://h/?model=mine", model="m").options.model == "m"
+
+
+def test_a_named_service_is_taken_without_a_key() -> None:
+    assert choose('provider = "azure"').name == "azure"
+
+
+def test_an_unknown_service_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(provider="opnai")
+    assert str(caught.value) == "Unknown provider 'opnai'.\nDid you mean 'openai'?"
+    with pytest.raises(UsageError, match="Known: auto, qwen, openai, azure, newapi, offline"):
+        choose(provider="zzz")
+
+
+def test_top_level_wins_over_the_services_table_and_a_flag_over_both() -> None:
+    table = '[providers.qwen]\nmodel = "table-model"\nvoice = "table-voice"\nurl = "wss://table"\n'
+    options = choose(f'provider = "qwen"\n{table}').options
+    assert (options.model, options.voice, options.url) == ("table-model", "table-voice", "wss://table")
+    top = f'provider = "qwen"\nmodel = "top-model"\nvoice = "top-voice"\nurl = "wss://top"\n{table}'
+    options = choose(top).options
+    assert (options.model, options.voice, options.url) == ("top-model", "top-voice", "wss://top")
+    options = choose(top, model="flag-model", voice="flag-voice", url="wss://flag").options
+    assert (options.model, options.voice, options.url) == ("flag-model", "flag-voice", "wss://flag")
+
+
+def test_the_files_model_and_voice_are_for_the_files_service_only() -> None:
+    text = 'provider = "qwen"\nmodel = "top"\nvoice = "Tina"\nurl = "wss://top"\n'
+    options = choose(text, provider="openai").options
+    assert (options.model, options.voice, options.url) == ("gpt-realtime-2.1", "marin", "")
+    assert choose(text, provider="openai", voice="ash").options.voice == "ash"
+    assert choose(text, provider="qwen").options.voice == "Tina"
+    assert choose('voice = "cedar"', provider="openai").options.voice == "cedar"
+
+
+def test_the_voice_follows_the_model() -> None:
+    assert choose(provider="qwen", model="qwen3.8-omni-flash-realtime").options.voice == "Tina"
+    assert choose(provider="qwen", model="unheard-of").options.voice == ""
+
+
+def test_a_retired_model_is_taken_with_a_note() -> None:
+    choice = choose(provider="qwen", model="qwen-omni-turbo-realtime")
+    assert choice.options.model == "qwen-omni-turbo-realtime"
+    assert choice.notes == [f"qwen-omni-turbo-realtime was to retire on 2026-10-10; {QWEN} is the current default."]
+    assert choose(provider="openai", model="gpt-realtime").notes == []
+
+
+def test_the_format_of_the_wire() -> None:
+    text = 'audio_format = "g711_ulaw"\n[providers.azure]\naudio_format = "g711_alaw"\n'
+    assert choose(provider="azure").options.audio_format == "pcm16"
+    assert choose('[providers.azure]\naudio_format = "g711_alaw"', provider="azure").options.audio_format == "g711_alaw"
+    assert choose(text, provider="azure").options.audio_format == "g711_ulaw"
+
+
+PERSONA = """
+[personas.teacher]
+instructions = "teach"
+voice = "Jennifer"
+provider = "qwen"
+greeting = "Hello!"
+[personas.plain]
+instructions = "plain"
+"""
+
+
+def test_a_persona_brings_its_service_voice_and_words() -> None:
+    choice = choose('provider = "openai"\nvoice = "ash"\ninstructions = "mine"' + PERSONA, persona="teacher")
+    assert (choice.name, choice.options.voice, choice.instructions) == ("qwen", "Jennifer", "teach")
+    assert (choice.greeting, choice.persona) == ("Hello!", "teacher")
+
+
+def test_what_a_persona_leaves_empty_is_taken_from_the_settings() -> None:
+    choice = choose('provider = "openai"\nvoice = "ash"' + PERSONA, persona="plain")
+    assert (choice.name, choice.options.voice, choice.instructions) == ("openai", "ash", "plain")
+
+
+def test_a_flag_wins_over_the_persona() -> None:
+    choice = choose(PERSONA, persona="teacher", voice="Tina", instructions="mine")
+    assert (choice.options.voice, choice.instructions) == ("Tina", "mine")
+    other = choose(PERSONA, persona="teacher", provider="openai")
+    assert (other.name, other.options.voice, other.instructions) == ("openai", "marin", "teach")
+
+
+def test_the_environment_wins_over_the_files_persona_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VOICECHAT_VOICE", "Tina")
+    assert choose('persona = "teacher"' + PERSONA).options.voice == "Tina"
+    assert choose(PERSONA, persona="teacher").options.voice == "Jennifer"
+
+
+def test_an_unknown_persona_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose(PERSONA, persona="teecher")
+    assert str(caught.value) == "Unknown persona 'teecher'.\nDid you mean 'teacher'? Known: teacher, plain."
+    with pytest.raises(UsageError, match=r"has no \[personas.NAME\] yet"):
+        choose(persona="x")
+
+
+def test_a_key_that_cannot_be_one_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"“{CANARY}”")
+    with pytest.raises(CredentialsError) as caught:
+        choose()
+    assert "environment OPENAI_API_KEY" in str(caught.value)
+    assert "CANARY" not in str(caught.value)
+    monkeypatch.setenv("OPENAI_API_KEY", f" {CANARY}\n")
+    assert choose().options.api_key == CANARY
+
+
+def test_a_string_is_used_as_instructions_by_default() -> None:
+    assert choose(provider="qwen").instructions == DEFAULT_INSTRUCTIONS
+    assert len(DEFAULT_INSTRUCTIONS) < 500
+
+
+# --- The example ---
+
+
+def uncommented() -> str:
+    lines = (ROOT / "config.example.toml").read_text(encoding="utf-8").splitlines()
+    return "\n".join(line[1:] if line[:1] == "#" and line[1:2] not in ("", " ") else line for line in lines)
+
+
+def test_the_example_loads_when_everything_is_uncommented() -> None:
+    path = write(uncommented())
+    loaded: Loaded = load()
+    assert loaded.found
+    assert loaded.path == path
+    named = {key for key in loaded.origins if loaded.origins[key] == "config.toml"}
+    assert named >= set(Settings.model_fields) - {"personas", "providers"}, "a setting is not in the example"
+    assert {f"personas.teacher.{name}" for name in Persona.model_fields} <= named
+    assert {key.rpartition(".")[2] for key in named if key.startswith("providers.")} == set(
+        ProviderSettings.model_fields
+    )
+    assert {key.split(".")[1] for key in named if key.startswith("providers.")} == set(providers())
+
+
+def test_the_example_shows_the_defaults() -> None:
+    write(uncommented())
+    settings = load().settings
+    for name, default in Settings().model_dump(exclude={"instructions", "personas", "providers"}).items():
+        if default is not None:
+            assert getattr(settings, name) == default, name
+
+
+def test_the_example_as_it_is_changes_nothing() -> None:
+    write((ROOT / "config.example.toml").read_text(encoding="utf-8"))
+    assert load().settings == Settings()
+
+
+def test_the_package_holds_the_same_example() -> None:
+    packaged = ROOT / "voicechat" / "config" / "example.toml"
+    assert packaged.read_bytes() == (ROOT / "config.example.toml").read_bytes()

@@ -1,0 +1,110 @@
+"""`voicechat config init | path | show`: write, find and read the settings."""
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from voicechat.cli.tables import print_json, print_table
+from voicechat.errors import ConfigError, UsageError
+
+app = typer.Typer(help="Write, find and show the settings.", no_args_is_help=True)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
+MASK = "********"
+
+
+@app.command("init")
+def init(
+    config: ConfigFile = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented configuration file that only you can read."""
+    from importlib import resources
+
+    from voicechat.config import default_path
+
+    path = config or default_path()
+    text = resources.files("voicechat.config").joinpath("example.toml").read_text("utf-8")
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already.", "--force replaces it.")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_private(path, text)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.", "Choose another with --config.") from error
+    typer.echo(path)
+    typer.echo("Written, everything commented out. Uncomment what you want to change.", err=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write the file with mode 0600 from its first byte, and put it in place in one step."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+
+
+@app.command("path")
+def path(config: ConfigFile = None) -> None:
+    """Print where the configuration file is, or would be."""
+    from voicechat.config import default_path
+
+    found = config or default_path()
+    typer.echo(found)
+    if not found.is_file():
+        option = f" --config {shlex.quote(str(config))}" if config else ""
+        typer.echo(f"It is not there yet; `voicechat config init{option}` writes it.", err=True)
+
+
+@app.command("show")
+def show(
+    config: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show every setting with its value and where it comes from. Keys are masked."""
+    from voicechat.config import load
+
+    loaded = load(config)
+    entries = {key: {"value": _shown(loaded.settings, key), "origin": origin} for key, origin in loaded.origins.items()}
+    if as_json:
+        print_json({"path": str(loaded.path), "found": loaded.found, "settings": entries})
+        return
+    print_table(["setting", "origin", "value"], [[k, str(e["origin"]), _text(e["value"])] for k, e in entries.items()])
+    typer.echo(f"{'Read' if loaded.found else 'Not there'}: {loaded.path}", err=True)
+
+
+def _shown(settings: Any, key: str) -> Any:
+    value = settings
+    table, _, rest = key.partition(".")
+    if rest:
+        name, _, setting = rest.rpartition(".")
+        value = getattr(getattr(settings, table)[name], setting)
+    else:
+        value = getattr(settings, key)
+    if hasattr(value, "get_secret_value"):
+        return MASK if value.get_secret_value() else ""
+    return mask_address(value) if key.endswith("url") else value
+
+
+def mask_address(url: str) -> str:
+    """An address without what may be a secret: a password before the host, and the values of its query but `model`."""
+    from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    host = parts.netloc.rpartition("@")
+    open_names = ("model", "deployment", "api-version")
+    query = "&".join(f"{k}={v if k in open_names else MASK}" for k, v in parse_qsl(parts.query, keep_blank_values=True))
+    return urlunsplit((parts.scheme, f"{MASK}@{host[2]}" if host[1] else host[2], parts.path, query, parts.fragment))
+
+
+def _text(value: object) -> str:
+    if value is None or value == "":
+        return "–"
+    return str(value).lower() if isinstance(value, bool) else str(value)

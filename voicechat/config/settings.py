@@ -1,0 +1,87 @@
+"""Every setting, with its type, range and default. `config.example.toml` explains each one to the user.
+
+Importing this module imports pydantic.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+DEFAULT_INSTRUCTIONS = (
+    "You are a friendly voice assistant in a live spoken conversation. Answer in the language the user speaks, "
+    "in one to three short sentences, as one says them aloud: no markdown, lists, headings, emoji or links. "
+    "Say numbers, dates and units the way people speak them. If you did not understand, ask briefly."
+)
+
+AudioFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
+
+
+class Persona(_Table):
+    """A named way of talking: `[personas.NAME]`. What is empty is taken from the other settings."""
+
+    instructions: str = ""
+    voice: str = ""
+    provider: str = ""
+    greeting: str = ""
+
+
+class ProviderSettings(_Table):
+    """One service: `[providers.NAME]`. What is empty is the service's default."""
+
+    api_key: SecretStr = SecretStr("")
+    token: SecretStr = SecretStr("")
+    url: str = ""
+    model: str = ""
+    voice: str = ""
+    dialect: Literal["", "ga", "beta"] = ""
+    region: str = ""
+    workspace: str = ""
+    api_version: str = ""
+    organization: str = ""
+    project: str = ""
+    audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw"] = ""
+    chat_url: str = ""
+    chat_model: str = ""
+    chat_key: SecretStr = SecretStr("")
+
+
+class Settings(_Table):
+    """The whole of `config.toml`."""
+
+    provider: str = "auto"
+    model: str = ""
+    voice: str = ""
+    instructions: str = DEFAULT_INSTRUCTIONS
+    persona: str = ""
+    url: str = ""
+    language: str = ""
+    transcription_model: str = ""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+
+    turn: Literal["server", "semantic", "local"] = "server"
+    silence_ms: Annotated[int, Field(ge=200, le=6000)] | None = None
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    barge_in: bool = True
+
+    input_device: str = ""
+    output_device: str = ""
+    aec: bool = True
+    agc: bool = False
+    vad_aggressiveness: Annotated[int, Field(ge=0, le=3)] = 2
+    vad_floor_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
+    audio_format: AudioFormat = "pcm16"
+
+    save: str = ""
+    log_audio: bool = False
+
+    personas: dict[str, Persona] = Field(default_factory=dict)
+    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+
+    def provider_settings(self, name: str) -> ProviderSettings:
+        """`[providers.NAME]`, empty when there is no such table."""
+        return self.providers.get(name, ProviderSettings())

@@ -1,0 +1,133 @@
+"""What is known of each service: its settings' environment names, its models and its voices.
+
+The facts are in `catalogue.toml` beside this module. The catalogue advises and never forbids: a model or a voice
+that is not listed is passed through to the service.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice of a service. `languages` are its own tongue or accent as tags (`zh-sichuan`); most speak more."""
+
+    name: str
+    local: str = ""
+    """The name in the service's own language."""
+    gender: str = ""
+    languages: tuple[str, ...] = ()
+    description: str = ""
+    groups: tuple[str, ...] = ()
+
+    def speaks(self, language: str) -> bool:
+        """Whether `language` (a tag, or a word of the description such as `German`) is this voice's own."""
+        wanted, _, region = language.strip().lower().replace("_", "-").partition("-")
+        if len(region) > 2:  # a dialect of the catalogue; a country (`ja-JP`, `en-US`) says nothing about a voice
+            wanted = f"{wanted}-{region}"
+        if any(tag == wanted or tag.startswith(wanted + "-") for tag in self.languages):
+            return True
+        return len(wanted) > 3 and wanted in f"{' '.join(self.languages)} {self.description}".lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    id: str
+    group: str = ""
+    """Which group of the service's voices it speaks with."""
+    default_voice: str = ""
+    note: str = ""
+    retires: date | None = None
+    """The last day the vendor announced for it."""
+
+    def retired(self, today: date) -> bool:
+        return self.retires is not None and self.retires <= today
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo:
+    """One service. `environment` maps a setting of `[providers.NAME]` to the variable it is read from."""
+
+    name: str
+    title: str
+    kind: str
+    """`cloud`, `gateway` or `local`."""
+    default_model: str
+    environment: dict[str, str]
+    any_of: tuple[str, ...]
+    """Settings of which one must be there for the service to be usable; none for a local one."""
+    all_of: tuple[str, ...]
+    key_url: str
+    models: tuple[Model, ...]
+    all_voices: tuple[Voice, ...]
+    group_languages: dict[str, str]
+
+    def model(self, model_id: str = "") -> Model | None:
+        """The model of that id, or the one whose dated snapshot it is; "" is the default. None when unknown."""
+        wanted = model_id or self.default_model
+        known = {model.id: model for model in self.models}
+        if wanted in known:
+            return known[wanted]
+        parents = [model for model in self.models if wanted.startswith(f"{model.id}-2")]
+        return max(parents, key=lambda model: len(model.id), default=None)
+
+    def default_voice(self, model_id: str = "") -> str:
+        """The voice to use with a model when none is asked for; "" leaves the choice to the service."""
+        model = self.model(model_id)
+        return model.default_voice if model else ""
+
+    def voices(self, model_id: str = "") -> tuple[Voice, ...]:
+        """The voices known for a model ("" is the default model); none for a model the catalogue does not know."""
+        model = self.model(model_id)
+        return tuple(voice for voice in self.all_voices if model and model.group in voice.groups)
+
+    def languages(self, model_id: str = "") -> str:
+        """In words, what all voices of a model speak besides their own tongue."""
+        model = self.model(model_id)
+        return self.group_languages.get(model.group, "") if model else ""
+
+
+@cache
+def providers() -> dict[str, ProviderInfo]:
+    """Every service by name, in the order in which `--provider auto` looks for credentials."""
+    text = resources.files("voicechat.providers").joinpath("catalogue.toml").read_text("utf-8")
+    return {name: _provider(name, entry) for name, entry in tomllib.loads(text).items()}
+
+
+def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
+    return ProviderInfo(
+        name=name,
+        title=entry["title"],
+        kind=entry["kind"],
+        default_model=entry["default_model"],
+        environment=entry["environment"],
+        any_of=tuple(entry.get("any_of", ())),
+        all_of=tuple(entry.get("all_of", ())),
+        key_url=entry.get("key_url", ""),
+        models=tuple(
+            Model(
+                id=model["id"],
+                group=model["voices"],
+                default_voice=model["default_voice"],
+                note=model.get("note", ""),
+                retires=model.get("retires"),
+            )
+            for model in entry["models"]
+        ),
+        all_voices=tuple(
+            Voice(
+                name=voice["name"],
+                local=voice.get("local", ""),
+                gender=voice.get("gender", ""),
+                languages=tuple(voice.get("languages", ())),
+                description=voice.get("description", ""),
+                groups=tuple(voice["groups"]),
+            )
+            for voice in entry["voices"]
+        ),
+        group_languages=entry.get("speaks", {}),
+    )
