@@ -5,6 +5,7 @@ import sys
 import typer
 
 from voicechat import __version__
+from voicechat.cli import config, providers, voices
 from voicechat.errors import VoicechatError
 
 app = typer.Typer(
@@ -29,6 +30,12 @@ def root(
     ),
 ) -> None:
     """Talk with any realtime speech model from a terminal, on open speakers."""
+
+
+# --- Looking around ---
+app.command("providers")(providers.providers)
+app.command("voices")(voices.voices)
+app.add_typer(config.app, name="config")
 
 
 def main() -> None:
