@@ -5,7 +5,7 @@ import sys
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, providers, voices
+from voicechat.cli import config, devices, manual, providers, say, vad, voices
 from voicechat.errors import VoicechatError
 
 app = typer.Typer(
@@ -32,7 +32,13 @@ def root(
     """Talk with any realtime speech model from a terminal, on open speakers."""
 
 
+# --- Talking ---
+app.command("vad")(vad.vad)
+app.command("manual")(manual.manual)
+app.command("say")(say.say)
+
 # --- Looking around ---
+app.command("devices")(devices.devices)
 app.command("providers")(providers.providers)
 app.command("voices")(voices.voices)
 app.add_typer(config.app, name="config")

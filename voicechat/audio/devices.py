@@ -1,0 +1,254 @@
+"""Microphones and speakers by PyAudio: listing, choosing by name, opening at a rate the device accepts.
+
+PortAudio lets ALSA and JACK write to stderr while it enumerates; file descriptor 2 is turned away for that
+moment only (PyAudio has no switch for it). Its device list is frozen when it starts: a new `Backend` sees
+what was plugged in since.
+"""
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from voicechat.audio.frames import BLOCK_MS
+from voicechat.audio.resample import Resampler
+from voicechat.errors import AudioError, UsageError
+
+_stderr_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send file descriptor 2 nowhere while C libraries talk. Python's own messages must wait outside."""
+    with _stderr_lock:
+        try:
+            saved = os.dup(2)
+        except OSError:  # started without a stderr: nobody hears them anyway
+            yield
+            return
+        try:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+_alsa_handler: Any = None
+
+
+def _quiet_alsa() -> None:
+    """Give ALSA an error handler that says nothing: it reports every drained speaker as an underrun, at any time."""
+    global _alsa_handler
+    if _alsa_handler is not None or not sys.platform.startswith("linux"):
+        return
+    try:
+        alsa = ctypes.CDLL("libasound.so.2")
+    except OSError:
+        return
+    kind = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
+    _alsa_handler = kind(lambda *_: None)  # kept: ALSA holds the address for as long as the process lives
+    alsa.snd_lib_error_set_handler(_alsa_handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One entry of PortAudio's list. `index` is valid for one Backend only: remember the name instead."""
+
+    index: int
+    name: str
+    host_api: str
+    inputs: int
+    outputs: int
+    rate_hz: int
+    default_input: bool = False
+    default_output: bool = False
+
+
+class Backend:
+    """One initialised PortAudio. Closing it invalidates every stream and index it gave."""
+
+    def __init__(self) -> None:
+        try:
+            import pyaudio
+        except ImportError as error:
+            raise AudioError(
+                "PyAudio is not usable here: " + str(error).splitlines()[0],
+                "Install PortAudio (Debian: libportaudio2, macOS: brew install portaudio), or use files instead.",
+            ) from error
+        self._pyaudio = pyaudio
+        _quiet_alsa()
+        with quiet_stderr():
+            self._pa = pyaudio.PyAudio()
+
+    def devices(self) -> list[Device]:
+        """Every device, in PortAudio's order."""
+        default_in = self._default("get_default_input_device_info")
+        default_out = self._default("get_default_output_device_info")
+        found = []
+        for index in range(self._pa.get_device_count()):
+            info = self._pa.get_device_info_by_index(index)
+            name = info["name"]
+            if isinstance(name, bytes):
+                name = name.decode("utf-8", "replace")
+            api = self._pa.get_host_api_info_by_index(info["hostApi"])["name"]
+            found.append(
+                Device(
+                    index,
+                    str(name),
+                    str(api),
+                    int(info["maxInputChannels"]),
+                    int(info["maxOutputChannels"]),
+                    int(info["defaultSampleRate"]),
+                    index == default_in,
+                    index == default_out,
+                )
+            )
+        return found
+
+    def _default(self, getter: str) -> int | None:
+        try:
+            return int(getattr(self._pa, getter)()["index"])
+        except OSError:
+            return None
+
+    def find(self, name: str, *, output: bool) -> Device:
+        """The device called `name`, or whose name holds it; "" is the system's default.
+
+        Raises AudioError when there is none, UsageError when several fit or none does.
+        """
+        kind, option = ("speaker", "--output-device") if output else ("microphone", "--input-device")
+        usable = [d for d in self.devices() if (d.outputs if output else d.inputs) > 0]
+        if not usable:
+            raise AudioError(
+                f"There is no {kind} on this machine.",
+                "Plug one in, or use files: --input FILE and --output FILE need no sound card.",
+            )
+        if not name:
+            default = [d for d in usable if (d.default_output if output else d.default_input)]
+            return default[0] if default else usable[0]
+        exact = [d for d in usable if d.name == name]
+        fitting = exact or [d for d in usable if name.casefold() in d.name.casefold()]
+        listing = "\n".join(f"    {d.name}  ({d.host_api})" for d in (fitting or usable))
+        if not fitting:
+            raise UsageError(
+                f"No {kind} is called {name!r}.", f"{option} takes one of these, or a part of it:\n{listing}"
+            )
+        if len(fitting) > 1 and not exact:
+            raise UsageError(
+                f"{len(fitting)} {kind}s are called {name!r}.", f"Give {option} more of the name:\n{listing}"
+            )
+        return fitting[0]
+
+    def open_input(self, name: str, rate_hz: int) -> "DeviceInput":
+        """A microphone that delivers blocks at `rate_hz`, whatever rate the device runs at."""
+        device = self.find(name, output=False)
+        stream, native_hz, channels = self._open(device, rate_hz, output=False)
+        return DeviceInput(device.name, stream, native_hz, channels, rate_hz)
+
+    def open_output(self, name: str, rate_hz: int) -> "DeviceOutput":
+        """A speaker that takes blocks at `rate_hz`, whatever rate the device runs at."""
+        device = self.find(name, output=True)
+        stream, native_hz, channels = self._open(device, rate_hz, output=True)
+        return DeviceOutput(device.name, stream, native_hz, channels, rate_hz)
+
+    def _open(self, device: Device, rate_hz: int, *, output: bool) -> tuple[Any, int, int]:
+        """Try our rate in mono, then the device's own rate, then its own channels; raises AudioError."""
+        most = device.outputs if output else device.inputs
+        attempts = dict.fromkeys([(rate_hz, 1), (device.rate_hz, 1), (device.rate_hz, min(most, 2))])
+        problem = ""
+        for rate, channels in attempts:
+            side = "output" if output else "input"
+            try:
+                with quiet_stderr():
+                    stream = self._pa.open(
+                        format=self._pyaudio.paInt16,
+                        channels=channels,
+                        rate=rate,
+                        frames_per_buffer=rate * BLOCK_MS // 1000,
+                        **{side: True, f"{side}_device_index": device.index},
+                    )
+            except (OSError, ValueError) as error:
+                problem = problem or str(error.args[-1] if error.args else error)
+                continue
+            return stream, rate, channels
+        kind = "speaker" if output else "microphone"
+        raise AudioError(
+            f"The {kind} {device.name!r} cannot be opened: {problem}.",
+            "Another program may hold it, or the system forbids it. `voicechat devices` lists the others.",
+        )
+
+    def close(self) -> None:
+        with quiet_stderr():
+            self._pa.terminate()
+
+
+class DeviceInput:
+    """A microphone as an InputStream."""
+
+    ended = False
+
+    def __init__(self, name: str, stream: Any, native_hz: int, channels: int, rate_hz: int):
+        self.name = name
+        self.rate_hz = rate_hz
+        self.latency_ms = float(stream.get_input_latency()) * 1000
+        self._stream = stream
+        self._channels = channels
+        self._native_block = native_hz * BLOCK_MS // 1000
+        self._resampler = Resampler(native_hz, rate_hz)
+        self._size = rate_hz * BLOCK_MS // 1000 * 2
+        self._ready = bytearray()
+
+    def read(self) -> bytes:
+        while len(self._ready) < self._size:
+            try:
+                pcm = self._stream.read(self._native_block, exception_on_overflow=False)
+            except OSError as error:
+                raise AudioError(f"The microphone {self.name!r} was lost: {error.args[-1]}.") from error
+            if self._channels > 1:
+                import numpy as np
+
+                pcm = np.frombuffer(pcm, "<i2").reshape(-1, self._channels)[:, 0].tobytes()
+            self._ready += self._resampler.feed(pcm)
+        block = bytes(self._ready[: self._size])
+        del self._ready[: self._size]
+        return block
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError), quiet_stderr():
+            self._stream.close()
+
+
+class DeviceOutput:
+    """A speaker as an OutputStream."""
+
+    def __init__(self, name: str, stream: Any, native_hz: int, channels: int, rate_hz: int):
+        self.name = name
+        self.rate_hz = rate_hz
+        self.latency_ms = float(stream.get_output_latency()) * 1000
+        self._stream = stream
+        self._channels = channels
+        self._resampler = Resampler(rate_hz, native_hz)
+
+    def write(self, block: bytes) -> None:
+        pcm = self._resampler.feed(block)
+        if self._channels > 1:
+            import numpy as np
+
+            pcm = np.repeat(np.frombuffer(pcm, "<i2"), self._channels).tobytes()
+        try:
+            self._stream.write(pcm, exception_on_underflow=False)
+        except OSError as error:
+            raise AudioError(f"The speaker {self.name!r} was lost: {error.args[-1]}.") from error
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError), quiet_stderr():
+            self._stream.close()

@@ -1,0 +1,129 @@
+"""Opens microphone and speaker (devices, files or neither), and starts and stops their threads together."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from voicechat.audio.files import FileInput, Pace, open_input, open_output
+from voicechat.audio.frames import Frame, block_bytes
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.player import Player, PlayerEvent
+from voicechat.audio.recorder import HandOver, Recorder
+from voicechat.audio.reference import Reference
+from voicechat.audio.streams import InputStream, OutputStream
+from voicechat.audio.vad import VoiceDetector
+from voicechat.errors import AudioError
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPlan:
+    """Which ends to open. A file wins over a device; "" is the default device."""
+
+    input_file: str = ""
+    output_file: str = ""
+    input_device: str = ""
+    output_device: str = ""
+    microphone: bool = True
+    vad_aggressiveness: int = 2
+    vad_floor_dbfs: float | None = None
+    keep_reference: bool = False
+    """Frames carry what the speaker played meanwhile, for a recording of both sides."""
+
+
+class Engine:
+    """Everything audio of one conversation. `open` and `close` block for some tens of milliseconds."""
+
+    def __init__(self, plan: AudioPlan, input_rate_hz: int, queue: PlaybackQueue):
+        self._plan = plan
+        self._input_rate_hz = input_rate_hz
+        self._queue = queue
+        self._backend: contextlib.ExitStack = contextlib.ExitStack()
+        self._hand_over: HandOver | None = None
+        self.recorder: Recorder | None = None
+        self.player: Player | None = None
+
+    def open(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        hear: Callable[[Frame], None],
+        played: Callable[[PlayerEvent], None],
+    ) -> None:
+        """Open both ends and start their threads; the callbacks run on `loop`. Raises AudioError or UsageError."""
+        try:
+            source, speaker = self._open_streams()
+        except BaseException:
+            self.close()
+            raise
+
+        def notify(event: PlayerEvent) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
+                loop.call_soon_threadsafe(played, event)
+
+        reference = Reference(self._queue.rate_hz) if source is not None else None
+        self.player = Player(self._queue, speaker, notify, reference)
+        if source is not None:
+            self._hand_over = HandOver(loop, hear)
+            self.recorder = Recorder(
+                source,
+                self._hand_over.put,
+                notify,
+                reference=reference,
+                detector=VoiceDetector(self._input_rate_hz, self._plan.vad_aggressiveness, self._plan.vad_floor_dbfs),
+                keep_reference=self._plan.keep_reference,
+            )
+            self.recorder.start()
+        self.player.start()
+
+    def _open_streams(self) -> tuple[InputStream | None, OutputStream]:
+        plan, devices = self._plan, None
+        if not plan.output_file or (plan.microphone and not plan.input_file):
+            from voicechat.audio.devices import Backend
+
+            devices = Backend()
+            self._backend.callback(devices.close)
+        source: InputStream | None = None
+        if plan.microphone and plan.input_file:
+            source = open_input(plan.input_file, self._input_rate_hz)
+        elif plan.microphone and devices is not None:
+            source = devices.open_input(plan.input_device, self._input_rate_hz)
+        elif plan.keep_reference:
+            source = silent_input(self._input_rate_hz)
+        try:
+            if plan.output_file:
+                return source, open_output(plan.output_file, self._queue.rate_hz)
+            if devices is None:
+                raise AudioError("No speaker was opened.")
+            return source, devices.open_output(plan.output_device, self._queue.rate_hz)
+        except BaseException:
+            if source is not None:
+                source.close()
+            raise
+
+    def close(self) -> None:
+        """Stop both threads and close the devices. Idempotent."""
+        if self.recorder is not None:
+            self.recorder.stop()
+        if self.player is not None:
+            self.player.stop()
+        self._backend.close()
+
+    @property
+    def dropped_frames(self) -> int:
+        return self._hand_over.dropped if self._hand_over else 0
+
+    @property
+    def output_latency_ms(self) -> float:
+        return self.player.latency_ms if self.player else 0.0
+
+    def microphone_dbfs(self) -> float:
+        return self.recorder.level_dbfs if self.recorder else float("-inf")
+
+    def speaker_dbfs(self) -> float:
+        return self.player.level_dbfs if self.player else float("-inf")
+
+
+def silent_input(rate_hz: int) -> FileInput:
+    """Where there is no microphone: silence in real time, the clock of a recording."""
+    block = bytes(block_bytes(rate_hz))
+    return FileInput("none", iter(lambda: block, b""), rate_hz, rate_hz, pace=Pace())

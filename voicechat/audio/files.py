@@ -1,0 +1,227 @@
+"""Files and pipes in place of devices, paced in real time so that everything above them is the same.
+
+`-` is raw s16le mono: 16 kHz on stdin by default, the player's rate on stdout. Files are whatever libsndfile
+reads and writes; `.raw` and `.pcm` are taken as raw 16 kHz.
+"""
+
+import os
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from voicechat.audio.frames import BLOCK_MS, block_bytes
+from voicechat.audio.resample import Resampler
+from voicechat.errors import AudioError, UsageError
+
+RAW_RATE_HZ = 16_000
+BUFFERED_MS = 20.0
+"""How far ahead of real time a file may be written: the latency of an ordinary sound card."""
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], None]
+
+
+class Pace:
+    """Real time in blocks: `wait` returns when the next block is due."""
+
+    def __init__(self, ahead_ms: float = 0.0, clock: Clock = time.monotonic, sleep: Sleep = time.sleep):
+        self._ahead_s = ahead_ms / 1000
+        self._clock = clock
+        self._sleep = sleep
+        self._due = clock()
+
+    def wait(self) -> None:
+        """Sleep until the next block is due. After a pause of the caller, time starts anew from now."""
+        now = self._clock()
+        self._due = max(self._due, now - 0.2) + BLOCK_MS / 1000
+        if (rest := self._due - self._ahead_s - now) > 0:
+            self._sleep(rest)
+
+
+def open_input(path: str, rate_hz: int, raw_rate_hz: int = RAW_RATE_HZ) -> "FileInput":
+    """An InputStream at `rate_hz` from a file or from stdin (`-`). Raises UsageError when it cannot be used."""
+    if path == "-":
+        return FileInput("stdin", _descriptor(0), raw_rate_hz, rate_hz)
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"There is no input file {path!r}.", "--input takes a sound file, or - for raw PCM on stdin.")
+    if file.stat().st_size == 0:
+        raise UsageError(f"The input file {path!r} is empty.", "--input takes a sound file, or - for raw PCM on stdin.")
+    try:
+        if file.suffix.lower() in {".raw", ".pcm"}:
+            handle = file.open("rb")
+            return FileInput(path, _raw_file(handle), raw_rate_hz, rate_hz, closes=handle)
+        import soundfile
+
+        sound = soundfile.SoundFile(file)
+    except (OSError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
+        raise UsageError(
+            f"The input file {path!r} cannot be read as sound: {error}.",
+            "Give a wav, flac, ogg or mp3 file, or raw s16le 16 kHz mono as .raw.",
+        ) from error
+    if sound.frames == 0:
+        sound.close()
+        raise UsageError(f"The input file {path!r} holds no sound.", "Give a file with at least one sample.")
+    return FileInput(path, _sound_file(sound), sound.samplerate, rate_hz, closes=sound)
+
+
+def _descriptor(number: int) -> Iterator[bytes]:
+    """Raw PCM from a file descriptor; os.read, because a buffered reader blocks the interpreter's exit."""
+    odd = b""
+    while piece := os.read(number, 4096):
+        piece = odd + piece
+        odd = piece[-1:] if len(piece) % 2 else b""
+        yield piece[: len(piece) - len(odd)]
+
+
+def _raw_file(handle: BinaryIO) -> Iterator[bytes]:
+    while piece := handle.read(8192):
+        yield piece[: len(piece) // 2 * 2]
+
+
+def _sound_file(sound: Any) -> Iterator[bytes]:
+    while len(samples := sound.read(4096, dtype="int16", always_2d=True)):
+        yield samples.mean(axis=1).astype("<i2").tobytes() if samples.shape[1] > 1 else samples.tobytes()
+
+
+class FileInput:
+    """A file or a pipe as an InputStream. After its end it goes on with silence, as a room does."""
+
+    latency_ms = 0.0
+
+    def __init__(
+        self,
+        name: str,
+        pieces: Iterator[bytes],
+        source_hz: int,
+        rate_hz: int,
+        closes: AbstractContextManager[Any] | None = None,
+        pace: Pace | None = None,
+    ):
+        self.name = name
+        self.rate_hz = rate_hz
+        self.ended = False
+        self._pieces = pieces
+        self._resampler = Resampler(source_hz, rate_hz, "HQ")
+        self._closes = closes
+        self._pace = pace or Pace()
+        self._size = block_bytes(rate_hz)
+        self._ready = bytearray()
+        self._exhausted = False
+
+    def read(self) -> bytes:
+        while len(self._ready) < self._size and not self._exhausted:
+            try:
+                piece = next(self._pieces, None)
+            except (OSError, RuntimeError) as error:
+                raise AudioError(f"Reading {self.name} failed: {error}.", "Is the file damaged?") from error
+            self._exhausted = piece is None
+            self._ready += self._resampler.feed(piece or b"", last=piece is None)
+        block = bytes(self._ready[: self._size])
+        del self._ready[: self._size]
+        self.ended = self._exhausted and not block
+        self._pace.wait()
+        return block.ljust(self._size, b"\0")
+
+    def close(self) -> None:
+        if self._closes is not None:
+            self._closes.__exit__(None, None, None)
+
+
+def open_output(path: str, rate_hz: int) -> "FileOutput":
+    """An OutputStream into a file or stdout (`-`, raw). Raises UsageError when it cannot be written."""
+    if path == "-":
+        return FileOutput("stdout", rate_hz, _Descriptor(1))
+    suffix = Path(path).suffix.lower()
+    try:
+        if suffix in {".raw", ".pcm"}:
+            return FileOutput(path, rate_hz, Path(path).open("wb"))
+        if suffix == ".wav":
+            return FileOutput(path, rate_hz, WavFile(path, rate_hz))
+        import soundfile
+
+        if suffix[1:].upper() not in soundfile.available_formats():
+            raise UsageError(
+                f"{path!r} has no ending of a sound format.",
+                "--output takes .wav, .flac, .ogg, .mp3, .raw, or - for stdout.",
+            )
+        return FileOutput(path, rate_hz, _Encoded(soundfile.SoundFile(path, "w", rate_hz, 1)))
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path!r} cannot be written: {reason}.", "Does the folder exist, and is it yours?") from error
+
+
+class _Descriptor:
+    """Raw bytes to a file descriptor, all of them."""
+
+    def __init__(self, number: int):
+        self._number = number
+
+    def write(self, pcm: bytes) -> None:
+        view = memoryview(pcm)
+        while view:
+            view = view[os.write(self._number, view) :]
+
+    def close(self) -> None:
+        """The descriptor is the shell's: leave it open."""
+
+
+class _Encoded:
+    """A libsndfile encoder."""
+
+    def __init__(self, sound: Any):
+        self._sound = sound
+
+    def write(self, pcm: bytes) -> None:
+        self._sound.buffer_write(pcm, "int16")
+
+    def close(self) -> None:
+        self._sound.close()
+
+
+class WavFile:
+    """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us."""
+
+    def __init__(self, path: str | Path, rate_hz: int, channels: int = 1):
+        self._handle = Path(path).open("wb")  # noqa: SIM115 - closed in close()
+        self._wave = wave.open(self._handle, "wb")  # noqa: SIM115
+        self._wave.setnchannels(channels)
+        self._wave.setsampwidth(2)
+        self._wave.setframerate(rate_hz)
+        self.write(b"")
+
+    def write(self, pcm: bytes) -> None:
+        self._wave.writeframes(pcm)
+        self._handle.flush()
+
+    def close(self) -> None:
+        self._wave.close()
+        self._handle.close()
+
+
+class FileOutput:
+    """A file or a pipe as an OutputStream: it takes blocks no faster than a sound card would."""
+
+    latency_ms = BUFFERED_MS
+
+    def __init__(self, name: str, rate_hz: int, sink: Any, pace: Pace | None = None):
+        self.name = name
+        self.rate_hz = rate_hz
+        self._sink = sink
+        self._pace = pace or Pace(BUFFERED_MS)
+
+    def write(self, block: bytes) -> None:
+        try:
+            self._sink.write(block)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise AudioError(
+                f"Writing {self.name} failed: {reason}.", "Is the disk full, or the pipe's reader gone?"
+            ) from error
+        self._pace.wait()
+
+    def close(self) -> None:
+        self._sink.close()

@@ -1,0 +1,49 @@
+"""The unit of captured sound, and the arithmetic of s16le mono."""
+
+from dataclasses import dataclass
+
+BLOCK_MS = 10
+"""Audio moves in blocks of this length: what the canceller and the voice detector work on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Captured sound: one or two blocks of s16le mono at the recorder's rate.
+
+    `voiced` is the local detector's opinion of the last block, `dbfs` its level (−inf for digital silence),
+    `captured_at` the monotonic time at which the device handed it over. `reference` is what the loudspeaker
+    was given meanwhile, sample for sample, when somebody asked for it; else empty.
+    """
+
+    pcm: bytes
+    voiced: bool
+    dbfs: float
+    captured_at: float
+    reference: bytes = b""
+
+
+def block_bytes(rate_hz: int) -> int:
+    """Bytes of one block of s16le mono."""
+    return rate_hz * BLOCK_MS // 1000 * 2
+
+
+def duration_ms(size: int, rate_hz: int) -> float:
+    """Length in milliseconds of `size` bytes of s16le mono."""
+    return size * 500 / rate_hz
+
+
+def dbfs(pcm: bytes) -> float:
+    """RMS level of s16le samples relative to full scale; −inf for digital silence or no samples."""
+    import numpy as np
+
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
+    power = float(np.dot(samples, samples)) / max(len(samples), 1)
+    return 10.0 * float(np.log10(power / 32768.0**2)) if power > 0 else float("-inf")
+
+
+def fade(pcm: bytes, start: float, end: float) -> bytes:
+    """The samples of `pcm` scaled along a straight line from gain `start` to gain `end`."""
+    import numpy as np
+
+    samples = np.frombuffer(pcm, "<i2")
+    return (samples * np.linspace(start, end, len(samples), dtype=np.float32)).astype("<i2").tobytes()

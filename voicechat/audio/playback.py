@@ -1,0 +1,255 @@
+"""What is still to be played and what has been: the queue between the conversation and the player thread.
+
+Every response's audio carries the generation it was asked under. An interruption raises the generation, so a
+late delta of an old answer can never be played. What was heard is counted in samples the device took.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from voicechat.audio.frames import block_bytes, duration_ms, fade
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of an item was played. `heard_ms` ≤ `received_ms`, both of this item's audio only."""
+
+    item_id: str
+    content_index: int
+    heard_ms: int
+    received_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Ten milliseconds to write. `starts` is the item whose first sound this is, else None."""
+
+    pcm: bytes
+    starts: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Item:
+    item_id: str
+    content_index: int
+    received: int = 0
+    consumed: int = 0
+    done: bool = False
+    starved: bool = False
+
+
+class PlaybackQueue:
+    """Thread-safe; every method holds the lock for a few assignments only. Audio is s16le mono at `rate_hz`.
+
+    `prime_ms` is the head buffer: a reply that starts on an idle speaker waits until that much has come, or
+    until its audio is complete. It is never waited for again in mid-reply.
+    """
+
+    def __init__(self, rate_hz: int):
+        self.rate_hz = rate_hz
+        self.generation = 0
+        self.prime_ms = 0.0
+        self.underruns = 0
+        self._block = block_bytes(rate_hz)
+        self._changed = threading.Condition()
+        self._items: dict[tuple[str, int], _Item] = {}
+        self._pieces: deque[tuple[_Item, bytes]] = deque()
+        self._queued = 0
+        self._current: _Item | None = None
+        self._tail: bytes | None = None  # the faded block that ends an interrupted or paused sound
+        self._resume: tuple[_Item, bytes] | None = None  # the same block unfaded, to begin again with
+        self._paused = False
+        self._primed = False
+        self._closed = False
+
+    # -- the conversation's side -------------------------------------------------------------------------------
+
+    def put(self, generation: int, item_id: str, content_index: int, pcm: bytes) -> bool:
+        """Queue audio of an answer asked for under `generation`; False when that generation is over."""
+        with self._changed:
+            if generation != self.generation:
+                return False
+            item = self._items.setdefault((item_id, content_index), _Item(item_id, content_index))
+            item.received += len(pcm)
+            if item.starved:
+                item.starved = False
+                self.underruns += 1
+            self._pieces.append((item, pcm))
+            self._queued += len(pcm)
+            self._changed.notify()
+            return True
+
+    def finish(self, generation: int, item_id: str, content_index: int) -> None:
+        """No more audio will come for this item: its last, shorter block may be played."""
+        with self._changed:
+            item = self._items.get((item_id, content_index))
+            if item is not None and generation == self.generation:
+                item.done = True
+                self._changed.notify()
+
+    def finish_all(self, generation: int) -> None:
+        """The response is over: nothing more will come for any of its items."""
+        with self._changed:
+            if generation == self.generation:
+                for item in self._items.values():
+                    item.done = True
+                self._changed.notify()
+
+    def interrupt(self) -> Heard | None:
+        """Drop what was not played, fade out over one block and start a new generation.
+
+        Returns what was heard of the item playing, None when nothing unheard was dropped.
+        """
+        with self._changed:
+            self.generation += 1
+            heard = None
+            if self._queued:
+                item = self._current if self._current and self._current.consumed else self._pieces[0][0]
+                if item.consumed and not self._paused:
+                    self._tail = self._take_faded(item)
+                heard = Heard(
+                    item.item_id,
+                    item.content_index,
+                    round(min(duration_ms(item.consumed, self.rate_hz), duration_ms(item.received, self.rate_hz))),
+                    round(duration_ms(item.received, self.rate_hz)),
+                )
+            self._forget()
+            self._changed.notify()
+            return heard
+
+    def pause(self) -> bool:
+        """Fade out over one block and hold the rest; False when nothing was playing."""
+        with self._changed:
+            if self._paused or not self._queued or self._current is None:
+                return False
+            item = self._pieces[0][0]
+            before = self._peek(self._block)
+            self._tail = self._take_faded(item)
+            self._resume = (item, before)
+            self._paused = True
+            self._changed.notify()
+            return True
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped: the faded block is played again, fading in."""
+        with self._changed:
+            if not self._paused:
+                return
+            self._paused = False
+            if self._tail is not None:  # the pause was over before the player noticed it
+                self._tail = None
+                put_back, gain = self._resume, 1.0
+            else:
+                put_back, gain = self._resume, 0.0
+            self._resume = None
+            if put_back is not None:
+                item, pcm = put_back
+                item.consumed -= len(pcm)
+                self._pieces.appendleft((item, fade(pcm, gain, 1.0)))
+                self._queued += len(pcm)
+            self._changed.notify()
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def busy(self) -> bool:
+        """Something is queued, or the tail of something is."""
+        return bool(self._queued or self._tail is not None)
+
+    @property
+    def queued_ms(self) -> float:
+        return duration_ms(self._queued, self.rate_hz)
+
+    def heard_ms(self, item_id: str, content_index: int = 0) -> int:
+        """How much of this item the device has taken so far."""
+        with self._changed:
+            item = self._items.get((item_id, content_index))
+            return round(duration_ms(item.consumed, self.rate_hz)) if item else 0
+
+    # -- the player thread's side ------------------------------------------------------------------------------
+
+    def next_block(self, timeout_s: float | None = None) -> Block | None:
+        """The next block to write; None when nothing came within `timeout_s`, or when the queue was closed."""
+        with self._changed:
+            if not self._playable():
+                self._starve()
+                self._changed.wait_for(lambda: self._closed or self._playable(), timeout_s)
+            if self._closed:
+                return None
+            if self._tail is not None:
+                tail, self._tail = self._tail, None
+                return Block(tail)
+            # What is left may be shorter than a block, and nothing came after it in time: it is played as it is.
+            if not self._playable() and (self._paused or not self._queued or not self._primed):
+                return None
+            item = self._pieces[0][0]
+            starts = item.item_id if item.consumed == 0 else None
+            self._current = item
+            self._primed = True
+            return Block(self._take(self._block).ljust(self._block, b"\0"), starts)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    # -- under the lock ----------------------------------------------------------------------------------------
+
+    def _playable(self) -> bool:
+        if self._tail is not None:
+            return True
+        if self._paused or not self._queued:
+            return False
+        if not self._primed and self.prime_ms and not self._pieces[0][0].done:
+            return self._queued >= self.prime_ms * self.rate_hz / 500
+        return self._queued >= self._block or self._pieces[0][0].done
+
+    def _starve(self) -> None:
+        """The speaker runs dry: if the current item is not complete, the next piece of it is an underrun."""
+        if self._queued or self._paused:
+            return
+        if self._current is not None and not self._current.done:
+            self._current.starved = True
+        else:
+            self._primed = False
+
+    def _peek(self, size: int) -> bytes:
+        gathered = bytearray()
+        for _, pcm in self._pieces:
+            gathered += pcm[: size - len(gathered)]
+            if len(gathered) >= size:
+                break
+        return bytes(gathered)
+
+    def _take(self, size: int) -> bytes:
+        """Consume up to `size` bytes. A block may span items; each is credited with its own part."""
+        gathered = bytearray()
+        while self._pieces and len(gathered) < size:
+            item, pcm = self._pieces.popleft()
+            part = pcm[: size - len(gathered)]
+            gathered += part
+            item.consumed += len(part)
+            self._current = item
+            if len(part) < len(pcm):
+                self._pieces.appendleft((item, pcm[len(part) :]))
+        self._queued -= len(gathered)
+        return bytes(gathered)
+
+    def _take_faded(self, item: _Item) -> bytes:
+        return fade(self._take(self._block), 1.0, 0.0).ljust(self._block, b"\0")
+
+    def _forget(self) -> None:
+        self._items.clear()
+        self._pieces.clear()
+        self._queued = 0
+        self._current = None
+        self._resume = None
+        self._paused = False
+        self._primed = False

@@ -1,0 +1,131 @@
+"""The recorder thread: reads the microphone, cancels echo, detects voice, counts, and hands frames over.
+
+The hand-over to the event loop is bounded: when the loop does not keep up, the oldest frames are dropped and
+counted, never queued without end.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from voicechat.audio.frames import Frame, dbfs
+from voicechat.audio.reference import Reference
+from voicechat.audio.streams import InputStream
+from voicechat.audio.vad import VoiceDetector
+from voicechat.errors import AudioError
+
+HANDOVER_FRAMES = 100
+"""Frames the loop may be behind: one to two seconds."""
+
+
+class HandOver:
+    """Frames from the recorder thread to a callback on the loop, in order, at most HANDOVER_FRAMES behind."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[Frame], None]):
+        self.dropped = 0
+        self._loop = loop
+        self._deliver = deliver
+        self._frames: deque[Frame] = deque()
+        self._woken = False
+
+    def put(self, frame: Frame) -> None:
+        """Called from the thread. deque's append and popleft are atomic, so no lock is held."""
+        if len(self._frames) >= HANDOVER_FRAMES:
+            with contextlib.suppress(IndexError):
+                self._frames.popleft()
+                self.dropped += 1
+        self._frames.append(frame)
+        if not self._woken:
+            self._woken = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
+                self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        self._woken = False
+        while self._frames:
+            self._deliver(self._frames.popleft())
+
+
+class Recorder:
+    """Owns the thread that owns the input stream.
+
+    `cancel` maps (captured block, reference block) to the block without echo. Two blocks make a frame, which
+    halves the cost of everything after it; a change of the detector's opinion is handed over at once.
+    """
+
+    def __init__(
+        self,
+        stream: InputStream,
+        deliver: Callable[[Frame], None],
+        lost: Callable[[AudioError], None],
+        *,
+        reference: Reference | None = None,
+        cancel: Callable[[bytes, bytes], bytes] | None = None,
+        detector: VoiceDetector | None = None,
+        keep_reference: bool = False,
+    ):
+        self.muted = False
+        self.level_dbfs = float("-inf")
+        self.zero_ms = 0
+        self._stream = stream
+        self._deliver = deliver
+        self._lost = lost
+        self._reference = reference
+        self._cancel = cancel
+        self._detector = detector
+        self._keep_reference = keep_reference
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="voicechat-recorder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and close the stream. A pipe that nobody writes to cannot be interrupted: it is left."""
+        self._stopping = True
+        self._thread.join(timeout=0.2)
+        if not self._thread.is_alive():
+            self._stream.close()
+
+    @property
+    def name(self) -> str:
+        return self._stream.name
+
+    @property
+    def ended(self) -> bool:
+        """The source is a file or a pipe and has no more sound."""
+        return self._stream.ended
+
+    def _run(self) -> None:
+        try:
+            self._capture()
+        except AudioError as error:
+            if not self._stopping:
+                self._lost(error)
+
+    def _capture(self) -> None:
+        voiced, pending, references = False, b"", b""
+        while not self._stopping:
+            block = self._stream.read()
+            now = time.monotonic()
+            self.zero_ms = 0 if any(block) else self.zero_ms + 10
+            if self.muted:
+                block = bytes(len(block))
+            reference = self._reference.read() if self._reference is not None else b""
+            if self._cancel is not None:
+                block = self._cancel(block, reference)
+            was_voiced = voiced
+            if self._detector is not None:
+                voiced = self._detector.voiced(block)
+                self.level_dbfs = self._detector.level_dbfs
+            else:
+                self.level_dbfs = dbfs(block)
+            if self._keep_reference:
+                references += reference
+            pending += block
+            if len(pending) > len(block) or voiced != was_voiced:
+                self._deliver(Frame(pending, voiced, self.level_dbfs, now, references))
+                pending, references = b"", b""

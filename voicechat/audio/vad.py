@@ -1,0 +1,65 @@
+"""Local voice detection: webrtcvad guarded by a level floor that follows the room."""
+
+from voicechat.audio.frames import dbfs
+
+SILENCE_DBFS = -60.0
+"""Below this nothing is speech, however quiet the room."""
+MARGIN_DB = 9.0
+"""Speech stands out of the room's noise by at least this much."""
+RISE_DB_PER_BLOCK = 0.03
+"""How fast the floor follows a room that grows louder: 3 dB a second."""
+
+
+class VoiceDetector:
+    """Says for each 10 ms block whether somebody speaks. Keeps state: one detector per stream.
+
+    `floor_dbfs` None lets the floor follow the room. webrtcvad works at 8 kHz inside, so 24 kHz sound, which it
+    does not take, is brought to 8 kHz here.
+    """
+
+    def __init__(self, rate_hz: int, aggressiveness: int = 2, floor_dbfs: float | None = None):
+        import webrtcvad
+
+        self._vad = webrtcvad.Vad(aggressiveness)
+        self._rate_hz = 8000 if rate_hz == 24_000 else rate_hz
+        self._third = _Third() if rate_hz == 24_000 else None
+        self._fixed = floor_dbfs
+        self._noise = SILENCE_DBFS
+        self.level_dbfs = float("-inf")
+
+    @property
+    def floor_dbfs(self) -> float:
+        """The level a block must exceed to be speech."""
+        return self._fixed if self._fixed is not None else max(SILENCE_DBFS, self._noise + MARGIN_DB)
+
+    def voiced(self, block: bytes) -> bool:
+        """Whether this block (10 ms of s16le mono) is speech."""
+        level = self.level_dbfs = dbfs(block)
+        heard: bool = self._vad.is_speech(self._third.feed(block) if self._third else block, self._rate_hz)
+        loud = level > self.floor_dbfs
+        if level < self._noise:
+            self._noise = max(level, SILENCE_DBFS - MARGIN_DB)
+        elif not (heard and loud):
+            self._noise = min(level, self._noise + RISE_DB_PER_BLOCK * 10)
+        else:
+            self._noise += RISE_DB_PER_BLOCK
+        return heard and loud
+
+
+class _Third:
+    """24 kHz to 8 kHz: a low-pass of 24 taps (Hamming, 3.6 kHz) and every third sample."""
+
+    def __init__(self) -> None:
+        import numpy as np
+
+        self._np = np
+        taps = np.sinc(2 * 3600 / 24_000 * (np.arange(24) - 11.5)) * np.hamming(24)
+        self._taps = (taps / taps.sum()).astype(np.float32)
+        self._before = np.zeros(23, np.float32)
+
+    def feed(self, block: bytes) -> bytes:
+        np = self._np
+        samples = np.concatenate([self._before, np.frombuffer(block, "<i2").astype(np.float32)])
+        self._before = samples[-23:]
+        low = np.convolve(samples, self._taps, "valid")[::3]
+        return bytes(low.clip(-32768, 32767).astype("<i2").tobytes())

@@ -1,0 +1,112 @@
+"""The options that the conversation commands share: defined once, added to each command's own."""
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+VOICE, TURNS, SOUND, OUTPUT = "Voice and service", "Turn taking", "Sound", "Output"
+
+
+def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=panel, help=help, show_default=False, **more)
+
+
+@dataclass(frozen=True, slots=True)
+class TalkOptions:
+    """What was given on the command line; None is "not given", so that files and environment may decide."""
+
+    provider: Annotated[
+        str | None,
+        _option("--provider", panel=VOICE, help="Service: qwen, openai, azure, newapi, offline; auto chooses."),
+    ] = None
+    model: Annotated[str | None, _option("--model", panel=VOICE, help="Model, or deployment on Azure.")] = None
+    voice: Annotated[str | None, _option("--voice", panel=VOICE, help="Voice; `voicechat voices` lists them.")] = None
+    instructions: Annotated[
+        str | None, _option("--instructions", "-i", panel=VOICE, help="What the assistant is and how it talks.")
+    ] = None
+    persona: Annotated[
+        str | None, _option("--persona", panel=VOICE, help="A named set of instructions from the configuration.")
+    ] = None
+    url: Annotated[
+        str | None, _option("--url", panel=VOICE, help="Address of the service, for gateways and tests.")
+    ] = None
+    config: Annotated[
+        Path | None, _option("--config", panel=VOICE, help="Configuration file instead of the usual one.")
+    ] = None
+    turn: Annotated[
+        str | None, _option("--turn", panel=TURNS, help="Who finds the turns: server, semantic or local.")
+    ] = None
+    silence_ms: Annotated[
+        int | None, _option("--silence-ms", panel=TURNS, help="Silence that ends a turn (200 to 6000).")
+    ] = None
+    threshold: Annotated[
+        float | None, _option("--threshold", panel=TURNS, help="The service's speech threshold, 0 to 1.")
+    ] = None
+    barge_in: Annotated[
+        bool | None, _option("--barge-in/--no-barge-in", panel=TURNS, help="Speaking interrupts the answer (it does).")
+    ] = None
+    input_device: Annotated[
+        str | None, _option("--input-device", panel=SOUND, help="Microphone, by a part of its name.")
+    ] = None
+    output_device: Annotated[
+        str | None, _option("--output-device", panel=SOUND, help="Speaker, by a part of its name.")
+    ] = None
+    input: Annotated[
+        str, _option("--input", panel=SOUND, help="Sound file instead of the microphone; - is raw 16 kHz on stdin.")
+    ] = ""
+    output: Annotated[
+        str, _option("--output", panel=SOUND, help="Sound file instead of the speaker; - is raw PCM on stdout.")
+    ] = ""
+    aec: Annotated[
+        bool | None, _option("--aec/--no-aec", panel=SOUND, help="Cancel the echo of the speaker (it does).")
+    ] = None
+    save: Annotated[str | None, _option("--save", panel=OUTPUT, help="Keep sound and transcript in this folder.")] = (
+        None
+    )
+    json: Annotated[bool, _option("--json", panel=OUTPUT, help="One JSON object per line on stdout.")] = False
+    plain: Annotated[bool, _option("--plain", panel=OUTPUT, help="One line per turn, no live view.")] = False
+    verbose: Annotated[bool, _option("--verbose", "-v", panel=OUTPUT, help="Say what happens inside, on stderr.")] = (
+        False
+    )
+    log_file: Annotated[Path | None, _option("--log-file", panel=OUTPUT, help="Write that into a file.")] = None
+
+    def settings(self) -> dict[str, object]:
+        """The flags that are settings, by their names there; None where they were not given."""
+        names = (
+            "provider", "model", "voice", "instructions", "persona", "url", "turn", "silence_ms", "threshold",
+            "barge_in", "input_device", "output_device", "aec", "save",
+        )  # fmt: skip
+        return {name: getattr(self, name) for name in names}
+
+
+def with_talk_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command(options: TalkOptions, ...)` every field of TalkOptions as a command-line option."""
+    hints = get_type_hints(TalkOptions, include_extras=True)
+    shared = [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in dataclasses.fields(TalkOptions)
+    ]
+    names = {parameter.name for parameter in shared}
+    own_hints = get_type_hints(command, include_extras=True)
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[name])
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "options"
+    ]
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        options = TalkOptions(**{name: values.pop(name) for name in names})
+        command(options, **values)
+
+    run.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]  # what Typer reads
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own + shared}
+    return run

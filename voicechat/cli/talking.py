@@ -1,0 +1,146 @@
+"""What `vad`, `manual`, `say` and `demo` share: from options to a running conversation."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from voicechat.cli.options import TalkOptions
+from voicechat.errors import UsageError
+
+if TYPE_CHECKING:
+    from voicechat.config import Choice, Loaded
+    from voicechat.conversation.talk import Talk, TalkPlan
+    from voicechat.providers.base import Provider
+    from voicechat.transport import Transport
+
+Kind = Literal["vad", "manual", "say"]
+DEFAULT_SILENCE_MS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A provider and a way to a fresh connection to it."""
+
+    provider: "Provider"
+    connect: "Callable[[], Transport]"
+
+
+def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
+    """Hold one conversation; leaves with its exit code. Raises VoicechatError for what goes wrong before or in it."""
+    check_streams(options)
+    start_logging(options)
+    from voicechat.config import choose_provider, load
+
+    loaded = load(options.config, options.settings())
+    choice = choose_provider(loaded)
+    for line in choice.notes:
+        typer.echo(line, err=True)
+    service = open_service(choice)
+    from voicechat.conversation.talk import Talk
+
+    code = asyncio.run(
+        hold(Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening)), options)
+    )
+    if code:
+        raise typer.Exit(code)
+
+
+async def hold(conversation: "Talk", options: TalkOptions) -> int:
+    """Join the conversation and its view, and run both."""
+    from voicechat.cli.slash import Controls
+    from voicechat.ui.factory import make_view
+
+    kind: Literal["auto", "plain", "json"] = "json" if options.json else "plain" if options.plain else "auto"
+    view = make_view(kind, conversation.engine, Controls(conversation), interactive=options.input != "-")
+    return await conversation.run(view)
+
+
+def check_streams(options: TalkOptions) -> None:
+    """stdout carries either sound or words, stdin either sound or lines."""
+    if options.output == "-" and options.json:
+        raise UsageError("--output - and --json both want stdout.", "Write the sound to a file.")
+
+
+def start_logging(options: TalkOptions) -> None:
+    """--verbose to stderr, --log-file to a file; else only warnings of ours, to stderr."""
+    level = logging.DEBUG if options.verbose or options.log_file else logging.WARNING
+    try:
+        handler = logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler(sys.stderr)
+    except OSError as error:
+        raise UsageError(
+            f"{options.log_file} cannot be written: {error.strerror}.", "--log-file takes a file."
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
+    ours = logging.getLogger("voicechat")
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(level)
+
+
+def open_service(choice: "Choice") -> Service:
+    """The provider of a choice. A missing key or address is told here, before anything is opened."""
+    if choice.name == "offline":
+        from voicechat.offline.provider import offline_service
+
+        return Service(*offline_service(choice))
+    from voicechat.providers.registry import create
+    from voicechat.transport import WebSocketTransport
+
+    provider = create(choice.name, choice.options)
+    request = provider.request()
+    return Service(provider, lambda: WebSocketTransport(request))
+
+
+def plan(
+    kind: Kind, options: TalkOptions, loaded: "Loaded", choice: "Choice", service: Service, opening: str
+) -> "TalkPlan":
+    """Everything a conversation is made of, from settings and flags."""
+    from voicechat.audio.engine import AudioPlan
+    from voicechat.conversation.commands import SessionConfig, TurnDetection
+    from voicechat.conversation.session import Manner
+    from voicechat.conversation.talk import TalkPlan
+
+    settings = loaded.settings
+    capabilities = service.provider.codec().capabilities
+    turn_kind: str = settings.turn
+    if turn_kind == "semantic" and not capabilities.semantic_vad:
+        typer.echo(f"{choice.name} has no semantic turn detection: the server's voice detection is used.", err=True)
+        turn_kind = "server"
+    if turn_kind != "local" and not capabilities.server_vad:
+        turn_kind = "local"
+    local = turn_kind == "local"
+    silence_ms = settings.silence_ms or DEFAULT_SILENCE_MS
+    detection = TurnDetection(
+        "semantic" if turn_kind == "semantic" else "server",
+        threshold=settings.threshold,
+        silence_ms=silence_ms,
+        interrupt_response=settings.barge_in,
+    )
+    config = SessionConfig(
+        instructions=choice.instructions,
+        voice=service.provider.voice,
+        turn=detection if kind == "vad" and not local else None,
+        transcription_model=settings.transcription_model,
+        language=settings.language,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        greeting=choice.greeting if kind != "say" else "",
+    )
+    audio = AudioPlan(
+        options.input,
+        options.output,
+        settings.input_device,
+        settings.output_device,
+        microphone=kind != "say",
+        vad_aggressiveness=settings.vad_aggressiveness,
+        vad_floor_dbfs=settings.vad_floor_dbfs,
+        keep_reference=bool(settings.save),
+    )
+    manner = Manner(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
+    return TalkPlan(
+        config, manner, audio, opening, kind == "say", turn_kind if kind == "vad" else "manual", settings.save
+    )

@@ -1,0 +1,61 @@
+"""Whole turns by the local detector, for services without one: when to send, and when the turn is over."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+START_MS = 60.0
+"""Voice within the last `WINDOW_MS` that starts a turn."""
+WINDOW_MS = 100.0
+PREROLL_MS = 400.0
+"""Sound kept from before the start, so that the first syllable is there."""
+
+
+class Step(Enum):
+    WAIT = "nothing to send"
+    START = "a turn begins: send what `take` gives"
+    GO_ON = "the turn goes on: send what `take` gives"
+    END = "the turn is over: commit"
+
+
+@dataclass(slots=True)
+class LocalTurns:
+    """Fed with captured frames; `silence_ms` of quiet end a turn."""
+
+    silence_ms: float = 500.0
+    speaking: bool = False
+    _ring: deque[tuple[bytes, bool, float]] = field(default_factory=deque)
+    _ring_ms: float = 0.0
+    _quiet_ms: float = 0.0
+    _out: bytes = b""
+
+    def hear(self, pcm: bytes, voiced: bool, length_ms: float) -> Step:
+        if self.speaking:
+            self._out += pcm
+            self._quiet_ms = 0.0 if voiced else self._quiet_ms + length_ms
+            if self._quiet_ms < self.silence_ms:
+                return Step.GO_ON
+            self.speaking = False
+            return Step.END
+        self._ring.append((pcm, voiced, length_ms))
+        self._ring_ms += length_ms
+        while self._ring_ms > PREROLL_MS:
+            self._ring_ms -= self._ring.popleft()[2]
+        recent, voice = 0.0, 0.0
+        for _, was_voiced, piece_ms in reversed(self._ring):
+            recent += piece_ms
+            if recent > WINDOW_MS:
+                break
+            voice += piece_ms if was_voiced else 0.0
+        if voice < START_MS:
+            return Step.WAIT
+        self._out += b"".join(piece for piece, _, _ in self._ring)
+        self._ring.clear()
+        self._ring_ms = self._quiet_ms = 0.0
+        self.speaking = True
+        return Step.START
+
+    def take(self) -> bytes:
+        """The sound to send now; it is handed out once."""
+        out, self._out = self._out, b""
+        return out

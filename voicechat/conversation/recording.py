@@ -1,0 +1,79 @@
+"""What `--save` keeps of a conversation: both sides as one stereo WAV, and the transcript as text and as JSON."""
+
+import dataclasses
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+
+from voicechat.audio.files import WavFile
+from voicechat.audio.frames import Frame
+from voicechat.audio.resample import Resampler
+from voicechat.conversation.notices import AssistantTurn, LatencyNotice, Notice, SessionNotice, ToolNotice, UserTurn
+from voicechat.errors import UsageError
+
+
+class Recording:
+    """Left is the user as sent, right is the assistant as played, on one time line; s16le at `output_hz`.
+
+    Every file is valid at any moment: the WAV's header is kept true, the transcript is written line by line.
+    """
+
+    def __init__(self, folder: str | Path, input_hz: int, output_hz: int):
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        self.folder = Path(folder).expanduser()
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.sound = self.folder / f"{stamp}.wav"
+            self.transcript = self.folder / f"{stamp}.md"
+            self._wav = WavFile(self.sound, output_hz, channels=2)
+            self._text = self.transcript.open("w", encoding="utf-8")
+            self._json = (self.folder / f"{stamp}.jsonl").open("w", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"{str(folder)!r} cannot be written: {error.strerror}.", "--save takes a folder."
+            ) from error
+        self._resampler = Resampler(input_hz, output_hz, "HQ")
+        self._left = bytearray()
+        self._right = bytearray()
+        self._flush_bytes = output_hz  # half a second of one channel
+        self._began = time.monotonic()
+        self._assistant = "assistant"
+
+    def hear(self, frame: Frame) -> None:
+        self._left += self._resampler.feed(frame.pcm)
+        self._right += frame.reference
+        if len(self._right) >= self._flush_bytes:
+            self._write()
+
+    def _write(self) -> None:
+        import numpy as np
+
+        size = min(len(self._left), len(self._right)) // 2 * 2
+        both = np.empty((size // 2, 2), "<i2")
+        both[:, 0] = np.frombuffer(self._left, "<i2", size // 2)
+        both[:, 1] = np.frombuffer(self._right, "<i2", size // 2)
+        self._wav.write(both.tobytes())
+        del self._left[:size], self._right[:size]
+
+    def show(self, notice: Notice) -> None:
+        if isinstance(notice, SessionNotice):
+            self._assistant = notice.voice or notice.provider
+            self._text.write(f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n")
+        elif isinstance(notice, UserTurn):
+            self._text.write(f"**you:** {notice.text or '(not understood)'}\n\n")
+        elif isinstance(notice, AssistantTurn):
+            unheard = notice.text[len(notice.heard) :] if notice.interrupted else ""
+            self._text.write(f"**{self._assistant}:** {notice.heard}{f' ~~{unheard.strip()}~~' if unheard else ''}\n\n")
+        if isinstance(notice, SessionNotice | UserTurn | AssistantTurn | LatencyNotice | ToolNotice):
+            at = round(time.monotonic() - self._began, 3)
+            line = {"t": at, "type": notice.kind, **dataclasses.asdict(notice)}
+            self._json.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._text.flush()
+            self._json.flush()
+
+    def close(self) -> None:
+        self._write()
+        self._wav.close()
+        self._text.close()
+        self._json.close()

@@ -1,0 +1,458 @@
+"""The conversation: the only writer of its state, `idle → listening → thinking → speaking`.
+
+It is told events of the service, captured frames, what the player did, and what the user wants; it sends
+commands and publishes notices. It knows capabilities, not providers, and playback, not devices. It never waits:
+every method returns at once, and time comes from a clock it is given.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from voicechat.audio.frames import Frame, duration_ms
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.player import PlaybackDrained, PlaybackStarted
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.conversation import notices as note
+from voicechat.conversation.answers import Answers
+from voicechat.conversation.barge_in import BargeIn, Verdict
+from voicechat.conversation.local_turns import LocalTurns, Step
+from voicechat.providers.base import Capabilities
+
+ANSWER_TIMEOUT_S = 20.0
+"""How long an answer may take to begin before the user is told that none came."""
+CANCEL_TIMEOUT_S = 2.0
+"""How long a cancelled answer may take to end before the next one is asked for all the same."""
+CANCEL_GRACE_S = 0.5
+"""After a local interruption: how long a service that interrupts by itself gets before it is told to."""
+SHORTEST_TURN_MS = 100.0
+"""Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
+VOICE_MEMORY_S = 5.0
+"""The local detector's last voice is the end of the user's speech only if it is not older than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How turns are taken."""
+
+    hands_free: bool = True
+    """The microphone is always open; else the user begins and ends each turn."""
+    local_turns: bool = False
+    """Hands free, but we find the turns, because the service cannot or should not."""
+    barge_in: bool = True
+    silence_ms: float = 500.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """What was survived."""
+
+    benign_errors: int = 0
+    ignored_events: int = 0
+    broken_frames: int = 0
+
+
+class Session:
+    """One conversation with one service. Not thread-safe: everything runs on the event loop."""
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        config: cmd.SessionConfig,
+        manner: Manner,
+        speaker: PlaybackQueue,
+        send: Callable[[cmd.Command], None],
+        publish: Callable[[note.Notice], None],
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self.state: note.State = "idle"
+        self.ready = False
+        self.session_id = ""
+        self.voice = config.voice
+        self.turn = 0
+        self.counters = Counters()
+        self.settled_at = clock()
+        """Since when there is nothing to wait for; meaningful while `settled`."""
+        self.answers = Answers(capabilities, speaker, send, publish, clock)
+        self._capabilities = capabilities
+        self._config = config
+        self._manner = manner
+        self._speaker = speaker
+        self._send = send
+        self._publish = publish
+        self._clock = clock
+        self._user_items: dict[str, int] = {}
+        self._untold: set[int] = set()  # turns whose UserTurn is still to be published
+        self._create: cmd.CreateResponse | None = None  # to be asked for when the service is free
+        self._asked_for = 0  # answers asked for and not announced yet
+        self._unwanted = 0  # how many of those are not wanted any more
+        self._mic_open = manner.hands_free
+        self._sent_ms = 0.0  # audio of the manual turn
+        self._barge_in = BargeIn()
+        self._local = LocalTurns(manner.silence_ms)
+        self._asked_at: float | None = None
+        self._voice_at: float | None = None
+        self._state_at = clock()
+        self._cancel_at: float | None = None
+        self._cancelled_at = 0.0
+        self._usage = [0, 0]
+
+    # -- what the service says ---------------------------------------------------------------------------------
+
+    def handle(self, event: ev.Event) -> None:
+        """Take in one event of the service."""
+        match event:
+            case ev.AssistantAudio():
+                self._announce(event.response_id)
+                if self.answers.add_audio(event) and self.state != "listening":
+                    self._set_state("speaking")
+            case ev.AssistantText() | ev.AssistantTextDone():
+                self._announce(event.response_id)
+                self.answers.add_text(event)
+            case ev.AssistantAudioDone():
+                self.answers.audio_done(event)
+            case ev.SpeechStarted():
+                self._on_speech_started(event)
+            case ev.SpeechStopped():
+                if self.state == "listening":
+                    self._ask(self._end_of_voice())
+            case ev.UserTranscript():
+                self._on_user_transcript(event.item_id, event.text, event.final)
+            case ev.UserTranscriptFailed():
+                self._on_user_transcript(event.item_id, "", True)
+                self._publish(note.WarningNotice("transcription", f"Your words were not transcribed: {event.message}"))
+            case ev.InputCommitted():
+                self._name_user_item(event.item_id)
+            case ev.ResponseStarted():
+                self._announce(event.response_id)
+            case ev.ResponseFinished():
+                self._on_response_finished(event)
+            case ev.ToolCall():
+                self._on_tool_call(event)
+            case ev.SessionCreated():
+                self.session_id = event.session_id
+                self._send(cmd.Configure(self._config))
+            case ev.SessionConfigured():
+                self._on_configured(event)
+            case ev.ConfigureAgain():
+                self._on_configure_again(event)
+            case ev.ServiceError():
+                self._on_error(event)
+            case ev.Ignored():
+                if event.broken:
+                    self.counters.broken_frames += 1
+                else:
+                    self.counters.ignored_events += 1
+            case _:
+                pass  # items and limits: known, and without consequence for the conversation
+
+    def _on_configured(self, event: ev.SessionConfigured) -> None:
+        self.voice = event.voice or self.voice
+        if self.ready:
+            return
+        self.ready = True
+        self._settle()
+        if self._config.greeting:
+            self.turn += 1
+            self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {self._config.greeting}"))
+
+    def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
+        if event.voice_dropped:
+            self._config = replace(self._config, voice="")
+            self.voice = ""
+            words = f"The service does not know the voice {event.voice_dropped}: using the model's own."
+            self._publish(note.WarningNotice("voice", words))
+        self._send(cmd.Configure(self._config))
+
+    def _on_speech_started(self, event: ev.SpeechStarted) -> None:
+        self._cancel_at = None
+        if self.state != "listening":
+            if self._manner.barge_in or not self.answers.audible:
+                onset = self._barge_in.onset_at if self._barge_in.suspected_at is not None else None
+                if self.answers.interrupt(onset) and not self._capabilities.interrupts_by_itself:
+                    self._cancel()
+                self._barge_in.clear()
+            self._begin_user_turn()
+        if event.item_id:
+            self._user_items[event.item_id] = self.turn
+        self._set_state("listening")
+
+    def _end_of_voice(self) -> float:
+        """When the user stopped to speak: what we heard ourselves, else the service's word less its patience."""
+        now = self._clock()
+        if self._voice_at is not None and now - self._voice_at < VOICE_MEMORY_S:
+            return self._voice_at
+        return now - self._manner.silence_ms / 1000
+
+    def _name_user_item(self, item_id: str) -> None:
+        if item_id:
+            self._user_items.setdefault(item_id, self.turn)
+            while len(self._user_items) > 100:
+                del self._user_items[next(iter(self._user_items))]
+
+    def _on_user_transcript(self, item_id: str, text: str, final: bool) -> None:
+        turn = self._user_items.get(item_id, self.turn)
+        if turn not in self._untold:
+            return
+        if final:
+            self._untold.discard(turn)
+            self._publish(note.UserTurn(turn, text.strip()))
+        elif text:
+            self._publish(note.UserPartial(turn, text))
+
+    def _announce(self, response_id: str) -> None:
+        """An answer begins, by its announcement or, where a service forgets that, by its first piece."""
+        if self.answers.knows(response_id):
+            return
+        self._asked_for = max(self._asked_for - 1, 0)
+        if self._unwanted:
+            self._unwanted -= 1
+            self.answers.refuse(response_id)
+            self._cancelled_at = self._clock()
+            return
+        self.answers.begin(response_id, self.turn, self._asked_at)
+
+    def _on_response_finished(self, event: ev.ResponseFinished) -> None:
+        self._count_usage(event.usage)
+        if event.status == "failed" or (event.status == "incomplete" and event.reason):
+            reason = event.message or event.reason or event.code or "no reason given"
+            self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {reason}"))
+        ours = self.answers.end(event)
+        if self._create is not None:
+            self._request(self._create)
+        if ours:
+            self._rest()
+
+    def _on_tool_call(self, event: ev.ToolCall) -> None:
+        output = f"There is no tool called {event.name}."
+        self._publish(note.ToolNotice(self.turn, event.name, event.arguments, output, ok=False))
+        self._send(cmd.ToolResult(event.call_id, output))
+        self._create = cmd.CreateResponse()
+
+    def _on_error(self, event: ev.ServiceError) -> None:
+        if event.code == "conversation_already_has_active_response":
+            self._asked_for = max(self._asked_for - 1, 0)
+            self._create = cmd.CreateResponse()
+        if event.severity == "benign":
+            self.counters.benign_errors += 1
+            return
+        self._asked_for = self._unwanted = 0
+        self._publish(note.ErrorNotice(event.code or "service", event.message, event.hint))
+        if self.state == "thinking" and not self.answers.pending:
+            self._settle()
+
+    def _count_usage(self, usage: ev.Usage | None) -> None:
+        if usage is None:
+            return
+        self._usage[0] += usage.input_tokens
+        self._usage[1] += usage.output_tokens
+        self._publish(
+            note.UsageNotice(
+                self.turn,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cached_tokens,
+                usage.input_audio_tokens,
+                usage.output_audio_tokens,
+                *self._usage,
+            )
+        )
+
+    # -- what the microphone hears -----------------------------------------------------------------------------
+
+    def hear(self, frame: Frame) -> None:
+        """Take in captured sound: send it, and judge whether the user is talking over the answer."""
+        if not self.ready:
+            return
+        length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
+        if frame.voiced:
+            self._voice_at = frame.captured_at
+        if self._manner.hands_free and self._manner.barge_in and self.answers.audible:
+            self._judge(self._barge_in.hear(frame.voiced, length_ms, frame.captured_at))
+        if not self._mic_open:
+            return
+        pcm = frame.pcm
+        if not self._manner.barge_in and self.answers.audible:
+            pcm = bytes(len(pcm))  # nobody may interrupt: the service hears silence, and its clock goes on
+        if self._manner.local_turns:
+            self._find_turn(pcm, frame.voiced and any(pcm), length_ms)
+            return
+        self._sent_ms += length_ms
+        self._send(cmd.AppendAudio(pcm))
+
+    def _judge(self, verdict: Verdict) -> None:
+        if verdict is Verdict.SUSPECT:
+            if not self._speaker.pause():
+                self._barge_in.clear()
+        elif verdict is Verdict.DISMISS:
+            self._speaker.resume()
+        elif verdict is Verdict.CONFIRM:
+            if self.answers.interrupt(self._barge_in.onset_at):
+                # A service that interrupts by itself will; when it does not, because it heard nothing, it is told.
+                self._cancel_at = self._clock() + (CANCEL_GRACE_S if self._capabilities.interrupts_by_itself else 0.0)
+            self._settle()
+
+    def _find_turn(self, pcm: bytes, voiced: bool, length_ms: float) -> None:
+        step = self._local.hear(pcm, voiced, length_ms)
+        if step is Step.WAIT:
+            return
+        if step is Step.START:
+            self._break_off()
+            self._begin_user_turn()
+            self._set_state("listening")
+        if sound := self._local.take():
+            self._send(cmd.AppendAudio(sound))
+        if step is Step.END:
+            self._send(cmd.CommitAudio())
+            self._ask(self._end_of_voice())
+            self._request(cmd.CreateResponse())
+
+    # -- what the user does ------------------------------------------------------------------------------------
+
+    def begin_turn(self) -> None:
+        """Manual: the user begins to speak; an answer that is running is interrupted."""
+        self._break_off()
+        self._begin_user_turn()
+        self._mic_open, self._sent_ms = True, 0.0
+        self._set_state("listening")
+
+    def end_turn(self) -> None:
+        """Manual: the user has finished."""
+        self._mic_open = False
+        if self._sent_ms < SHORTEST_TURN_MS:
+            self._send(cmd.ClearAudio())
+            self._untold.discard(self.turn)
+            words = "Nothing was recorded: press Enter, speak, press Enter again."
+            self._publish(note.WarningNotice("too_short", words))
+            self._settle()
+            return
+        self._send(cmd.CommitAudio())
+        self._ask(self._clock())
+        self._request(cmd.CreateResponse())
+
+    @property
+    def recording(self) -> bool:
+        """Manual: the user's turn is open."""
+        return self._mic_open and not self._manner.hands_free
+
+    def say(self, text: str) -> None:
+        """A typed turn."""
+        self._break_off()
+        self.turn += 1
+        self._publish(note.UserTurn(self.turn, text, "text"))
+        self._send(cmd.SendText(text))
+        self._ask(self._clock())
+        self._request(cmd.CreateResponse())
+
+    def interrupt(self) -> bool:
+        """The user wants silence now. False when there was nothing to silence."""
+        if not self.answers.pending and self.state != "thinking":
+            return False
+        self._break_off()
+        if self.state != "listening":
+            self._settle()
+        return True
+
+    def _break_off(self) -> None:
+        """The answer, wherever it is on its way, is not wanted any more."""
+        self._barge_in.clear()
+        self._create = None
+        if self.answers.interrupt():
+            self._cancel()
+        self._unwanted = self._asked_for
+
+    # -- what the speaker did ----------------------------------------------------------------------------------
+
+    def played(self, event: PlaybackStarted | PlaybackDrained) -> None:
+        """Take in what the player thread reports."""
+        if isinstance(event, PlaybackStarted):
+            self.answers.sound_started(event.item_id, event.at)
+        elif not self.answers.audible:
+            self.answers.played_out()
+            self._rest()
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Called a few times a second: what must not wait for ever."""
+        now = self._clock()
+        self._judge(self._barge_in.tick(now))
+        if self._cancel_at is not None and now >= self._cancel_at:
+            self._cancel()
+        if (
+            self._create is not None
+            and (self.answers.running or self._unwanted)
+            and now - self._cancelled_at > CANCEL_TIMEOUT_S
+        ):
+            self.answers.forget_running()
+            self._asked_for = self._unwanted = 0
+            self._request(self._create)
+        waited = now - self._state_at
+        if self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
+            self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
+            self._create, self._asked_for, self._unwanted = None, 0, 0
+            self._settle()
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is said, asked or expected."""
+        return self.ready and self.state == "idle" and self._create is None and not self.answers.pending
+
+    @property
+    def untold(self) -> bool:
+        """A turn of the user has no words yet: transcription may come late."""
+        return bool(self._untold)
+
+    def finish(self) -> None:
+        """The conversation ends: what is open is published as it is."""
+        self.answers.interrupt()
+        for turn in sorted(self._untold):
+            self._publish(note.UserTurn(turn, ""))
+        self._untold.clear()
+        if self.ready:
+            self._send(cmd.Finish())
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _begin_user_turn(self) -> None:
+        self.turn += 1
+        self._untold.add(self.turn)
+
+    def _ask(self, asked_at: float) -> None:
+        """The user's turn is complete."""
+        self._asked_at = asked_at
+        self._set_state("thinking")
+
+    def _request(self, create: cmd.CreateResponse) -> None:
+        """Ask for an answer, but never while one is running: services refuse a second."""
+        if self.answers.running or self._asked_for:
+            self._create = create
+            return
+        self._create = None
+        self._asked_for = 1
+        self._send(create)
+        if self.state == "idle":
+            self._set_state("thinking")
+
+    def _cancel(self) -> None:
+        self._cancel_at = None
+        self._cancelled_at = self._clock()
+        self.answers.cancel()
+
+    def _rest(self) -> None:
+        """Nothing is being played and nothing is expected: the floor is open."""
+        if self.answers.pending or self._create is not None:
+            return
+        if self.state in ("speaking", "thinking"):
+            self._settle()
+
+    def _settle(self) -> None:
+        self.settled_at = self._clock()
+        self._set_state("idle")
+
+    def _set_state(self, state: note.State) -> None:
+        if state != self.state:
+            self.state = state
+            self._state_at = self._clock()
+            self._publish(note.StateNotice(state))

@@ -1,0 +1,345 @@
+"""One conversation from beginning to end: joins transport, codec, session, audio and view, and ends them.
+
+Whatever ends the conversation first (the user, the input's end, the service, a device, the network) settles one
+future; everything else is then stopped in one place.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from voicechat.audio.engine import AudioPlan, Engine
+from voicechat.audio.frames import Frame
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.player import PlayerEvent
+from voicechat.conversation import events as ev
+from voicechat.conversation import notices as note
+from voicechat.conversation.commands import SessionConfig
+from voicechat.conversation.recording import Recording
+from voicechat.conversation.session import Manner, Session
+from voicechat.conversation.uplink import Uplink
+from voicechat.errors import AudioError, ConnectionFailed, Refused, VoicechatError
+from voicechat.providers.base import Provider
+from voicechat.transport import Closed, HandshakeRefused, Transport
+
+log = logging.getLogger(__name__)
+
+READY_TIMEOUT_S = 10.0
+"""From the connection to the accepted configuration."""
+TICK_S = 0.1
+FINISH_S = 2.0
+QUIT_S = 0.1
+"""How long a polite end may take: after the last answer, and after Ctrl-C."""
+LINGER_S = 1.0
+"""After the input's end: how long the service may take to notice speech in it, beyond its own patience."""
+LATE_TRANSCRIPT_S = 3.0
+
+
+class View(Protocol):
+    """What a conversation needs of a view (see `ui.base`)."""
+
+    def show(self, notice: note.Notice) -> None: ...
+
+    async def run(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TalkPlan:
+    """What kind of conversation it is."""
+
+    config: SessionConfig
+    manner: Manner
+    audio: AudioPlan
+    opening: str = ""
+    """A typed turn to begin with."""
+    ends_when_settled: bool = False
+    """Over after the opening has been answered."""
+    turn_kind: str = "server"
+    save: str = ""
+
+
+class Talk:
+    """A conversation. `run` returns the exit code; known failures are raised as VoicechatError."""
+
+    def __init__(self, provider: Provider, connect: Callable[[], Transport], plan: TalkPlan):
+        self.muted = False
+        self.exit_code = 0
+        self._provider = provider
+        self._connect = connect
+        self._plan = plan
+        self._codec = provider.codec()
+        capabilities = self._codec.capabilities
+        self._uplink = Uplink(self._codec)
+        self._queue = PlaybackQueue(capabilities.output_rate_hz)
+        self.engine = Engine(plan.audio, capabilities.input_rate_hz, self._queue)
+        self.session = Session(capabilities, plan.config, plan.manner, self._queue, self._uplink.send, self._publish)
+        self._views: list[View | Recording] = []
+        self._recording: Recording | None = None
+        self._over: asyncio.Future[str] | None = None
+        self._finished = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._input_over = False
+        self._ended_at: float | None = None
+        self._began = time.monotonic()
+        self._answers = 0
+
+    # -- what the user's side calls ----------------------------------------------------------------------------
+
+    def submit(self, line: str) -> None:
+        """A line was entered: text is a typed turn, an empty one begins and ends turns, or interrupts."""
+        if not self.session.ready:
+            return
+        if line.strip():
+            self.session.say(line.strip())
+        elif self._plan.manner.hands_free:
+            self.session.interrupt()
+        elif self.session.recording:
+            self.session.end_turn()
+        else:
+            self.session.begin_turn()
+
+    def interrupt(self) -> None:
+        self.session.interrupt()
+
+    def mute(self, muted: bool) -> None:
+        if self.engine.recorder is not None:
+            self.engine.recorder.muted = self.muted = muted
+
+    def quit(self, exit_code: int = 130) -> None:
+        """The user ends the conversation."""
+        self.exit_code = exit_code
+        self._end("quit")
+
+    def input_over(self) -> None:
+        """No more lines will come: end when the last answer has been played."""
+        self._input_over = True
+
+    def warn(self, code: str, message: str) -> None:
+        self._publish(note.WarningNotice(code, message))
+
+    # -- the run -----------------------------------------------------------------------------------------------
+
+    async def run(self, view: View) -> int:
+        loop = asyncio.get_running_loop()
+        self._over = loop.create_future()
+        self._views.append(view)
+        reason, error = "done", None
+        transport = self._connect()
+        try:
+            with _signals(loop, self.quit):
+                self._spawn(view.run())
+                self._spawn(self._live(transport))
+                reason = await self._over
+        except VoicechatError as failure:
+            reason, error, self.exit_code = "error", failure, failure.exit_code
+        finally:
+            await self._stop(transport, polite=error is None)
+        if error is not None:
+            self._publish(note.ErrorNotice(type(error).__name__, error.message, error.hint))
+        self._publish(self._end_notice(reason))
+        if self._recording is not None:
+            self._recording.close()
+        view.close()
+        return self.exit_code
+
+    async def _live(self, transport: Transport) -> None:
+        """Connect and open the audio side by side, then keep the conversation going until it is over."""
+        loop = asyncio.get_running_loop()
+        opening = asyncio.create_task(
+            asyncio.to_thread(self.engine.open, loop, self._hear, self._played), name="open audio"
+        )
+        try:
+            await self._open_transport(transport)
+            self._spawn(self._uplink.run(transport))
+            self._spawn(self._receive(transport))
+            await asyncio.shield(opening)
+        finally:
+            if not opening.done():
+                await asyncio.wait([opening])
+            if not opening.cancelled():
+                opening.exception()  # whichever fails first is reported; the other is not a second error
+        opening.result()
+        self.session.answers.output_latency_ms = self.engine.output_latency_ms
+        if self._plan.save:
+            capabilities = self._codec.capabilities
+            self._recording = Recording(self._plan.save, capabilities.input_rate_hz, capabilities.output_rate_hz)
+            self._views.append(self._recording)
+        connected = time.monotonic()
+        while not self.session.ready:
+            if time.monotonic() - connected > READY_TIMEOUT_S:
+                raise ConnectionFailed(
+                    f"{self._provider.name} accepted the connection and then said nothing for {READY_TIMEOUT_S:.0f} s.",
+                    "Check the model's name and the address, then try again.",
+                )
+            await asyncio.sleep(0.01)
+        self._announce()
+        if self._plan.opening:
+            self.session.say(self._plan.opening)
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.session.tick()
+            if self._is_over():
+                self._end("done")
+
+    async def _open_transport(self, transport: Transport) -> None:
+        try:
+            await transport.connect()
+        except HandshakeRefused as refusal:
+            raise self._provider.refusal(refusal.status, None, refusal.body) from refusal
+
+    async def _receive(self, transport: Transport) -> None:
+        """Frames to events to the session, until the connection ends."""
+        complaint: ev.ServiceError | None = None
+        try:
+            while True:
+                frame = await transport.receive()
+                for event in self._codec.decode(frame):
+                    if isinstance(event, ev.ServiceError) and event.severity in ("fatal", "retry"):
+                        complaint = event
+                        if event.severity == "fatal":
+                            raise Refused(event.message, event.hint)
+                        continue
+                    if isinstance(event, ev.SessionFinished):
+                        self._finished.set()
+                    self.session.handle(event)
+        except Closed as closed:
+            self._finished.set()
+            if self._over is None or self._over.done():
+                return
+            if complaint is not None:
+                raise ConnectionFailed(complaint.message, complaint.hint or "Try again.") from closed
+            if not self.session.ready:
+                raise self._provider.refusal(None, closed.code, closed.reason) from closed
+            said = f" ({closed.reason})" if closed.reason else ""
+            raise ConnectionFailed(
+                f"{self._provider.name} closed the connection, code {closed.code}{said}.",
+                "Start again to go on talking.",
+            ) from closed
+
+    async def _stop(self, transport: Transport, *, polite: bool) -> None:
+        """End everything in order: the last words of the session, the tasks, the connection, the audio."""
+        self.session.finish()
+        if polite:
+            patience = FINISH_S if self.exit_code == 0 else QUIT_S
+            with contextlib.suppress(TimeoutError, Closed):
+                async with asyncio.timeout(patience):
+                    await self._uplink.flushed()
+                    if self._codec.capabilities.acknowledges_finish:
+                        await self._finished.wait()
+        for task in self._tasks:
+            task.cancel()
+        audio = asyncio.create_task(asyncio.to_thread(self.engine.close), name="close audio")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Closed, OSError):
+            await transport.close()
+        await audio
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside the rest; its failure ends the conversation."""
+        task = asyncio.create_task(work, name=getattr(work, "__qualname__", "work"))
+        task.add_done_callback(self._task_done)
+        self._tasks.append(task)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._over is None or self._over.done():
+            return
+        error = task.exception()
+        if isinstance(error, Closed):
+            return  # the receiver sees the same close and knows more about it
+        if error is not None:
+            self._over.set_exception(error)
+
+    def _end(self, reason: str) -> None:
+        if self._over is not None and not self._over.done():
+            self._over.set_result(reason)
+
+    # -- callbacks on the loop ---------------------------------------------------------------------------------
+
+    def _hear(self, frame: Frame) -> None:
+        self.session.hear(frame)
+        if self._recording is not None:
+            self._recording.hear(frame)
+
+    def _played(self, event: PlayerEvent) -> None:
+        if isinstance(event, AudioError):
+            if self._over is not None and not self._over.done():
+                self._over.set_exception(event)
+        else:
+            self.session.played(event)
+
+    def _publish(self, notice: note.Notice) -> None:
+        if isinstance(notice, note.AssistantTurn):
+            self._answers += 1
+        for view in self._views:
+            view.show(notice)
+
+    # -- what is announced, and when it is over ----------------------------------------------------------------
+
+    def _announce(self) -> None:
+        engine, recorder = self.engine, self.engine.recorder
+        self._publish(
+            note.SessionNotice(
+                self._provider.name,
+                self._provider.model,
+                self.session.voice or self._provider.voice,
+                self.session.session_id,
+                recorder.name if recorder else "",
+                engine.player.name if engine.player else "",
+                turn=self._plan.turn_kind,
+            )
+        )
+
+    def _is_over(self) -> bool:
+        """Nothing more can come: the input has ended, or the opening was answered, and all has been played."""
+        recorder = self.engine.recorder
+        file_over = bool(self._plan.audio.input_file) and recorder is not None and recorder.ended
+        if not (file_over or self._input_over or self._plan.ends_when_settled):
+            return False
+        now = time.monotonic()
+        if self._ended_at is None:
+            self._ended_at = now
+        if file_over and self.session.recording:
+            self.session.end_turn()
+        if not self.session.settled:
+            return False
+        quiet_s = now - max(self._ended_at, self.session.settled_at)
+        linger_s = LINGER_S + self._plan.manner.silence_ms / 1000 if file_over and self._plan.manner.hands_free else 0.0
+        if self.session.untold:
+            linger_s = max(linger_s, LATE_TRANSCRIPT_S)
+        return quiet_s >= max(linger_s, self.engine.output_latency_ms / 1000)
+
+    def _end_notice(self, reason: str) -> note.EndNotice:
+        counters = self.session.counters
+        return note.EndNotice(
+            reason,
+            self.exit_code,
+            self.session.turn,
+            round(time.monotonic() - self._began, 3),
+            self.engine.dropped_frames,
+            self._queue.underruns,
+            counters.ignored_events,
+            counters.broken_frames,
+            counters.benign_errors,
+        )
+
+
+@contextlib.contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, quit_: Callable[[int], None]) -> Any:
+    """SIGINT and SIGTERM end the conversation in order, where the platform's loop can take them."""
+    handled = []
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, quit_, code)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,60 @@
+"""The way out: commands in order, audio bounded in time, one sender."""
+
+import asyncio
+from collections import deque
+
+from voicechat.audio.frames import duration_ms
+from voicechat.conversation.commands import AppendAudio, Command
+from voicechat.providers.base import Codec
+from voicechat.transport import Transport
+
+BACKLOG_MS = 10_000.0
+"""Audio that may wait for a slow network. Beyond it the oldest is dropped and counted."""
+
+
+class Uplink:
+    """`send` never waits; `run` moves everything to the transport until the connection ends."""
+
+    def __init__(self, codec: Codec):
+        self.dropped_ms = 0.0
+        self._codec = codec
+        self._rate_hz = codec.capabilities.input_rate_hz
+        self._commands: deque[Command] = deque()
+        self._waiting_ms = 0.0
+        self._some = asyncio.Event()
+        self._idle = asyncio.Event()
+
+    def send(self, command: Command) -> None:
+        if isinstance(command, AppendAudio):
+            self._waiting_ms += duration_ms(len(command.pcm), self._rate_hz)
+            if self._waiting_ms > BACKLOG_MS:
+                self._drop_oldest_audio()
+        self._commands.append(command)
+        self._idle.clear()
+        self._some.set()
+
+    def _drop_oldest_audio(self) -> None:
+        for index, command in enumerate(self._commands):
+            if isinstance(command, AppendAudio):
+                length_ms = duration_ms(len(command.pcm), self._rate_hz)
+                self.dropped_ms += length_ms
+                self._waiting_ms -= length_ms
+                del self._commands[index]
+                return
+
+    async def run(self, transport: Transport) -> None:
+        """Send until cancelled; raises `transport.Closed` when the connection has ended."""
+        while True:
+            while self._commands:
+                command = self._commands.popleft()
+                if isinstance(command, AppendAudio):
+                    self._waiting_ms -= duration_ms(len(command.pcm), self._rate_hz)
+                for frame in self._codec.encode(command):
+                    await transport.send(frame)
+            self._idle.set()
+            self._some.clear()
+            await self._some.wait()
+
+    async def flushed(self) -> None:
+        """Wait until everything has been handed to the transport."""
+        await self._idle.wait()
