@@ -19,26 +19,23 @@ class AzureOpenAI(RealtimeService):
     name = "azure"
     title = "Azure OpenAI"
     key_env = "AZURE_OPENAI_API_KEY"
-    default_voice = "alloy"  # the one voice that every generation has
+    default_model = "gpt-realtime"  # what Azure proposes to call a deployment of it
 
     def __init__(self, options: ProviderOptions):
         super().__init__(options)
         in_url = query_value(options.url, "deployment") or query_value(options.url, "model")
-        self.model = options.model or in_url
+        self.model = options.model or in_url or self.default_model
         version = options.api_version or query_value(options.url, "api-version")
         path = urlsplit(options.url).path.rstrip("/") if "://" in options.url else ""
         self._preview = "preview" in version or path == _PREVIEW_PATH
         self._version = version
+        self.voice = options.voice or ("alloy" if self._preview else "marin")
 
     def url(self) -> str:
         if not self._options.url:
             raise ConfigError(
                 "Azure OpenAI needs the host of your resource.",
                 "Set AZURE_OPENAI_ENDPOINT or --url to RESOURCE.openai.azure.com.",
-            )
-        if not self.model:
-            raise ConfigError(
-                "Azure OpenAI needs the name of your deployment.", "Set AZURE_OPENAI_DEPLOYMENT or --model to it."
             )
         path = _PREVIEW_PATH if self._preview else _GA_PATH
         if self._preview:

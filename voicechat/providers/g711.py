@@ -39,7 +39,7 @@ def _encoding_table(law: Law) -> "NDArray[np.uint8]":
     sample = np.arange(65_536, dtype=np.uint16).view(np.int16).astype(np.int32)
     if law == "g711_ulaw":
         positive = sample >= 0
-        magnitude = np.minimum(np.abs(sample >> 2), 8_159) + 33
+        magnitude = np.minimum(np.abs(sample >> 2) + 33, 0x1FFF)
         segment = np.searchsorted([0x3F, 0x7F, 0xFF, 0x1FF, 0x3FF, 0x7FF, 0xFFF], magnitude)
         code = (segment << 4) | ((magnitude >> (segment + 1)) & 0x0F)
         return np.asarray(code ^ np.where(positive, 0xFF, 0x7F), dtype=np.uint8)

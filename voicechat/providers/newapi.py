@@ -26,7 +26,7 @@ class NewAPI(RealtimeService):
         if not self._options.url:
             raise ConfigError(
                 "The provider newapi needs the gateway's address.",
-                "Give --url ws://HOST:3000/v1/realtime, or set NEWAPI_URL or url under [providers.newapi].",
+                "Give --url ws://HOST:3000/v1/realtime, or set NEWAPI_BASE_URL, or url under [providers.newapi].",
             )
         return realtime_url(self._options.url, "/v1/realtime", {"model": self.model})
 

@@ -1,0 +1,88 @@
+"""What a complaint means, by its code or by its words."""
+
+import json
+from typing import Any
+
+import pytest
+
+from voicechat.conversation import events as ev
+from voicechat.providers.openai_realtime import Profile, RealtimeCodec
+
+
+def complain(error: Any, **profile: Any) -> ev.ServiceError:
+    codec = RealtimeCodec(Profile(**profile))
+    (event,) = codec.decode(json.dumps({"type": "error", "event_id": "event_1", "error": error}))
+    assert isinstance(event, ev.ServiceError)
+    return event
+
+
+@pytest.mark.parametrize(
+    ("error", "severity"),
+    [
+        ({"code": "input_audio_buffer_commit_empty"}, "benign"),
+        ({"code": "conversation_already_has_active_response"}, "benign"),
+        ({"code": "response_cancel_not_active"}, "benign"),
+        ({"code": "item_truncate_invalid_item_id"}, "benign"),
+        ({"code": None, "message": "Only model output audio messages can be truncated"}, "benign"),
+        ({"code": "invalid_value", "message": "Audio content of 5ms is already shorter than 9ms"}, "benign"),
+        ({"code": "invalid_value", "message": "Cannot create response while user is speaking."}, "benign"),
+        ({"code": "invalid_event"}, "recoverable"),
+        ({"code": "invalid_value", "message": "Invalid value: 'x'."}, "recoverable"),
+        ({"code": "rate_limit_exceeded"}, "recoverable"),
+        ({"code": "Throttling.AllocationQuota", "message": "Allocated quota exceeded for now."}, "recoverable"),
+        ({"code": "limit_burst_rate"}, "recoverable"),
+        ({"code": "session_expired"}, "retry"),
+        ({"code": "x", "message": "Your session hit the maximum duration of 60 minutes."}, "retry"),
+        ({"message": "Your session was closed because no response was generated for 180 seconds."}, "retry"),
+        ({"type": "server_error", "message": "The server had an error"}, "retry"),
+        ({"code": "InternalError"}, "retry"),
+        ({"code": "invalid_api_key"}, "fatal"),
+        ({"code": "InvalidApiKey"}, "fatal"),
+        ({"code": None, "message": "Missing bearer or basic authentication in header"}, "fatal"),
+        ({"code": "invalid_model"}, "fatal"),
+        ({"code": "missing_model"}, "fatal"),
+        ({"code": "model_not_found"}, "fatal"),
+        ({"code": "ModelAccessDenied"}, "fatal"),
+        ({"code": "insufficient_quota"}, "fatal"),
+        ({"code": "AllocationQuota.FreeTierOnly"}, "fatal"),
+        ({"code": "Arrearage"}, "fatal"),
+        ({"message": "Allocated quota exceeded, please increase your quota limit."}, "fatal"),
+        ({"code": "beta_api_shape_disabled"}, "fatal"),
+        ("a bare string", "recoverable"),
+        ({"code": 400}, "recoverable"),
+        (None, "recoverable"),
+    ],
+)
+def test_severity(error: Any, severity: str) -> None:
+    event = complain(error)
+    assert event.severity == severity
+    assert event.message
+    assert bool(event.hint) or severity != "fatal", "what is final says what to do"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("Cancellation failed: no active response found", "response_cancel_not_active"),
+        (
+            "Cannot create response while another response is in progress.",
+            "conversation_already_has_active_response",
+        ),
+        ("Error committing input audio buffer: buffer too small.", "input_audio_buffer_commit_empty"),
+    ],
+)
+def test_harmless_texts_get_the_code_that_belongs_to_them(message: str, code: str) -> None:
+    assert complain({"code": "invalid_value", "message": message}).code == code
+
+
+def test_every_field_is_passed_on() -> None:
+    error = {"type": "invalid_request_error", "code": "c", "message": "m", "param": None, "event_id": "event_x_1"}
+    assert complain(error) == ev.ServiceError("m", "c", "recoverable", "", "event_x_1")
+
+
+def test_the_key_is_named_and_never_shown() -> None:
+    secret = "0123456789abcdef0123456789abcdef"
+    message = f"Incorrect API key provided: sk-proj-abcdefghijkl, or was it {secret}? Bearer tok.en/xyz"
+    event = complain({"code": "invalid_api_key", "message": message}, key_name="NEWAPI_API_KEY", secrets=(secret,))
+    assert event.message == "Incorrect API key provided: ***, or was it ***? Bearer ***"
+    assert "NEWAPI_API_KEY" in event.hint
