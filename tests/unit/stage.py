@@ -1,0 +1,89 @@
+"""A session on a virtual clock: a speaker that plays ten milliseconds per step, and a record of all it says."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from voicechat.audio.frames import Frame
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.player import PlaybackDrained, PlaybackStarted
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.conversation import notices as note
+from voicechat.conversation.session import Manner, Session
+from voicechat.providers.base import Capabilities
+
+RATE = 24_000
+T = TypeVar("T")
+
+
+def pcm(ms: float) -> bytes:
+    return b"\x10\x00" * int(RATE * ms / 1000)
+
+
+class Stage:
+    def __init__(self, capabilities: Capabilities | None = None, manner: Manner | None = None, **config: object):
+        self.now = 100.0
+        self.sent: list[cmd.Command] = []
+        self.notices: list[note.Notice] = []
+        self.speaker = PlaybackQueue(RATE)
+        self.played_ms = 0
+        self._sounding = False
+        self.session = Session(
+            capabilities or Capabilities(),
+            cmd.SessionConfig(**config),  # type: ignore[arg-type]
+            manner or Manner(),
+            self.speaker,
+            self.sent.append,
+            self.notices.append,
+            self.clock,
+        )
+
+    def clock(self) -> float:
+        return self.now
+
+    def open(self) -> "Stage":
+        self.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
+        self.sent.clear()
+        self.notices.clear()
+        return self
+
+    def tell(self, *events: ev.Event) -> None:
+        for event in events:
+            self.session.handle(event)
+
+    def pass_ms(self, ms: int, voiced: bool | None = None) -> None:
+        """Let time pass: the speaker plays, the microphone captures when `voiced` is not None, the session ticks."""
+        for _ in range(0, ms, 10):
+            block = self.speaker.next_block(0)
+            if block is not None:
+                self._sounding = True
+                self.played_ms += 10
+                if block.starts is not None:
+                    self.session.played(PlaybackStarted(block.starts, self.now))
+            elif self._sounding and not self.speaker.busy:
+                self._sounding = False
+                self.session.played(PlaybackDrained(self.now, 0.0))
+            self.now += 0.01
+            if voiced is not None:
+                self.session.hear(Frame(pcm(10), voiced, -30.0 if voiced else -70.0, self.now))
+            if round(self.now * 100) % 10 == 0:
+                self.session.tick()
+
+    def speak(self, turn: int, text: str = "one two three four", ms: float = 1000, finish: bool = True) -> None:
+        """A whole answer, faster than real time, as services send it."""
+        response, item = f"resp{turn}", f"item{turn}"
+        self.tell(
+            ev.ResponseStarted(response),
+            ev.AssistantText(response, item, 0, text),
+            ev.AssistantAudio(response, item, 0, pcm(ms)),
+        )
+        if finish:
+            self.tell(ev.AssistantAudioDone(response, item), ev.ResponseFinished(response, "completed"))
+
+    def of(self, kind: Callable[..., T]) -> list[T]:
+        """The commands sent, or notices published, of one class."""
+        everything: list[object] = [*self.sent, *self.notices]
+        return [thing for thing in everything if isinstance(thing, kind)]  # type: ignore[arg-type]
+
+    def states(self) -> list[str]:
+        return [notice.state for notice in self.of(note.StateNotice)]

@@ -1,0 +1,359 @@
+"""The state machine, on a virtual clock: turns, interruptions, and exactly one end per answer."""
+
+import pytest
+
+from tests.unit.stage import Stage
+from voicechat.audio.frames import Frame
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.conversation import notices as note
+from voicechat.conversation.session import Manner
+from voicechat.providers.base import Capabilities
+
+MANUAL = Manner(hands_free=False)
+PASSIVE = Capabilities(interrupts_by_itself=False)
+
+
+def user_turn(stage: Stage, item: str = "u1", text: str = "hello") -> None:
+    stage.tell(
+        ev.SpeechStarted(item), ev.SpeechStopped(item), ev.InputCommitted(item), ev.UserTranscript(item, text, True)
+    )
+
+
+def test_configures_when_the_service_is_there_and_hears_only_when_it_agreed() -> None:
+    stage = Stage(instructions="be brief")
+    stage.session.hear(Frame(b"\0" * 960, False, -70.0, 100.0))
+    assert stage.sent == []
+    stage.tell(ev.SessionCreated("sess"))
+    assert [c.config.instructions for c in stage.of(cmd.Configure)] == ["be brief"]
+    stage.tell(ev.SessionConfigured("Tina"))
+    assert stage.session.voice == "Tina"
+    stage.session.hear(Frame(b"\0" * 960, False, -70.0, 100.0))
+    assert len(stage.of(cmd.AppendAudio)) == 1
+
+
+def test_a_hands_free_turn_goes_through_the_states() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=200)
+    stage.pass_ms(300)
+    assert stage.states() == ["listening", "thinking", "speaking", "idle"]
+    assert stage.of(note.UserTurn) == [note.UserTurn(1, "hello")]
+    (answer,) = stage.of(note.AssistantTurn)
+    assert answer == note.AssistantTurn(1, "one two three four", "one two three four", False, 200)
+    assert stage.of(cmd.CreateResponse) == []  # the service answers by itself
+    assert stage.session.settled
+
+
+def test_an_answer_is_over_when_it_was_played_not_when_it_was_sent() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=500)
+    stage.pass_ms(400)
+    assert stage.of(note.AssistantTurn) == []
+    assert stage.session.state == "speaking"
+    stage.pass_ms(200)
+    assert len(stage.of(note.AssistantTurn)) == 1
+
+
+def test_the_service_hears_the_user_over_the_answer() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=2000, finish=False)
+    stage.pass_ms(1000)
+    stage.tell(ev.SpeechStarted("u2"))
+    assert stage.of(cmd.TruncateItem) == [cmd.TruncateItem("item1", 0, 1010)]
+    assert stage.of(cmd.CancelResponse) == []  # it has interrupted itself
+    (answer,) = stage.of(note.AssistantTurn)
+    assert (answer.interrupted, answer.heard, answer.heard_ms) == (True, "one two", 1010)
+    assert stage.session.state == "listening"
+    # late pieces of the old answer, then its end: nothing is played, nothing is published twice
+    played = stage.played_ms
+    stage.tell(ev.AssistantAudio("resp1", "item1", 0, b"\0" * 9600), ev.AssistantText("resp1", "item1", 0, " five"))
+    stage.tell(ev.ResponseFinished("resp1", "cancelled", "turn_detected"))
+    stage.pass_ms(200)
+    assert stage.played_ms - played == 10  # the fade
+    assert len(stage.of(note.AssistantTurn)) == 1
+    assert stage.session.state == "listening"
+
+
+def test_a_late_end_of_the_old_answer_does_not_end_the_waiting_for_the_new_one() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=2000, finish=False)
+    stage.pass_ms(500)
+    user_turn(stage, "u2", "wait")
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    assert stage.session.state == "thinking"
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert [a.turn for a in stage.of(note.AssistantTurn)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "commands"),
+    [
+        (PASSIVE, {cmd.CancelResponse, cmd.TruncateItem}),
+        (Capabilities(), {cmd.TruncateItem}),
+        (Capabilities(truncates=False), set()),
+        (Capabilities(interrupts_by_itself=False, cancels=False, truncates=False), set()),
+    ],
+)
+def test_cancel_and_truncate_only_where_the_service_asks_for_them(
+    capabilities: Capabilities, commands: set[type]
+) -> None:
+    stage = Stage(capabilities).open()
+    user_turn(stage)
+    stage.speak(1, finish=False)
+    stage.pass_ms(300)
+    stage.sent.clear()
+    stage.tell(ev.SpeechStarted("u2"))
+    assert {type(c) for c in stage.sent} == commands
+
+
+def test_nothing_is_truncated_before_the_first_sound_or_after_the_last() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=100)
+    stage.tell(ev.SpeechStarted("u2"))  # not a block was played yet
+    assert stage.of(cmd.TruncateItem) == []
+    stage.tell(ev.SpeechStopped("u2"))
+    stage.speak(2, ms=100)
+    stage.pass_ms(150)
+    stage.tell(ev.SpeechStarted("u3"))  # all of it was
+    assert stage.of(cmd.TruncateItem) == []
+    assert [a.interrupted for a in stage.of(note.AssistantTurn)] == [True, False]
+
+
+def test_voice_pauses_the_answer_before_the_service_says_a_word() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=3000)
+    stage.pass_ms(500, voiced=False)
+    stage.pass_ms(40, voiced=True)
+    assert stage.speaker.paused
+    stage.tell(ev.SpeechStarted("u2"))
+    assert not stage.speaker.busy or stage.speaker.queued_ms == 0
+    (interruption,) = [n.interruption_ms for n in stage.of(note.LatencyNotice) if n.interruption_ms]
+    assert interruption is not None
+    assert interruption <= 60
+
+
+def test_a_cough_costs_a_pause_and_no_word() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=1000)
+    stage.pass_ms(300, voiced=False)
+    stage.pass_ms(80, voiced=True)
+    stage.pass_ms(1500, voiced=False)
+    (answer,) = stage.of(note.AssistantTurn)
+    assert (answer.interrupted, answer.heard, answer.heard_ms) == (False, answer.text, 1000)
+    assert stage.of(cmd.TruncateItem) == []
+    assert stage.played_ms == 1010  # the faded block twice
+
+
+def test_local_speech_alone_interrupts_and_the_service_is_told_when_it_stays_deaf() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, ms=3000, finish=False)
+    stage.pass_ms(500, voiced=False)
+    stage.pass_ms(300, voiced=True)
+    assert [a.interrupted for a in stage.of(note.AssistantTurn)] == [True]
+    assert stage.of(cmd.CancelResponse) == []
+    stage.pass_ms(700, voiced=False)
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+
+
+def test_no_barge_in_keeps_talking_and_sends_silence() -> None:
+    stage = Stage(manner=Manner(barge_in=False)).open()
+    user_turn(stage)
+    stage.speak(1, ms=1000)
+    stage.pass_ms(100, voiced=True)
+    stage.sent.clear()
+    stage.pass_ms(500, voiced=True)
+    assert not stage.speaker.paused
+    assert {any(c.pcm) for c in stage.of(cmd.AppendAudio)} == {False}
+    stage.pass_ms(600, voiced=True)
+    assert any(stage.of(cmd.AppendAudio)[-1].pcm)
+
+
+def test_a_manual_turn_sends_only_what_was_said_between_the_two_keys() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.pass_ms(100, voiced=True)
+    assert stage.sent == []
+    stage.session.begin_turn()
+    stage.pass_ms(300, voiced=True)
+    stage.session.end_turn()
+    stage.pass_ms(100, voiced=True)
+    kinds = [type(c) for c in stage.sent]
+    assert kinds == [cmd.AppendAudio] * 30 + [cmd.CommitAudio, cmd.CreateResponse]
+    stage.tell(ev.InputCommitted("u1"))
+    stage.speak(1, ms=100)
+    stage.pass_ms(200)
+    stage.tell(ev.UserTranscript("u1", "late words", True))
+    assert stage.of(note.UserTurn) == [note.UserTurn(1, "late words")]
+    assert stage.states() == ["listening", "thinking", "speaking", "idle"]
+
+
+def test_a_manual_turn_that_is_too_short_is_not_sent() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.begin_turn()
+    stage.pass_ms(50, voiced=True)
+    stage.session.end_turn()
+    assert stage.of(cmd.CommitAudio) == []
+    assert stage.of(cmd.ClearAudio) == [cmd.ClearAudio()]
+    assert [w.code for w in stage.of(note.WarningNotice)] == ["too_short"]
+    assert stage.session.settled
+
+
+def test_enter_over_the_answer_interrupts_it_and_the_next_answer_waits_for_its_end() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("first")
+    stage.speak(1, ms=2000, finish=False)
+    stage.pass_ms(500)
+    stage.session.begin_turn()
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    assert stage.of(cmd.TruncateItem) == [cmd.TruncateItem("item1", 0, 510)]
+    stage.pass_ms(200, voiced=True)
+    stage.session.end_turn()
+    assert len(stage.of(cmd.CreateResponse)) == 1  # the first one's
+    stage.tell(ev.ResponseFinished("resp1", "cancelled", "client_cancelled"))
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    stage.speak(2, ms=50)
+    stage.pass_ms(100)
+    assert [(a.turn, a.interrupted) for a in stage.of(note.AssistantTurn)] == [(1, True), (2, False)]
+
+
+def test_a_service_that_never_ends_a_cancelled_answer_does_not_block_the_next() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("first")
+    stage.speak(1, ms=2000, finish=False)
+    stage.pass_ms(100)
+    stage.session.say("second")
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.pass_ms(2500)
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
+def test_an_answer_that_is_not_wanted_any_more_is_refused_when_it_comes() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("first")
+    stage.session.say("second")  # before anything of the first answer came
+    stage.speak(1, ms=500, finish=False)
+    stage.pass_ms(100)
+    assert stage.played_ms == 0
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
+
+
+def test_a_refused_second_response_is_asked_for_again_when_the_first_is_over() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.say("typed meanwhile")
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
+    stage.tell(ev.ResponseStarted("resp1"), ev.ResponseFinished("resp1", "completed"))
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    assert stage.session.counters.benign_errors == 1
+
+
+def test_one_spoken_answer_split_into_two_responses_ends_twice_and_in_order() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.speak(1, "first half", ms=300)
+    stage.tell(ev.ResponseStarted("resp1b"), ev.AssistantText("resp1b", "item1b", 0, "second half here"))
+    stage.tell(ev.AssistantAudio("resp1b", "item1b", 0, b"\1\0" * 24_00 * 3))
+    stage.pass_ms(450)
+    stage.tell(ev.SpeechStarted("u2"))
+    first, second = stage.of(note.AssistantTurn)
+    assert (first.interrupted, first.heard) == (False, "first half")
+    assert (second.interrupted, second.heard) == (True, "second")
+
+
+def test_a_response_that_was_never_announced_is_played_all_the_same() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.tell(ev.AssistantAudio("respX", "itemX", 0, b"\1\0" * 2400), ev.ResponseFinished("respX", "completed"))
+    stage.tell(ev.ResponseFinished("respX", "completed"))
+    stage.pass_ms(300)
+    assert len(stage.of(note.AssistantTurn)) == 1
+
+
+def test_a_failed_answer_says_why_and_ends_the_turn() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.tell(ev.ResponseStarted("r"), ev.ResponseFinished("r", "failed", message="over quota"))
+    assert [e.message for e in stage.of(note.ErrorNotice)] == ["The answer is failed: over quota"]
+    assert [a.status for a in stage.of(note.AssistantTurn)] == ["failed"]
+    assert stage.session.state == "idle"
+
+
+def test_an_answer_that_never_comes_is_given_up() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.pass_ms(21_000)
+    assert [w.code for w in stage.of(note.WarningNotice)] == ["no_answer"]
+    assert stage.session.settled
+
+
+def test_voice_to_voice_counts_from_the_users_last_sound() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"))
+    stage.pass_ms(500, voiced=True)
+    stage.pass_ms(300, voiced=False)
+    stage.tell(ev.SpeechStopped("u1"))
+    stage.speak(1, ms=100)
+    stage.pass_ms(50, voiced=False)
+    (latency,) = stage.of(note.LatencyNotice)
+    assert latency == note.LatencyNotice(1, 300.0, 300.0, 300.0)
+
+
+def test_local_turns_commit_and_ask_by_themselves() -> None:
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage.pass_ms(500, voiced=False)
+    assert stage.sent == []
+    stage.pass_ms(500, voiced=True)
+    assert stage.session.state == "listening"
+    stage.pass_ms(400, voiced=False)
+    kinds = [type(c) for c in stage.sent]
+    assert kinds[-2:] == [cmd.CommitAudio, cmd.CreateResponse]
+    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
+    assert sent_ms == 340 + 500 + 300
+
+
+def test_the_conversations_end_publishes_what_is_open() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.speak(1, ms=1000)
+    stage.pass_ms(510)
+    stage.session.finish()
+    assert stage.of(note.UserTurn) == [note.UserTurn(1, "")]
+    assert [(a.interrupted, a.heard) for a in stage.of(note.AssistantTurn)] == [(True, "one two")]
+    assert stage.sent[-1] == cmd.Finish()
+
+
+def test_broken_and_unknown_frames_are_counted() -> None:
+    stage = Stage().open()
+    stage.tell(ev.Ignored("x.y"), ev.Ignored("not json", broken=True), ev.Ignored("z"))
+    counters = stage.session.counters
+    assert (counters.ignored_events, counters.broken_frames) == (2, 1)
+
+
+def test_a_tool_nobody_has_is_answered_so_that_the_model_goes_on() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.tell(ev.ResponseStarted("r"), ev.ToolCall("r", "i", "call1", "weather", "{}"))
+    assert stage.of(cmd.CreateResponse) == []
+    stage.tell(ev.ResponseFinished("r", "completed"))
+    assert [c.call_id for c in stage.of(cmd.ToolResult)] == ["call1"]
+    assert len(stage.of(cmd.CreateResponse)) == 1
+
+
+def test_a_rejected_voice_is_warned_about_and_left_out() -> None:
+    stage = Stage(voice="Nobody")
+    stage.tell(ev.SessionCreated("s"), ev.ConfigureAgain("voice", voice_dropped="Nobody"))
+    assert [c.config.voice for c in stage.of(cmd.Configure)] == ["Nobody", ""]
+    assert [w.code for w in stage.of(note.WarningNotice)] == ["voice"]
