@@ -68,6 +68,7 @@ def test_severity(error: Any, severity: str) -> None:
             "Cannot create response while another response is in progress.",
             "conversation_already_has_active_response",
         ),
+        ("Cannot create response while user is speaking.", "invalid_value"),
         ("Error committing input audio buffer: buffer too small.", "input_audio_buffer_commit_empty"),
     ],
 )

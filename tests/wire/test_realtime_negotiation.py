@@ -115,6 +115,14 @@ def test_a_refused_voice_is_left_to_the_model() -> None:
     assert isinstance(complain(codec, message="The voice is bad", param="session.voice"), ev.ServiceError)
 
 
+def test_a_personas_refused_voice_is_not_replaced_by_another_guess() -> None:
+    codec = RealtimeCodec(Profile(dialect="qwen", voice="Cherry"))
+    configure(codec, cmd.SessionConfig(voice="Nobody"))
+    again = complain(codec, param="session.voice", message="no")
+    assert again == ev.ConfigureAgain("the voice was refused", voice_dropped="Nobody")
+    assert "voice" not in configure(codec)["session"]
+
+
 @pytest.mark.parametrize(
     ("message", "again"), [("Voice Cherry is unknown.", True), ("No human voice was found in the audio.", False)]
 )

@@ -23,7 +23,7 @@ _BENIGN_TEXTS = (
     ("no active response", "response_cancel_not_active"),
     ("another response is in progress", "conversation_already_has_active_response"),
     ("active response in progress", "conversation_already_has_active_response"),
-    ("while user is speaking", "conversation_already_has_active_response"),
+    ("while user is speaking", ""),
     ("can be truncated", "item_truncate_invalid_item_id"),
     ("is already shorter than", "item_truncate_invalid_item_id"),
     ("buffer too small", "input_audio_buffer_commit_empty"),
@@ -104,8 +104,8 @@ def classify(complaint: Complaint, key_name: str = "the API key") -> ServiceErro
         hint = "Too many requests: wait a little before the next turn."
     elif code in _BENIGN_CODES:
         severity = "benign"
-    elif benign := next((known for words, known in _BENIGN_TEXTS if words in lower), ""):
-        severity, code = "benign", benign
+    elif (benign := next((known for words, known in _BENIGN_TEXTS if words in lower), None)) is not None:
+        severity, code = "benign", benign or code
     elif names & _LOST_CODES or _any(lower, _LOST_TEXTS):
         severity = "retry"
     message = complaint.message or complaint.code or complaint.kind or "The service reported an error without a text."

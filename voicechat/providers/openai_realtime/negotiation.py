@@ -58,7 +58,7 @@ class Negotiation:
 
     def terms(self, config: SessionConfig, event_id: str) -> Terms:
         """The terms for the `session.update` called `event_id`, which complaints will be compared with."""
-        voice = config.voice or self._profile.voice
+        voice = config.voice or ("" if self._refused_voice else self._profile.voice)
         if voice == self._refused_voice or (self.voice_locked and self.dialect in _VOICE_LOCKS):
             voice = ""  # once the service has spoken, naming a voice may cost the whole update
         terms = replace(self._terms, voice=voice)
