@@ -1,6 +1,7 @@
 """Fixtures for every test, and the rule that a test leaves nothing running."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Coroutine, Iterator
@@ -12,6 +13,10 @@ import pytest
 from tests.soundcard import SoundCard
 
 GRACE_S = 2.0
+
+# A shell's background job ignores Ctrl-C, and so would every program that a test starts from it and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The helper that runs the real program."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.program import Program
@@ -30,3 +32,25 @@ def test_the_developers_keys_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> No
     with Program(["--version"]) as program:
         assert "OPENAI_API_KEY" not in isolated_environment(program.home, None, {})
         program.wait()
+
+
+def test_input_is_fed_json_lines_are_found_and_ctrl_c_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "voicechat"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import sys, signal\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(130))\n"
+        "for line in sys.stdin:\n"
+        '    print(\'{"t": 0.1, "type": "user", "text": "\' + line.strip() + \'"}\', flush=True)\n'
+        "signal.pause()\n"
+    )
+    with Program([], stdin=b"one\ntwo\n", env={"PYTHONPATH": str(tmp_path)}) as program:
+        assert program.wait_for("user", lambda event: event["text"] == "two")["t"] == 0.1
+        assert program.wait_for("user", count=1)["text"] == "one"
+        program.interrupt()
+        assert program.wait() == 130
+    with Program([], stdin="open", env={"PYTHONPATH": str(tmp_path)}) as program:
+        program.write("three\n")
+        assert program.wait_for("user")["text"] == "three"
+    assert program.process.returncode == -9
