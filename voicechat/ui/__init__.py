@@ -1,1 +1,4 @@
-"""The views: the live terminal, plain lines, JSON lines. They are told notices and never touch the conversation's state."""
+"""The views: the live terminal, plain lines, JSON lines.
+
+They are told notices and never touch the conversation's state.
+"""

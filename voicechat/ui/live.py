@@ -1,0 +1,185 @@
+"""The view on a terminal: finished turns scroll upwards, the running one and the state are live below them."""
+
+import asyncio
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from voicechat.conversation import notices as note
+from voicechat.ui import wording
+from voicechat.ui.base import Controls, Meters
+from voicechat.ui.lines import run_with_lines
+from voicechat.ui.render import Ansi, Item, Painter
+from voicechat.ui.screen import Screen
+from voicechat.ui.status import Meter, Status
+from voicechat.ui.tasks import run_beside
+from voicechat.ui.turns import Turns
+
+TICKS_PER_S = 12
+TICKS_PER_LEVEL = 2
+REPAINTED_ITEMS = 100
+"""How far back a resize can lay the conversation out again."""
+OTHER_ROWS = 5
+"""Rows that the running turn leaves free: rule, input and status line, and a little of the scrollback."""
+
+
+class LiveView:
+    """`interactive`: lines typed, or piped into stdin, go to `controls`. `now` counts seconds, monotonic."""
+
+    def __init__(
+        self, meters: Meters, controls: Controls, *, interactive: bool, now: Callable[[], float] = time.monotonic
+    ):
+        keyboard = sys.stdin.isatty()
+        self._meters = meters
+        self._controls = controls
+        self._reads_lines = interactive and not keyboard
+        self._now = now
+        self._ansi = Ansi()
+        text_input = keyboard and interactive
+        self._screen = Screen(controls, keyboard=keyboard, text_input=text_input, no_color=self._ansi.no_color)
+        self._status = Status(text_input=text_input, keyboard=keyboard)
+        self._columns = self._screen.size.columns
+        self._painter = Painter(self._columns, text_input=text_input)
+        self._turns = Turns()
+        self._unprinted: list[Item] = []
+        self._printed: deque[Item] = deque(maxlen=REPAINTED_ITEMS)
+        self._microphone, self._speaker = Meter(), Meter()
+        self._began: float | None = None
+        self._ticks = 0
+        self._resized_to = self._columns
+        self._drawn: tuple[str, Status] | None = None
+        self._live: str | None = None
+        self._closed = False
+
+    # -- what it is told ---------------------------------------------------------------------------------------
+
+    def show(self, notice: note.Notice) -> None:
+        now = self._now()
+        self._live = None
+        match notice:
+            case note.SessionNotice():
+                self._session(notice, now)
+            case note.StateNotice(state):
+                self._status.state = state
+            case note.UsageNotice():
+                self._status.tokens = notice.session_input_tokens + notice.session_output_tokens
+            case note.WarningNotice() | note.ErrorNotice():
+                self._unprinted.append(notice)
+            case note.EndNotice():
+                self._unprinted += [*self._turns.release_all(), notice]
+            case _:
+                if isinstance(notice, note.LatencyNotice):
+                    latency_ms = wording.latency_ms(notice)
+                    self._status.latency_ms = self._status.latency_ms if latency_ms is None else latency_ms
+                self._turns.add(notice, now)
+                self._unprinted += self._turns.release(now)
+
+    def _session(self, notice: note.SessionNotice, now: float) -> None:
+        self._status.aec = notice.aec
+        self._status.manual = notice.turn == "manual"
+        self._painter = replace(self._painter, voice=notice.voice)
+        self._screen.hint(self._ansi([self._status.hint()]))
+        if self._began is None:
+            self._began = now
+            self._unprinted.append(replace(notice, state_restored=None))
+        else:
+            self._unprinted.append(replace(notice, state_restored=bool(notice.state_restored)))
+
+    # -- its life ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        await run_with_lines(self._run(), self._controls if self._reads_lines else None)
+
+    async def _run(self) -> None:
+        try:
+            if not self._closed:
+                await run_beside(self._screen.run(), self._tick_on())
+        finally:
+            if self._closed:
+                self._print_rest()
+
+    async def _tick_on(self) -> None:
+        while True:
+            self._tick()
+            await asyncio.sleep(1 / TICKS_PER_S)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._unprinted += self._turns.release_all()
+        if self._screen.running:
+            self._screen.exit()  # what is left is printed when the lower part is gone
+        else:
+            self._print_rest()
+
+    # -- drawing -----------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Bring the terminal up to date. Nothing is written when nothing has changed."""
+        if not self._screen.running:
+            return
+        now = self._now()
+        due = self._turns.release(now)
+        if due:
+            self._unprinted += due
+            self._live = None
+        self._measure(now)
+        if not self._same_size():
+            return
+        drawn = (self._live_lines(), replace(self._status))
+        if self._unprinted or drawn != self._drawn:
+            self._drawn = drawn
+            self._screen.draw(drawn[0], self._status_line(), self._take_unprinted() if self._unprinted else None)
+
+    def _measure(self, now: float) -> None:
+        if self._ticks % TICKS_PER_LEVEL == 0:
+            self._microphone.push(self._meters.microphone_dbfs())
+            self._speaker.push(self._meters.speaker_dbfs())
+            self._status.microphone, self._status.speaker = str(self._microphone), str(self._speaker)
+        self._ticks += 1
+        if self._began is not None:
+            self._status.elapsed_s = float(int(now - self._began))
+
+    def _same_size(self) -> bool:
+        """After a resize: wait until the window keeps its width, then lay everything visible out again."""
+        columns, rows = self._screen.size.columns, self._screen.size.rows
+        if columns == self._columns:
+            return True
+        if columns != self._resized_to:
+            self._resized_to = columns
+            return False
+        self._columns = columns
+        self._painter = replace(self._painter, width=columns)
+        self._live = None
+        lines = [line for item in self._printed for line in self._painter.lines(item)]
+        room = rows - OTHER_ROWS
+        above = self._ansi(lines[-room:]) if room > 0 else ""
+        self._screen.print_afresh(self._live_lines(), self._status_line(), above)
+        return True
+
+    def _live_lines(self) -> str:
+        """The running turn as ANSI, and the rule below it; of a very long one its end."""
+        if self._live is None:
+            lines = [line for item in self._turns.held for line in self._painter.lines(item)]
+            for partial in self._turns.partials():
+                lines += self._painter.partial(partial)
+            room = max(self._screen.size.rows - OTHER_ROWS, 1)
+            self._live = self._ansi([*lines[-room:], self._painter.rule()])
+        return self._live
+
+    def _status_line(self) -> str:
+        return self._ansi([self._status.line(self._painter.width)])
+
+    def _take_unprinted(self) -> str:
+        lines = [line for item in self._unprinted for line in self._painter.lines(item)]
+        self._printed.extend(self._unprinted)
+        self._unprinted = []
+        return self._ansi(lines)
+
+    def _print_rest(self) -> None:
+        """What is left when there is no lower part any more."""
+        if self._unprinted:
+            self._screen.print(self._take_unprinted())

@@ -1,0 +1,194 @@
+"""What the terminal view looks like: notices in, lines of Rich text out, and from these ANSI. No I/O here.
+
+Two columns: who speaks, and what was said, with the latency at the right edge of its last line. Only the sixteen
+colours of the terminal's own theme are used.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from voicechat.conversation import notices as note
+from voicechat.ui import wording
+from voicechat.ui.text import clean, wrap
+from voicechat.ui.turns import Finished
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+MEASURE = 120
+"""Wider terminals are not filled: nobody can read lines of 200 cells."""
+MARGIN = 1
+CURSOR = "▌"
+
+Item = Finished | note.SessionNotice | note.WarningNotice | note.ErrorNotice | note.EndNotice
+"""What goes into the scrollback."""
+
+
+@dataclass
+class Painter:
+    """Lays lines out for a frame of `width` cells. `voice` is what the assistant is called."""
+
+    width: int
+    voice: str = ""
+    text_input: bool = True
+    _labels: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.width = max(min(self.width, MEASURE), 20)
+        self._labels = max(10, self._label_cells()) if self.width >= 60 else max(5, self._label_cells())
+
+    def _label_cells(self) -> int:
+        from rich.cells import cell_len
+
+        return cell_len(self._voice()) + 2
+
+    def _voice(self) -> str:
+        """The voice's name on one short line: a cloned voice may have a name of 60 characters."""
+        from rich.cells import cell_len, set_cell_size
+
+        name = clean(self.voice).strip() or "assistant"
+        longest = 14 if self.width >= 60 else 9
+        return name if cell_len(name) <= longest else set_cell_size(name, longest - 1).rstrip() + "…"
+
+    # -- whole items -------------------------------------------------------------------------------------------
+
+    def lines(self, item: Item) -> "list[Text]":
+        """The lines of something finished."""
+        from rich.text import Text
+
+        match item:
+            case Finished(note.UserTurn(_, text)):
+                return self._user(text)
+            case Finished(note.AssistantTurn() as turn, _, latency_ms):
+                return self._answer(turn, latency_ms)
+            case Finished(note.ToolNotice() as tool):
+                style = "dim" if tool.ok else "yellow"
+                return self._row("tool", style, Text(wording.tool(tool), style))
+            case note.SessionNotice():
+                return self.header(item) if item.state_restored is None else self.reconnected(item)
+            case note.WarningNotice(code, message):
+                label = "" if code in wording.OWN_WORDS else "warning"
+                return self._row(label, "yellow", Text(clean(message, multiline=True), "dim"))
+            case note.ErrorNotice(_, message, hint):
+                words = Text().append(clean(message, multiline=True), "red")
+                if hint:
+                    words.append("\n" + clean(hint, multiline=True), "dim")
+                return self._row("error", "bold red", words)
+            case note.EndNotice():
+                return [Text(), *self._row("", "", Text(wording.summary(item), "dim"))]
+            case _:
+                return []
+
+    def header(self, session: note.SessionNotice) -> "list[Text]":
+        """`voicechat  qwen · model · voice … /help`, and an empty line."""
+        from rich.text import Text
+
+        name = Text("voicechat", "bold")
+        help_text = Text("/help" if self.text_input else "", "dim")
+        words = Text(wording.service(session), "dim")
+        room = self.width - 2 * MARGIN - len(name) - 2 - len(help_text) - 2
+        words.truncate(max(room, 8), overflow="ellipsis")
+        line = Text(" " * MARGIN) + name + Text("  ") + words
+        return [self._with_note(line, help_text) or line, Text()]
+
+    def reconnected(self, session: note.SessionNotice) -> "list[Text]":
+        from rich.text import Text
+
+        return self._row("", "", Text(wording.reconnected(session), "dim"))
+
+    def partial(self, partial: note.UserPartial | note.AssistantPartial) -> "list[Text]":
+        """Words still coming, with a cursor behind them."""
+        from rich.text import Text
+
+        words = Text(clean(partial.text).lstrip()).append(CURSOR, "bold")
+        if isinstance(partial, note.UserPartial):
+            return self._row("you", "bold cyan", words)
+        return self._row(self._voice(), "bold magenta", words)
+
+    def rule(self) -> "Text":
+        from rich.text import Text
+
+        return Text(" " * MARGIN + "─" * (self.width - 2 * MARGIN), "dim")
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _user(self, text: str) -> "list[Text]":
+        from rich.text import Text
+
+        words = clean(text, multiline=True).strip()
+        return self._row("you", "bold cyan", Text(words) if words else Text(wording.NOT_UNDERSTOOD, "dim italic"))
+
+    def _answer(self, turn: note.AssistantTurn, latency_ms: float | None) -> "list[Text]":
+        from rich.text import Text
+
+        heard, unheard = (clean(part) for part in wording.split_heard(turn))
+        words = Text(heard.lstrip())
+        words.append(unheard.rstrip(), "dim strike")
+        if not words.plain:
+            words = Text(wording.NO_WORDS, "dim italic")
+        if turn.interrupted:
+            remark = Text(wording.interrupted(turn), "dim yellow")
+        elif turn.status != "completed":
+            remark = Text(clean(turn.status), "yellow")
+        else:
+            remark = Text(wording.seconds(latency_ms) if latency_ms is not None else "", "dim")
+        return self._row(self._voice(), "bold magenta", words, remark)
+
+    def _row(self, label: str, label_style: str, words: "Text", remark: "Text | None" = None) -> "list[Text]":
+        """Two columns: the label stands at the first line only, the words hang beside it, the remark ends the last."""
+        from rich.text import Text
+
+        indent = MARGIN + self._labels
+        lines = []
+        for start, end in wrap(words.plain, self.width - indent - MARGIN):
+            lines.append(Text(" " * indent) + words[start:end])
+        first = Text(" " * MARGIN).append(label, label_style)
+        first.pad_right(indent - first.cell_len)
+        lines[0] = first + lines[0][indent:]
+        if remark:
+            fitted = self._with_note(lines[-1], remark)
+            if fitted is None:
+                lines.append(self._with_note(Text(), remark) or remark)
+            else:
+                lines[-1] = fitted
+        return lines
+
+    def _with_note(self, line: "Text", remark: "Text") -> "Text | None":
+        """`remark` at the right edge of `line`, when there is room for it."""
+        gap = self.width - MARGIN - line.cell_len - remark.cell_len
+        if gap < (2 if line.cell_len else 0):
+            return None
+        line = line.copy()
+        line.pad_right(gap)
+        return line + remark
+
+
+class Ansi:
+    """Rich lines to ANSI text, without colour when NO_COLOR is set."""
+
+    def __init__(self, no_color: bool | None = None):
+        import io
+
+        from rich.console import Console
+
+        self.no_color = bool(os.environ.get("NO_COLOR")) if no_color is None else no_color
+        self._console = Console(
+            file=io.StringIO(),
+            force_terminal=True,
+            color_system="standard",
+            no_color=self.no_color,
+            legacy_windows=False,
+            width=1000,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    def __call__(self, lines: "list[Text]") -> str:
+        """The lines joined by newlines, without one at the end."""
+        from rich.text import Text
+
+        with self._console.capture() as captured:
+            self._console.print(Text("\n").join(lines), soft_wrap=True, end="")
+        return captured.get()

@@ -1,0 +1,189 @@
+"""The one owner of the terminal: scrollback above; the running turn, an input line and a status line below.
+
+Only the lines below are ever drawn again. What is finished is written once above them, as ordinary lines of the
+terminal, which scroll away, can be selected, and stay when the program has ended.
+"""
+
+import sys
+from collections.abc import Callable
+
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input import Input, create_input, create_pipe_input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
+from prompt_toolkit.layout.processors import AfterInput, ConditionalProcessor
+from prompt_toolkit.output import ColorDepth, Output, create_output
+from prompt_toolkit.output.vt100 import Vt100_Output
+from prompt_toolkit.renderer import print_formatted_text
+from prompt_toolkit.styles import Style
+
+from voicechat.ui.base import Controls
+
+PROMPT = " › "
+INPUT_ROWS = 4
+"""A pasted text is shown in up to so many lines."""
+ESCAPE_S = 0.03
+"""How long after an Esc byte the rest of a function key may come."""
+KEY_REDRAWS_PER_S = 30
+_BEGIN_SYNC, _END_SYNC = "\x1b[?2026h", "\x1b[?2026l"
+
+
+class Screen:
+    """`keyboard`: stdin is a terminal whose keys are ours. `text_input`: with an input line."""
+
+    def __init__(self, controls: Controls, *, keyboard: bool, text_input: bool, no_color: bool = False):
+        self._controls = controls
+        self._keyboard = keyboard
+        self._live = self._status = self._hint = ANSI("")
+        self._live_rows = 0
+        self._output: Output = create_output(stdout=sys.stdout)
+        if isinstance(self._output, Vt100_Output):
+            # Asking where the cursor is would let the lower part take the whole rest of the screen, and terminals
+            # that do not answer earn a warning in the middle of the talk.
+            self._output.enable_cpr = False
+        self._color_depth = ColorDepth.DEPTH_1_BIT if no_color else ColorDepth.DEPTH_4_BIT
+        self._layout = self._make_layout(text_input)
+        self._app: Application[None] | None = None
+
+    # -- drawing -----------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> Size:
+        return self._output.get_size()
+
+    @property
+    def running(self) -> bool:
+        return self._app is not None and self._app.is_running
+
+    def draw(self, live: str, status: str, above: str | None = None) -> None:
+        """Show these ANSI lines around the input line, and write the lines `above` into the scrollback."""
+        rows = live.count("\n") + 1
+        shrunk = rows < self._live_rows
+        self._live, self._status, self._live_rows = ANSI(live), ANSI(status), rows
+        if above is not None:
+            self._draw_anew(lambda: self.print(above))
+        elif shrunk:  # else the lines that are gone would stay as empty ones
+            self._draw_anew(lambda: None)
+        elif self._app is not None:
+            self._app.invalidate()
+
+    def hint(self, ansi: str) -> None:
+        """What the empty input line says."""
+        self._hint = ANSI(ansi)
+
+    def print_afresh(self, live: str, status: str, above: str) -> None:
+        """Empty the visible screen and draw all of it: after a resize nobody knows what it looks like."""
+
+        def repaint() -> None:
+            self._output.erase_screen()
+            self._output.cursor_goto(0, 0)
+            if above:
+                self.print(above)
+
+        self._live, self._status, self._live_rows = ANSI(live), ANSI(status), live.count("\n") + 1
+        self._draw_anew(repaint)
+
+    def _draw_anew(self, change: Callable[[], None]) -> None:
+        """Take the lower part away, make the change, and draw it again, as one picture where the terminal can."""
+        app = self._app
+        if app is None or not app.is_running or app.context is None:
+            change()
+            return
+        synchronised = isinstance(self._output, Vt100_Output)
+        if synchronised:
+            self._output.write_raw(_BEGIN_SYNC)
+        app.renderer.erase()
+        change()
+        app.render_counter += 1  # what the controls cache is kept by this number
+        app.context.copy().run(app.renderer.render, app, app.layout)
+        if synchronised:
+            self._output.write_raw(_END_SYNC)
+            self._output.flush()
+
+    def print(self, ansi: str) -> None:
+        """Write lines where the cursor is: before and after `run`."""
+        print_formatted_text(self._output, ANSI(ansi + "\n"), Style([]), color_depth=self._color_depth)
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read keys and draw until `exit` or cancelled. The terminal is as before when it returns."""
+        if self._keyboard:
+            await self._run(create_input(sys.stdin))
+        else:
+            with create_pipe_input() as nothing:
+                await self._run(nothing)
+
+    async def _run(self, keys: Input) -> None:
+        self._app = Application(
+            layout=self._layout,
+            key_bindings=self._key_bindings(),
+            input=keys,
+            output=self._output,
+            color_depth=self._color_depth,
+            min_redraw_interval=1 / KEY_REDRAWS_PER_S,
+            erase_when_done=True,
+        )
+        self._app.ttimeoutlen = ESCAPE_S
+        try:
+            await self._app.run_async(handle_sigint=False, set_exception_handler=False)
+        except EOFError:  # the terminal was closed
+            self._controls.quit()
+
+    def exit(self) -> None:
+        if self._app is not None and self._app.is_running and not self._app.is_done:
+            self._app.exit()
+
+    # -- parts -------------------------------------------------------------------------------------------------
+
+    def _make_layout(self, text_input: bool) -> Layout:
+        live = Window(
+            FormattedTextControl(lambda: self._live),
+            height=lambda: Dimension(min=0, preferred=self._live_rows, max=self._live_rows),
+        )
+        status = Window(FormattedTextControl(lambda: self._status), height=1)
+        if not text_input:
+            return Layout(HSplit([live, status]))
+        self._buffer = Buffer(history=InMemoryHistory(), accept_handler=self._accept, multiline=False)
+        empty = Condition(lambda: not self._buffer.text)
+        line = Window(
+            BufferControl(self._buffer, input_processors=[ConditionalProcessor(AfterInput(lambda: self._hint), empty)]),
+            height=Dimension(min=1, max=INPUT_ROWS),
+            dont_extend_height=True,
+            wrap_lines=True,
+            get_line_prefix=lambda number, wraps: PROMPT if number == wraps == 0 else " " * len(PROMPT),
+        )
+        return Layout(HSplit([live, line, status]), focused_element=line)
+
+    def _accept(self, buffer: Buffer) -> bool:
+        self._controls.submit(buffer.text)
+        return False  # that is: do not keep the text
+
+    def _key_bindings(self) -> KeyBindings:
+        keys = KeyBindings()
+
+        @keys.add("escape", eager=True)
+        def _interrupt(event: KeyPressEvent) -> None:
+            self._controls.interrupt()
+
+        @keys.add("c-c")
+        def _quit(event: KeyPressEvent) -> None:
+            self._controls.quit()
+
+        @keys.add("c-d")
+        def _end(event: KeyPressEvent) -> None:
+            if event.current_buffer.text:
+                event.current_buffer.delete()
+            else:
+                self._controls.quit()
+
+        @keys.add("enter")
+        def _enter(event: KeyPressEvent) -> None:
+            event.current_buffer.validate_and_handle()
+
+        return keys

@@ -1,0 +1,92 @@
+"""The sentences all views share."""
+
+from voicechat.conversation import notices as note
+from voicechat.ui.text import clean
+
+NOT_UNDERSTOOD = "(not understood)"
+NO_WORDS = "(no words)"
+OWN_WORDS = frozenset({"help", "mute"})
+"""Codes of warnings that warn of nothing: the program answers what the user asked of it."""
+
+
+def seconds(ms: float) -> str:
+    """`0.62 s`, `12.3 s`."""
+    return f"{ms / 1000:.2f} s" if ms < 9_995 else f"{ms / 1000:.1f} s"
+
+
+def clock(elapsed_s: float) -> str:
+    """`3:12`, `1:03:12`."""
+    minutes, rest = divmod(int(max(elapsed_s, 0.0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def count(number: int) -> str:
+    """`950`, `1.2k`, `3.4M`."""
+    if number < 1_000:
+        return str(number)
+    return f"{number / 1_000:.1f}k" if number < 999_950 else f"{number / 1_000_000:.1f}M"
+
+
+def latency_ms(notice: note.LatencyNotice) -> float | None:
+    """The figure to show for a turn: to the first sound, or to the first sign of an answer where none was heard."""
+    for value in (notice.voice_to_voice_ms, notice.first_audio_ms, notice.first_token_ms):
+        if value is not None:
+            return value
+    return None
+
+
+def split_heard(turn: note.AssistantTurn) -> tuple[str, str]:
+    """The words that were heard, and those that were not because the answer was interrupted."""
+    if not turn.interrupted:
+        return turn.text, ""
+    length = 0
+    for heard, said in zip(turn.heard, turn.text, strict=False):
+        if heard != said:
+            break
+        length += 1
+    return turn.text[:length], turn.text[length:]
+
+
+def interrupted(turn: note.AssistantTurn) -> str:
+    return f"interrupted at {turn.heard_ms / 1000:.1f} s"
+
+
+def service(notice: note.SessionNotice) -> str:
+    """`qwen · qwen3.5-omni-flash-realtime · Cherry`."""
+    return " · ".join(clean(part) for part in (notice.provider, notice.model, notice.voice) if part)
+
+
+def reconnected(notice: note.SessionNotice) -> str:
+    if notice.state_restored:
+        return "connected again; the conversation was restored"
+    return "connected again; the service has forgotten the conversation so far"
+
+
+def summary(notice: note.EndNotice) -> str:
+    """`5 turns in 3:12 · 2 underruns`: faults are told only when there were any."""
+    parts = [f"{_several(notice.turns, 'turn')} in {clock(notice.seconds)}"]
+    for number, name in (
+        (notice.underruns, "underrun"),
+        (notice.dropped_input_frames, "dropped input frame"),
+        (notice.broken_frames, "broken frame"),
+    ):
+        if number:
+            parts.append(_several(number, name))
+    return " · ".join(parts)
+
+
+def tool(notice: note.ToolNotice) -> str:
+    """`get_weather({"city": "Paris"}) → 18 °C`, on one line of bearable length."""
+    call = f"{clean(notice.name)}({_shorten(clean(notice.arguments), 80)})"
+    if not notice.output:
+        return call if notice.ok else f"{call} failed"
+    return f"{call} {'→' if notice.ok else 'failed:'} {_shorten(clean(notice.output), 120)}"
+
+
+def _several(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
+def _shorten(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
