@@ -36,12 +36,12 @@ class Painter:
 
     def __post_init__(self) -> None:
         self.width = max(min(self.width, MEASURE), 20)
-        self._labels = max(10, self._label_cells()) if self.width >= 60 else max(5, self._label_cells())
+        self._labels = max(10 if self.width >= 60 else 8, self._label_cells())
 
     def _label_cells(self) -> int:
         from rich.cells import cell_len
 
-        return cell_len(self._voice()) + 2
+        return cell_len(self._voice()) + 1
 
     def _voice(self) -> str:
         """The voice's name on one short line: a cloned voice may have a name of 60 characters."""

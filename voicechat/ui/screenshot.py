@@ -24,7 +24,7 @@ TALK: list[note.Notice] = [
     note.LatencyNotice(1, voice_to_voice_ms=620),
     note.AssistantTurn(
         1,
-        "今天晴，最高二十五度，很适合。山上下午的阳光比较强，记得带水和帽子，最好早上八点以前出发。",
+        "今天晴，最高二十五度，很适合。山上下午的阳光比较强，记得带水和帽子。",
         "",
         False,
         9_400,

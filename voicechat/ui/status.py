@@ -62,7 +62,7 @@ class Status:
         line = Text(" " * MARGIN)
         for index, part in enumerate(self._parts()):
             added = part.cell_len + (gap if index else 0)
-            if line.cell_len + added > width:
+            if index and line.cell_len + added > width:
                 break
             line = line + Text(" " * (gap if index else 0)) + part
         line.truncate(width)

@@ -1,0 +1,295 @@
+"""The plain and the JSON view, and lines of a stdin that is no keyboard, through real pipes."""
+
+import asyncio
+import dataclasses
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any, Literal, TextIO, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+from voicechat.conversation import notices as note
+from voicechat.errors import UsageError
+from voicechat.ui.base import Controls, OutputClosed
+from voicechat.ui.jsonl import JsonView
+from voicechat.ui.lines import LINE_CHARS, WAITING_LINES, LineReader, deliver_lines, split_lines
+from voicechat.ui.plain import PlainView
+
+ROOT = Path(__file__).resolve().parents[2]
+SESSION = note.SessionNotice("qwen", "omni", "Cherry")
+
+
+class Heard(Controls):
+    """What the user did, in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def submit(self, line: str) -> None:
+        self.calls.append(line)
+
+    def interrupt(self) -> None:
+        self.calls.append("<interrupt>")
+
+    def quit(self) -> None:
+        self.calls.append("<quit>")
+
+    def end_of_input(self) -> None:
+        self.calls.append("<end>")
+
+
+def plain(*notices: note.Notice) -> tuple[list[str], list[str]]:
+    """The lines of stdout and of stderr."""
+    out, err = io.StringIO(), io.StringIO()
+
+    async def main() -> None:
+        view = PlainView(out, err)
+        for notice in notices:
+            view.show(notice)
+        view.close()
+
+    asyncio.run(main())
+    return out.getvalue().splitlines(), err.getvalue().splitlines()
+
+
+def test_plain_lines_in_the_order_of_a_conversation() -> None:
+    out, err = plain(
+        SESSION,
+        note.StateNotice("listening"),
+        note.UserPartial(1, "今天"),
+        note.AssistantTurn(1, "很适合。\n带水。", "很适合。\n带水。", False, 900),
+        note.UserTurn(1, "今天适合去爬山吗？"),
+        note.UserTurn(2, ""),
+        note.AssistantTurn(2, "With a chance of rain.", "With a chance", True, 1800, "cancelled"),
+        note.UserTurn(3, "x"),
+        note.AssistantTurn(3, "half", "half", False, 100, "incomplete"),
+    )
+    assert out == [
+        "you: 今天适合去爬山吗？",
+        "Cherry: 很适合。 带水。",
+        "you: (not understood)",
+        "Cherry: With a chance [interrupted at 1.8 s; not heard: of rain.]",
+        "you: x",
+        "Cherry: half [incomplete]",
+    ]
+    assert err == ["voicechat: qwen · omni · Cherry"]
+
+
+def test_everything_else_is_on_stderr_and_harmless() -> None:
+    out, err = plain(
+        SESSION,
+        note.ToolNotice(1, "clock", '{"zone": "\x1b[2J"}', "noon"),
+        note.WarningNotice("net", "The connection was lost."),
+        note.WarningNotice("help", "one\ntwo"),
+        dataclasses.replace(SESSION, state_restored=True),
+        note.ErrorNotice("key", "The key was refused.", "Check \x9b it."),
+        note.EndNotice("error", 6, 1, 61.5, underruns=2),
+    )
+    assert out == []
+    assert err == [
+        "voicechat: qwen · omni · Cherry",
+        "warning: The connection was lost.",
+        "one",
+        "two",
+        "connected again; the conversation was restored",
+        "error: The key was refused.",
+        "  Check \\x9b it.",
+        'tool: clock({"zone": "\\x1b[2J"}) → noon',
+        "1 turn in 1:01 · 2 underruns",
+    ]
+
+
+def test_an_answer_without_a_question_is_shown_although_nothing_else_happens() -> None:
+    class Watched(io.StringIO):
+        written = asyncio.Event()
+
+        def write(self, text: str) -> int:
+            self.written.set()
+            return super().write(text)
+
+    async def main() -> str:
+        times = iter([0.0])
+        out = Watched()
+        view = PlainView(out, io.StringIO(), now=lambda: next(times, 1_000.0))
+        view._turns.add(note.AssistantTurn(1, "Welcome.", "Welcome.", False, 5), -1.99)
+        view.show(note.StateNotice("speaking"))
+        assert out.getvalue() == ""
+        async with asyncio.timeout(5):
+            await out.written.wait()
+        view.close()
+        return out.getvalue()
+
+    assert asyncio.run(main()) == "assistant: Welcome.\n"
+
+
+def test_json_lines_hold_every_field() -> None:
+    out = io.StringIO()
+    times = iter([10.0, 10.5, 12.34567])
+    view = JsonView(out, now=lambda: next(times))
+    view.show(note.UserTurn(1, "今天\n\x9b\u202e\ud800", "text"))
+    view.show(note.LatencyNotice(1, first_token_ms=12.5))
+    first, second = out.getvalue().split("\n")[:-1]
+    assert first == ('{"t": 0.5, "type": "user", "turn": 1, "text": "今天\\n\\u009b\\u202e\\ud800", "source": "text"}')
+    assert json.loads(second) == {
+        "t": 2.346,
+        "type": "latency",
+        "turn": 1,
+        "voice_to_voice_ms": None,
+        "first_token_ms": 12.5,
+        "first_audio_ms": None,
+        "interruption_ms": None,
+    }
+
+
+@pytest.mark.parametrize("kind", ["json", "plain"])
+def test_a_reader_that_leaves_ends_the_view_quietly(kind: str) -> None:
+    """A program with the view, in front of a pipe nobody reads: exit by OutputClosed, nothing on stderr."""
+    script = (
+        "import asyncio, sys\n"
+        "from voicechat.conversation.notices import UserTurn\n"
+        "from voicechat.ui.base import OutputClosed\n"
+        "from voicechat.ui.factory import make_view\n"
+        "async def main():\n"
+        f"    view = make_view('{kind}', None, None, interactive=False)\n"
+        "    for turn in range(3): view.show(UserTurn(turn, 'x' * 100))\n"
+        "    try: await view.run()\n"
+        "    except OutputClosed as error: return error.exit_code\n"
+        "    finally: view.close()\n"
+        "sys.exit(40 + asyncio.run(main()))\n"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, timeout=30, check=False
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (40, b"")
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    async def main(out: TextIO) -> None:
+        view = JsonView(out)
+        view.show(note.UserTurn(1, "x"))
+        await view.run()
+
+    (tmp_path / "lines").touch()
+    read_only = os.open(tmp_path / "lines", os.O_RDONLY)
+    with open(read_only, "w") as out, pytest.raises(UsageError, match=r"cannot be written: Bad file descriptor\."):
+        asyncio.run(main(out))
+
+
+def test_output_closed_is_not_an_error_of_the_program() -> None:
+    assert OutputClosed().exit_code == 0
+
+
+def test_lines_of_any_chunks() -> None:
+    chunks = iter([b"eins\r\nzw", "ei\n\n世".encode()[:-1], "世".encode()[-1:] + b"\n\xff", b""])
+    assert list(split_lines(lambda: next(chunks))) == ["eins", "zwei", "", "世", "\ufffd"]
+    endless = iter([b"x" * (LINE_CHARS + 5), b""])
+    assert [len(line) for line in split_lines(lambda: next(endless))] == [LINE_CHARS, 5]
+
+
+def test_lines_of_a_pipe_reach_the_controls_and_then_its_end() -> None:
+    read, write = os.pipe()
+    os.write(write, b"hello\n\n/quit\nlast")
+    os.close(write)
+    heard = Heard()
+    asyncio.run(deliver_lines(heard, read))
+    os.close(read)
+    assert heard.calls == ["hello", "", "/quit", "last", "<end>"]
+
+
+def test_a_view_delivers_lines_while_it_runs() -> None:
+    read, write = os.pipe()
+    heard = Heard()
+
+    async def main() -> None:
+        ended = asyncio.Event()
+        heard.end_of_input = ended.set  # type: ignore[method-assign]  # the test waits for this call
+        view = JsonView(io.StringIO(), heard, stdin_fd=read)
+        running = asyncio.create_task(view.run())
+        os.write(write, b"typed\n")
+        os.close(write)
+        await asyncio.wait_for(ended.wait(), 5)
+        view.close()
+        await running
+
+    asyncio.run(main())
+    os.close(read)
+    assert heard.calls == ["typed"]
+
+
+def test_a_flood_of_lines_waits_outside() -> None:
+    read, write = os.pipe()
+    os.write(write, b"x\n" * 1000)
+
+    async def main() -> int:
+        with LineReader(read) as lines:
+            await asyncio.to_thread(lines._thread.join, 0.5)
+            assert lines._thread.is_alive()
+            return lines._lines.qsize()
+
+    assert asyncio.run(main()) == WAITING_LINES
+    os.close(write)
+    os.close(read)
+
+
+# -- the documentation of the JSON lines ---------------------------------------------------------------------------
+
+NAMES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+
+
+def documented() -> dict[str, dict[str, tuple[str, str]]]:
+    """Type of line → field → (type, meaning), from docs/json.md."""
+    kinds: dict[str, dict[str, tuple[str, str]]] = {}
+    fields: dict[str, tuple[str, str]] = {}
+    for line in (ROOT / "docs/json.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.fullmatch(r"## `([a-z.]+)`", line):
+            fields = kinds[heading[1]] = {}
+        elif row := re.fullmatch(r"\| `(\w+)` \| ([a-z ]+) \| (.+) \|", line):
+            fields[row[1]] = (row[2], row[3])
+    return kinds
+
+
+def json_type(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "string"
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(NAMES[part] for part in get_args(annotation))
+    return NAMES[annotation]
+
+
+def test_the_documentation_has_every_type_and_field_and_no_other() -> None:
+    code = {
+        kind.kind: {field.name: json_type(get_type_hints(kind)[field.name]) for field in dataclasses.fields(kind)}
+        for kind in get_args(note.Notice)
+    }
+    assert {kind: {name: type_ for name, (type_, _) in rows.items()} for kind, rows in documented().items()} == code
+    assert [list(rows) for rows in documented().values()] == [list(fields) for fields in code.values()]
+
+
+def test_the_documentation_names_every_value_of_a_choice() -> None:
+    rows = documented()
+    for kind in get_args(note.Notice):
+        for name, annotation in get_type_hints(kind).items():
+            if get_origin(annotation) is Literal:
+                for value in get_args(annotation):
+                    assert f"`{value}`" in rows[kind.kind][name][1], (kind.kind, name, value)
+
+
+def test_the_examples_of_the_documentation_are_lines_of_the_view() -> None:
+    text = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+    kinds = {kind.kind: kind for kind in get_args(note.Notice)}
+    examples = [json.loads(line) for line in text.split("```json\n")[1].split("```")[0].splitlines()]
+    assert examples
+    for example in examples:
+        assert example.pop("t") > 0
+        kinds[example.pop("type")](**example)
