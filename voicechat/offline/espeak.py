@@ -7,6 +7,7 @@ That is short, because synthesis runs some hundred times faster than speech and 
 import ctypes
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def synthesise(text: str, voice: str, words_per_minute: int, on_block: OnBlock) 
     hook = _Callback(callback)
     with _LOCK:
         library = _load()
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
+        name = find_voice(voice)
+        if name is None or library.espeak_SetVoiceByName(name.encode()) != 0:
             raise ValueError(f"espeak-ng knows no voice {voice!r}.")
         library.espeak_SetParameter(_RATE, words_per_minute, 0)
         library.espeak_SetSynthCallback(hook)
@@ -83,16 +85,26 @@ def synthesise(text: str, voice: str, words_per_minute: int, on_block: OnBlock) 
             raise RuntimeError(f"espeak-ng could not speak (status {status}).")
 
 
-def knows_voice(voice: str) -> bool:
-    """Whether `voice` is a language (`en-us`, `cmn`), or a language and a variant (`en-us+f3`), of the library."""
-    language, _, variant = voice.partition("+")
+def find_voice(voice: str) -> str | None:
+    """The library's name for `voice`, a language (`en-gb`, `cmn`) with an optional variant (`en-us+f3`); None when
+    it has no such voice."""
+    language, plus, variant = voice.partition("+")
     languages, variants = _voices()
-    return language.lower() in languages and (not variant or variant in variants)
+    name = languages.get(language.lower())
+    return f"{name}{plus}{variant}" if name and (not plus or variant in variants) else None
 
 
-def _voices() -> tuple[set[str], set[str]]:
+@cache
+def _voices() -> tuple[dict[str, str], set[str]]:
+    """Names by language, and the variants. The library finds a voice by the name of its file only, and the file
+    `en` is British English."""
     data = _data_path()
-    languages = {path.name.lower() for path in (data / "lang").rglob("*") if path.is_file()}
+    files = [path for path in sorted((data / "lang").rglob("*")) if path.is_file()]
+    languages = {path.name.lower(): path.name for path in files}
+    for path in files:
+        for line in path.read_text("utf-8", "replace").splitlines():
+            if line.startswith("language "):
+                languages.setdefault(line.split()[1].lower(), path.name)
     return languages, {path.name for path in (data / "voices" / "!v").iterdir()}
 
 

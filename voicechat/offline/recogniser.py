@@ -20,6 +20,11 @@ _FLOOR_SCORE = 1e-300
 """A segment's acoustic score is a probability that may underflow to zero."""
 
 
+_CEPSTRAL_MEAN = "41.00,-5.29,-0.12,5.09,2.48,-4.07,-1.37,-1.78,-5.08,-2.05,-6.45,-1.42,1.17"
+"""Where the running mean of the features starts: the US English model's own value, which the bundled copy's
+`feat.params` lacks. With the library's general one the first utterance is often misheard."""
+
+
 class Recogniser(Protocol):
     def begin(self, commands: bool) -> None:
         """A new utterance. `commands`: the built-in companion answers, so prefer what it understands."""
@@ -43,8 +48,8 @@ class PocketsphinxRecogniser:
         except ImportError as error:
             raise not_installed() from error
         # The second, flat pass at an utterance's end costs 30 ms per second of speech and improved nothing measured.
-        self._open: Any = Decoder(loglevel="FATAL", fwdflat=False)
-        self._grammar: Any = Decoder(loglevel="FATAL", lm=None)
+        self._open: Any = Decoder(loglevel="FATAL", fwdflat=False, cmninit=_CEPSTRAL_MEAN)
+        self._grammar: Any = Decoder(loglevel="FATAL", lm=None, cmninit=_CEPSTRAL_MEAN)
         self._grammar.add_jsgf_string("companion", companion_grammar())
         self._grammar.activate_search("companion")
         self._decoders: list[Any] = []
@@ -94,8 +99,8 @@ def _prefer(phrase: str, free: str, advantage: float) -> bool:
     """Whether the grammar's `phrase` explains the sound better than the open model's `free` text.
 
     The open path is almost always the likelier one, so that likelihood alone decides badly; how much the two
-    readings sound and last alike decides with it. Weights from a search over 356 phrases and 84 other sentences
-    (benchmarks/offline_recognition.py prints how well they do).
+    readings look and last alike decides with it. The weights are from a search over 356 phrases and 84 other
+    sentences, spoken by four voices of flite; benchmarks/offline_recognition.py prints how well they do.
     """
     if not free or phrase == free:
         return True
@@ -103,7 +108,7 @@ def _prefer(phrase: str, free: str, advantage: float) -> bool:
     short, long = sorted((len(here), len(there)))
     if long <= 10:
         return advantage > -1.9  # a word or two: to the companion, most likely one of its own
-    if long - short > 14:
+    if long - short > 10:
         return False
     alike = SequenceMatcher(None, there, here).ratio()
     return advantage + 2.0 * (alike - 0.5) + 2.0 * (short / long - 0.7) > -0.6

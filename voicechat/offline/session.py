@@ -89,14 +89,14 @@ class RealtimeSession:
         event_id: str | None = None
         try:
             event = _parse(frame)
-            echoed = event.get("event_id")
+            echoed, kind = event.get("event_id"), event.get("type")
             event_id = echoed if isinstance(echoed, str) else None
-            handler = self._handlers.get(event["type"])
+            if not isinstance(kind, str):
+                raise Rejected("invalid_event", "The 'type' field is missing.")
+            handler = self._handlers.get(kind)
             if handler is None:
                 names = ", ".join(f"'{name}'" for name in self._handlers)
-                raise Rejected(
-                    "invalid_value", f"Invalid value: {event['type']!r}. Supported values are: {names}.", "type"
-                )
+                raise Rejected("invalid_value", f"Invalid value: {kind!r}. Supported values are: {names}.", "type")
             await handler(event)
         except Rejected as error:
             await self._complain(error, event_id)
@@ -316,8 +316,8 @@ def _parse(frame: Frame) -> Json:
         event = json.loads(frame)
     except ValueError as error:
         raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from error
-    if not isinstance(event, dict) or not isinstance(event.get("type"), str):
-        raise Rejected("invalid_event", "The 'type' field is missing.")
+    if not isinstance(event, dict):
+        raise Rejected("invalid_event", "Invalid event: expected a JSON object.")
     return event
 
 

@@ -49,9 +49,9 @@ class EspeakSynthesiser:
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="offline-speech")
 
     def knows(self, voice: str) -> bool:
-        from voicechat.offline.espeak import knows_voice
+        from voicechat.offline.espeak import find_voice
 
-        return knows_voice(voice)
+        return find_voice(voice) is not None
 
     async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Spoken, None]:
         loop = asyncio.get_running_loop()

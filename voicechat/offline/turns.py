@@ -10,8 +10,10 @@ FRAME_BYTES = RATE_HZ * 2 * FRAME_MS // 1000
 
 ONSET_FRAMES = 3
 """Voiced frames, among the last four, that begin a turn: a click is shorter."""
+_RECENT_FRAMES = 4
 FLOOR_WINDOW_FRAMES = 300
 """The floor is the lowest level of the last 3 s: speech has pauses in that time, steady noise has not."""
+_LEARNING_FRAMES = 100
 QUIET_DBFS = -60.0
 MARGIN_DB = 10.0
 """How far above the floor speech must be to begin; half of that keeps it going."""
@@ -22,7 +24,7 @@ EAGERNESS_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A border of a turn. `at_ms` counts all audio fed; `pcm` is the sound that belongs to the turn from this feed."""
+    """A border of a turn. `at_ms` counts all audio fed."""
 
     kind: Literal["started", "stopped"]
     at_ms: int
@@ -47,9 +49,11 @@ class TurnDetector:
         self._vad = webrtcvad.Vad(3)
         self._rest = b""
         self._now_ms = 0
-        self._recent: deque[bool] = deque(maxlen=4)
-        self._levels: deque[float] = deque([QUIET_DBFS] * FLOOR_WINDOW_FRAMES, maxlen=FLOOR_WINDOW_FRAMES)
-        self._smooth = QUIET_DBFS
+        self._recent: deque[bool] = deque(maxlen=_RECENT_FRAMES)
+        # A quiet room is assumed for the first second; then the floor is what was heard.
+        unheard = [QUIET_DBFS] * _LEARNING_FRAMES + [0.0] * (FLOOR_WINDOW_FRAMES - _LEARNING_FRAMES)
+        self._levels: deque[float] = deque(unheard, maxlen=FLOOR_WINDOW_FRAMES)
+        self._smooth: float | None = None
         self._silence_run_ms = 0
         self.speaking = False
         self._pre_roll: deque[bytes] = deque()
@@ -60,7 +64,7 @@ class TurnDetector:
         self._min_dbfs = -65.0 + 30.0 * threshold
         self._prefix_ms = prefix_ms
         self._silence_ms = silence_ms
-        self._pre_roll = deque(self._pre_roll, maxlen=prefix_ms // FRAME_MS + self._recent.maxlen)  # type: ignore
+        self._pre_roll = deque(self._pre_roll, maxlen=prefix_ms // FRAME_MS + ONSET_FRAMES)
 
     @property
     def now_ms(self) -> int:
@@ -112,7 +116,7 @@ class TurnDetector:
 
     def _voiced(self, frame: bytes) -> bool:
         level = max(dbfs(frame), -90.0)
-        self._smooth += 0.3 * (level - self._smooth)
+        self._smooth = level if self._smooth is None else self._smooth + 0.3 * (level - self._smooth)
         self._levels.append(self._smooth)
         margin = MARGIN_DB / 2 if self.speaking else MARGIN_DB
         loud = level > max(self._min_dbfs - (MARGIN_DB - margin), min(self._levels) + margin)
