@@ -1,0 +1,100 @@
+"""A client of the offline engine: sends GA events, checks every server event against the `openai` package's types."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+from voicechat.audio.resample import Resampler
+from voicechat.offline.engine import OfflineSettings, connect
+from voicechat.transport import Transport
+
+Json = dict[str, Any]
+SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+RECORDINGS = Path(__file__).parents[3] / "shared" / "audio"
+QUESTIONS = Path(__file__).parents[2] / "voicechat" / "offline" / "questions"
+NOBODY = OfflineSettings(ollama_url="")
+"""The companion answers, whoever listens at Ollama's port on this machine."""
+
+
+class Client:
+    def __init__(self, transport: Transport):
+        self._transport = transport
+        self.events: list[Json] = []
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self._transport.send(json.dumps({"type": kind, **fields}))
+
+    async def raw(self, frame: str | bytes) -> None:
+        await self._transport.send(frame)
+
+    async def next(self) -> Json:
+        async with asyncio.timeout(20):
+            event: Json = json.loads(await self._transport.receive())
+        parsed = SERVER_EVENT.validate_python(event)
+        assert parsed.type == event["type"]
+        self.events.append(event)
+        return event
+
+    async def until(self, kind: str, where: Callable[[Json], bool] = lambda event: True) -> Json:
+        while True:
+            event = await self.next()
+            if event["type"] == kind and where(event):
+                return event
+            assert event["type"] != "error" or kind == "error", event
+
+    async def update(self, **session: Any) -> Json:
+        await self.send("session.update", session={"type": "realtime", **session})
+        return await self.until("session.updated")
+
+    async def say(self, text: str) -> Json:
+        """A text turn: the `response.done`."""
+        part = {"type": "input_text", "text": text}
+        await self.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+        await self.send("response.create")
+        return await self.until("response.done")
+
+    async def speak(self, pcm: bytes, step_ms: int = 20) -> None:
+        step = step_ms * 48
+        for start in range(0, len(pcm), step):
+            audio = base64.b64encode(pcm[start : start + step]).decode()
+            await self.send("input_audio_buffer.append", audio=audio)
+
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+    def of(self, kind: str) -> list[Json]:
+        return [event for event in self.events if event["type"] == kind]
+
+
+@asynccontextmanager
+async def session(settings: OfflineSettings = NOBODY) -> AsyncIterator[Client]:
+    transport = connect(settings)
+    await transport.connect()
+    client = Client(transport)
+    try:
+        assert (await client.next())["type"] == "session.created"
+        yield client
+    finally:
+        await transport.close()
+
+
+def recording(path: Path, silence_ms: int = 900) -> bytes:
+    """24 kHz s16le of a recording, with silence after it."""
+    if path.suffix == ".raw":
+        samples, rate = np.fromfile(path, "<i2"), 16_000
+    else:
+        samples, rate = soundfile.read(path, dtype="int16")
+    return Resampler(rate, 24_000, "HQ").feed(samples.tobytes(), last=True) + bytes(silence_ms * 48)
+
+
+def spoken_text(response: Json) -> str:
+    return " ".join(part["transcript"] for item in response["output"] for part in item["content"])

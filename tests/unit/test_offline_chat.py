@@ -1,0 +1,145 @@
+"""The chat endpoint as answerer, against a server of our own: streaming, oddities, failures, discovery."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from tests.unit.chat_server import DROP, chat_server, chunk, words
+from tests.unit.offline_client import session, spoken_text
+from voicechat.offline.answerer import Message
+from voicechat.offline.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama
+from voicechat.offline.companion import Companion
+from voicechat.offline.engine import OfflineSettings
+
+COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
+QUESTION = [Message("user", "what time is it")]
+
+
+async def ask(endpoint: ChatEndpoint, history: list[Message] = QUESTION, instructions: str = "") -> list[str]:
+    answerer = ChatAnswerer(endpoint, COMPANION)
+    try:
+        return [piece async for piece in answerer.answer(history, instructions)]
+    finally:
+        await answerer.close()
+
+
+def test_the_request_and_the_sentences_of_the_answer() -> None:
+    async def main() -> None:
+        async with chat_server(words("It is late. Go to bed! Good night")) as chat:
+            history = [Message("user", "hi"), Message("assistant", "hello"), *QUESTION]
+            pieces = await ask(ChatEndpoint(chat.url, "some-model", "sk-1"), history, "Be strict.")
+        assert pieces == ["It is late. ", "Go to bed! ", "Good night "]
+        assert chat.requests == [
+            {
+                "model": "some-model",
+                "stream": True,
+                "messages": [
+                    {"role": "system", "content": f"{MANNER}\nBe strict."},
+                    {"role": "user", "content": "hi"},
+                    {"role": "assistant", "content": "hello"},
+                    {"role": "user", "content": "what time is it"},
+                ],
+            }
+        ]
+        assert "authorization: bearer sk-1" in chat.headers[0].lower()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_oddities_of_other_servers_are_survived(line_end: str) -> None:
+    script = [
+        ": keep-alive",
+        "event: message",
+        chunk(None, role="assistant", reasoning_content="never say this"),
+        'data: {"choices": [], "usage": {"total_tokens": 3}}',
+        chunk("All "),
+        chunk("well."),
+        chunk(None, finish="stop"),  # and no [DONE]
+    ]
+
+    async def main() -> list[str]:
+        async with chat_server(script, line_end=line_end) as chat:
+            return await ask(ChatEndpoint(chat.url, "m"))
+
+    assert asyncio.run(main()) == ["All well."]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([chunk("First of all. "), chunk("And th"), DROP], f"First of all. And th {FAILED}It is 3:04 PM."),
+        ([chunk("One. "), 'data: {"error": {"message": "out of memory"}}'], f"One.  {FAILED}It is 3:04 PM."),
+        (["data: {broken"], f"{FAILED}It is 3:04 PM."),
+        (["data: [DONE]"], f"{FAILED}It is 3:04 PM."),
+    ],
+)
+def test_a_failure_is_said_and_the_companion_answers(script: list[str], expected: str) -> None:
+    async def main() -> str:
+        async with chat_server(script) as chat:
+            return "".join(await ask(ChatEndpoint(chat.url, "m")))
+
+    assert asyncio.run(main()) == expected
+
+
+def test_a_refusal_or_nobody_there_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with chat_server(status=503) as chat:
+            assert "".join(await ask(ChatEndpoint(chat.url, "m", "sk-secret"))) == f"{FAILED}It is 3:04 PM."
+        assert "".join(await ask(ChatEndpoint(chat.url, "m"))) == f"{FAILED}It is 3:04 PM."
+        assert "".join(await ask(ChatEndpoint("http://[", "m"))) == f"{FAILED}It is 3:04 PM."
+
+    asyncio.run(main())
+    assert "model not loaded" in caplog.text
+    assert "sk-secret" not in caplog.text
+
+
+def test_ollama_is_found_by_its_first_model() -> None:
+    async def main() -> None:
+        async with chat_server() as chat:
+            assert await find_ollama(chat.url, timeout_s=5) == ChatEndpoint(chat.url, "little-model")
+        assert await find_ollama(chat.url, timeout_s=5) is None
+        async with chat_server(models=()) as chat:
+            assert await find_ollama(chat.url, timeout_s=5) is None
+
+    asyncio.run(main())
+
+
+def test_a_server_that_accepts_and_says_nothing_is_not_waited_for() -> None:
+    async def main() -> None:
+        never = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            never.set()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            assert await find_ollama(f"http://127.0.0.1:{port}/v1", timeout_s=0.05) is None
+            await never.wait()
+
+    asyncio.run(main())
+
+
+def test_a_session_talks_with_the_endpoint_and_names_its_model() -> None:
+    async def main() -> None:
+        async with (
+            chat_server(words("Nice to hear. Tell me more."), words("Fine.")) as chat,
+            session(OfflineSettings(chat_url=chat.url, chat_model="big-model")) as client,
+        ):
+            updated = await client.update(instructions="Be kind.")
+            assert updated["session"]["model"] == "big-model"
+            done = await client.say("I am tired")
+            assert spoken_text(done["response"]) == "Nice to hear. Tell me more."
+            await client.say("no")
+            assert [turn["content"] for turn in chat.requests[1]["messages"]] == [
+                f"{MANNER}\nBe kind.",
+                "I am tired",
+                "Nice to hear. Tell me more.",
+                "no",
+            ]
+
+    asyncio.run(main())

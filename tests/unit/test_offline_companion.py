@@ -1,0 +1,142 @@
+"""What the companion says, by value; the clock stands still."""
+
+import asyncio
+from datetime import datetime
+
+import pytest
+
+from voicechat.offline.answerer import MAX_PIECE_CHARS, Message, Sentences
+from voicechat.offline.arithmetic import calculate
+from voicechat.offline.companion import _UNKNOWN, Companion
+from voicechat.offline.grammar import PHRASES, is_complete
+
+companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("hello", "Hello! What can I do for you?"),
+        ("Good morning!", "Good morning! What can I do for you?"),
+        ("what time is it", "It is 3:04 PM."),
+        ("What's the time, please?", "It is 3:04 PM."),
+        ("what day is it today", "Today is Friday, November 20, 2026."),
+        ("What is today's date?", "Today is Friday, November 20, 2026."),
+        ("what year is it", "It is 2026."),
+        ("what is twelve times seven", "12 times 7 is 84."),
+        ("3.5 * 2", "3.5 times 2 is 7."),
+        ("my name is anna", "Nice to meet you, Anna."),
+        ("what is my name", "You have not told me yet. Say: my name is, and your name."),
+        ("Repeat after me: The sky is Blue", "The sky is Blue."),
+        ("say good morning to everyone", "Good morning to everyone."),
+        ("thank you", "You are welcome."),
+        ("bye bye", "Goodbye. It was nice talking to you."),
+        ("are you a language model", "I am a small program on this computer: no human and no language model."),
+        ("one divided by zero", "Nothing can be divided by zero."),
+        ("i am tired", _UNKNOWN),
+        ("what time does the train leave", _UNKNOWN),
+        ("go forward ten meters", _UNKNOWN),
+        ("...", "Sorry, I did not catch that."),
+        ("", "Sorry, I did not catch that."),
+        ("现在几点？", "现在是15点4分。"),
+        ("今天星期几", "今天是2026年11月20日，星期五。"),
+        ("我叫小明", "很高兴认识你，小明。"),
+        ("明天天气怎么样", "对不起，我没听懂。我只是一个小程序，不是语言模型。你可以问我时间、日期，或者让我算数。"),
+    ],
+)
+def test_answers(said: str, answer: str) -> None:
+    assert companion.reply(said) == answer
+
+
+def test_the_name_is_read_from_the_conversation() -> None:
+    assert companion.reply("what is my name", ["my name is anna", "hello"]) == "Your name is Anna."
+    assert companion.reply("thanks", ["call me peter", "my name is anna"]) == "You are welcome, Anna."
+    assert companion.reply("我叫什么名字", ["我叫小明"]) == "你叫小明。"
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_every_phrase_of_the_grammar_has_an_answer(phrase: str) -> None:
+    assert companion.reply(phrase) != _UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("what is one hundred and twenty three plus four", ("123 plus 4", "127")),
+        ("two thousand and five minus a hundred", ("2005 minus 100", "1905")),
+        ("two plus three times four", ("2 plus 3 times 4", "14")),
+        ("(2+3)*4", ("(2 plus 3) times 4", "20")),
+        ("what is three point five times two", ("3.5 times 2", "7")),
+        ("10 / 4", ("10 divided by 4", "2.5")),
+        ("ten divided by three", ("10 divided by 3", "about 3.3333")),
+        ("the square root of eighty one", ("the square root of 81", "9")),
+        ("what is twenty percent of fifty?", ("20 percent of 50", "10")),
+        ("nine squared", ("9 squared", "81")),
+        ("-3 + 5", ("minus 3 plus 5", "2")),
+        ("1,000 − 1 =", ("1000 minus 1", "999")),
+        ("3加4等于多少", ("3 plus 4", "7")),
+        ("forty two", None),
+        ("two plus", None),
+        ("two plus banana", None),
+        ("three twenty plus one", None),
+        ("(2 + 3", None),
+        ("hello", None),
+    ],
+)
+def test_sums(text: str, result: tuple[str, str] | None) -> None:
+    assert calculate(text) == result
+
+
+@pytest.mark.parametrize("text", ["1/0", "99^99", "9 ^ 64 * 9 ^ 64", "square root of -4"])
+def test_sums_without_an_answer_say_why(text: str) -> None:
+    assert companion.reply(text) in {
+        "Nothing can be divided by zero.",
+        "That power is too much for me.",
+        "That number is too big for me.",
+        "A negative number has no real square root.",
+    }
+
+
+def test_the_answer_comes_in_sentences() -> None:
+    async def pieces() -> list[str]:
+        return [piece async for piece in companion.answer([Message("user", "who are you")], "")]
+
+    first, *rest = asyncio.run(pieces())
+    assert first == "I am the companion built into this program. "
+    assert len(rest) == 1
+
+
+def test_sentences_lose_nothing_and_are_cut_where_one_breathes() -> None:
+    text = 'Mr. Smith paid 3.50 for it. "Really?" Yes! 你好。再见！And a tail without an end'
+    cutter = Sentences()
+    pieces = [piece for letter in text for piece in cutter.feed(letter)] + [cutter.flush()]
+    assert "".join(pieces) == text
+    assert [piece.strip() for piece in pieces] == [
+        "Mr. Smith paid 3.50 for it.",
+        '"Really?"',
+        "Yes!",
+        "你好。",
+        "再见！",
+        "And a tail without an end",
+    ]
+    long = "word " * 200
+    cutter = Sentences()
+    pieces = [*cutter.feed(long), cutter.flush()]
+    assert "".join(pieces) == long
+    assert max(map(len, pieces)) <= MAX_PIECE_CHARS
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("what time is it", True),
+        ("what is two times three", True),
+        ("my name is anna", True),
+        ("what is two times", False),
+        ("forty two", False),
+        ("anna", False),
+        ("", False),
+    ],
+)
+def test_unfinished_paths_of_the_grammar_are_recognised_as_such(text: str, complete: bool) -> None:
+    assert is_complete(text) is complete

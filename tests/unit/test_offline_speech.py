@@ -1,0 +1,315 @@
+"""Speech in, speech out: the real recogniser, the real voice, recordings of people and the shipped questions."""
+
+import asyncio
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.chat_server import HANG, chat_server, chunk, words
+from tests.unit.offline_client import QUESTIONS, RECORDINGS, recording, session, spoken_text
+from voicechat.conversation import commands, events
+from voicechat.offline.engine import OfflineSettings
+from voicechat.offline.hearing import StableWords
+from voicechat.offline.provider import Offline
+from voicechat.offline.synthesiser import EspeakSynthesiser, Spoken
+from voicechat.offline.turns import Sound, Turn, TurnDetector
+from voicechat.providers.base import ProviderOptions
+
+GO_FORWARD = RECORDINGS / "goforward.raw"
+TRANSCRIPTION = {"input": {"transcription": {"model": "any"}}}
+
+
+def test_a_persons_voice_becomes_a_turn() -> None:
+    async def main() -> None:
+        async with session() as client:
+            await client.update(audio=TRANSCRIPTION)
+            await client.speak(recording(GO_FORWARD))
+            await client.until("response.done")
+            kinds = [kind for kind in client.kinds()[2:] if "transcription" not in kind]
+            assert kinds[:6] == [
+                "input_audio_buffer.speech_started",
+                "input_audio_buffer.speech_stopped",
+                "input_audio_buffer.committed",
+                "conversation.item.added",
+                "conversation.item.done",
+                "response.created",
+            ]
+            started = client.of("input_audio_buffer.speech_started")[0]
+            stopped = client.of("input_audio_buffer.speech_stopped")[0]
+            assert 0 <= started["audio_start_ms"] < 500
+            assert 2300 < stopped["audio_end_ms"] < 3600
+            completed = client.of("conversation.item.input_audio_transcription.completed")
+            assert [event["transcript"] for event in completed] == ["go forward ten meters"]
+            assert completed[0]["item_id"] == started["item_id"] == stopped["item_id"]
+            deltas = client.of("conversation.item.input_audio_transcription.delta")
+            assert "".join(event["delta"] for event in deltas).startswith("go forward")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "answer"),
+    [
+        ("what-time-is-it.wav", "what time is it", r"It is \d+:\d\d [AP]M\."),
+        ("what-is-twelve-times-seven.wav", "what is twelve times seven", r"12 times 7 is 84\."),
+    ],
+)
+def test_the_shipped_questions_are_understood_and_answered(name: str, text: str, answer: str) -> None:
+    async def main() -> None:
+        async with session() as client:
+            await client.update(audio=TRANSCRIPTION)
+            await client.speak(recording(QUESTIONS / name))
+            done = await client.until("response.done")
+            completed = client.of("conversation.item.input_audio_transcription.completed")
+            assert [event["transcript"] for event in completed] == [text]
+            assert re.fullmatch(answer, spoken_text(done["response"]))
+
+    asyncio.run(main())
+
+
+def test_speech_interrupts_the_answer_at_once() -> None:
+    async def main() -> None:
+        async with (
+            chat_server([chunk("Let me think about it. "), HANG], words("Forward it is.")) as chat,
+            session(OfflineSettings(chat_url=chat.url, chat_model="m")) as client,
+        ):
+            await client.update(audio=TRANSCRIPTION)
+            part = {"type": "input_text", "text": "where to"}
+            await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            await client.speak(recording(GO_FORWARD))
+            await client.until("input_audio_buffer.speech_started")
+            interrupted = client.kinds().index("input_audio_buffer.speech_started")
+            done = (await client.until("response.done"))["response"]
+            assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
+            assert client.kinds()[interrupted:] == [
+                "input_audio_buffer.speech_started",
+                "response.output_audio.done",
+                "response.output_audio_transcript.done",
+                "response.content_part.done",
+                "conversation.item.done",
+                "response.output_item.done",
+                "response.done",
+            ]
+            async with asyncio.timeout(5):
+                await chat.gone.wait()
+            second = (await client.until("response.done"))["response"]
+            assert spoken_text(second) == "Forward it is."
+            assert chat.requests[1]["messages"][-1] == {"role": "user", "content": "go forward ten meters"}
+
+    asyncio.run(main())
+
+
+def test_an_answer_that_may_not_be_interrupted_goes_on() -> None:
+    async def main() -> None:
+        async with (
+            chat_server([chunk("Let me think about it. "), HANG]) as chat,
+            session(OfflineSettings(chat_url=chat.url, chat_model="m")) as client,
+        ):
+            turn = {"type": "server_vad", "interrupt_response": False}
+            await client.update(audio={"input": {"turn_detection": turn}})
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            await client.speak(recording(GO_FORWARD))
+            error = await client.until("error")
+            assert error["error"]["code"] == "conversation_already_has_active_response"
+            await client.send("response.cancel")
+            assert (await client.until("response.done"))["response"]["status_details"]["reason"] == "client_cancelled"
+
+    asyncio.run(main())
+
+
+def test_a_manual_turn_is_understood_and_answered_on_request() -> None:
+    async def main() -> None:
+        async with session() as client:
+            await client.update(audio={"input": {"turn_detection": None, **TRANSCRIPTION["input"]}})
+            await client.speak(recording(QUESTIONS / "what-is-twelve-times-seven.wav", silence_ms=0))
+            await client.send("input_audio_buffer.commit")
+            await client.until("input_audio_buffer.committed")
+            await client.until("conversation.item.input_audio_transcription.completed")
+            assert "response.created" not in client.kinds()
+            assert "input_audio_buffer.speech_started" not in client.kinds()
+            await client.send("response.create")
+            assert spoken_text((await client.until("response.done"))["response"]) == "12 times 7 is 84."
+
+    asyncio.run(main())
+
+
+def test_a_turn_without_words_is_admitted_not_guessed() -> None:
+    async def main() -> None:
+        async with session() as client:
+            await client.update(audio={"input": {"turn_detection": None}})
+            await client.say("what is two plus two")
+            await client.speak(bytes(48 * 1500))
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            assert spoken_text((await client.until("response.done"))["response"]) == "Sorry, I did not catch that."
+            await client.speak(bytes(48 * 300))  # a noise: nothing to answer
+            await client.send("input_audio_buffer.commit")
+            await client.send("response.create")
+            done = (await client.until("response.done"))["response"]
+            assert (done["status"], done["output"]) == ("completed", [])
+
+    asyncio.run(main())
+
+
+def test_the_client_side_of_the_program_holds_the_conversation() -> None:
+    """Our own codec at the other end: the two must agree."""
+
+    async def main() -> None:
+        from tests.unit.offline_client import NOBODY
+
+        provider = Offline(ProviderOptions(voice="en-gb"), NOBODY)
+        codec, transport = provider.codec(), provider.connect()
+        assert codec.capabilities.interrupts_by_itself
+        assert codec.capabilities.truncates
+        await transport.connect()
+        seen: list[events.Event] = []
+
+        async def until(kind: type) -> events.Event:
+            async with asyncio.timeout(20):
+                while True:
+                    seen.extend(new := codec.decode(await transport.receive()))
+                    for event in new:
+                        assert not isinstance(event, events.Ignored | events.ServiceError), event
+                        if isinstance(event, kind):
+                            return event
+
+        async def send(command: commands.Command) -> None:
+            for frame in codec.encode(command):
+                await transport.send(frame)
+
+        try:
+            await until(events.SessionCreated)
+            await send(commands.Configure(commands.SessionConfig(voice="en-gb")))
+            assert await until(events.SessionConfigured) == events.SessionConfigured(voice="en-gb")
+            pcm = recording(QUESTIONS / "what-time-is-it.wav")
+            for start in range(0, len(pcm), 960):
+                await send(commands.AppendAudio(pcm[start : start + 960]))
+            finished = await until(events.ResponseFinished)
+            assert isinstance(finished, events.ResponseFinished)
+            assert finished.status == "completed"
+            texts = [event for event in seen if isinstance(event, events.UserTranscript)]
+            assert (texts[-1].text, texts[-1].final) == ("what time is it", True)
+            assert any(isinstance(event, events.AssistantAudio) for event in seen)
+        finally:
+            await transport.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "deltas"),
+    [
+        (["go", "go for", "go forward", "go forward ten"], ["", "go", "", " forward"]),
+        (
+            ["what is to", "what is twelve", "what is twelve times", "what is twelve times two"],
+            ["", "what is", " twelve", " times"],
+        ),
+        (["a b c", "a b c d", "x b c d", "x b c d e"], ["", "a b c", "", ""]),
+    ],
+)
+def test_only_words_that_two_hypotheses_share_are_given(hypotheses: list[str], deltas: list[str]) -> None:
+    stable = StableWords()
+    assert [stable.feed(text) for text in hypotheses] == deltas
+
+
+def samples(path: Path) -> bytes:
+    return np.fromfile(path, "<i2").tobytes()
+
+
+def borders(detector: TurnDetector, pcm: bytes) -> list[tuple[str, int]]:
+    found = [event for start in range(0, len(pcm), 640) for event in detector.feed(pcm[start : start + 640])]
+    return [(event.kind, event.at_ms) for event in found if isinstance(event, Turn)]
+
+
+def test_turns_begin_with_their_pre_roll_and_end_after_the_silence() -> None:
+    lead = bytes(32 * 1000)
+    pcm = lead + samples(GO_FORWARD) + bytes(32 * 1000)
+    started, stopped = borders(TurnDetector(prefix_ms=300), pcm)
+    onset = 1000 + next(i for i in range(0, 2700, 10) if abs_level(samples(GO_FORWARD), i) > 1000)
+    assert started[0] == "started"
+    assert onset - 400 < started[1] <= onset - 200
+    later = borders(TurnDetector(silence_ms=800), pcm)[1]
+    assert (stopped[0], later[0]) == ("stopped", "stopped")
+    assert later[1] - stopped[1] == 300
+    sound = sum(len(event.pcm) for event in TurnDetector(prefix_ms=300).feed(pcm) if isinstance(event, Sound))
+    assert abs(sound / 32 - (stopped[1] - started[1])) <= 20
+
+
+def abs_level(pcm: bytes, at_ms: int) -> float:
+    return float(np.abs(np.frombuffer(pcm[at_ms * 32 : at_ms * 32 + 320], "<i2").astype(float)).max())
+
+
+def noise(seconds: float, amplitude: float) -> bytes:
+    steady = np.random.default_rng(7).normal(0, amplitude, int(16_000 * seconds))
+    return steady.clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def test_loud_steady_noise_is_no_turn_for_long_and_a_click_is_none() -> None:
+    detector = TurnDetector()
+    found = borders(detector, noise(12, 2000))
+    # It may be taken for speech until the floor has been learnt, not longer.
+    assert [kind for kind, _ in found] in ([], ["started", "stopped"])
+    assert not found or found[1][1] < 2500
+    assert not detector.speaking
+    quiet = bytearray(bytes(32 * 1000))
+    quiet[16_000:16_160] = (np.ones(80, "<i2") * 20_000).tobytes()
+    assert borders(TurnDetector(), bytes(quiet)) == []
+
+
+def test_speech_is_found_over_noise() -> None:
+    voice = np.frombuffer(samples(GO_FORWARD), "<i2").astype(float)
+    hum = np.frombuffer(noise(8, 60), "<i2").astype(float)
+    hum[64_000 : 64_000 + len(voice)] += voice
+    pcm = hum.clip(-32768, 32767).astype("<i2").tobytes()
+    assert [kind for kind, _ in borders(TurnDetector(), pcm)] == ["started", "stopped"]
+
+
+def test_the_voice_ties_words_to_their_sound_and_stops_when_told() -> None:
+    async def main() -> None:
+        voice = EspeakSynthesiser()
+        try:
+            assert voice.knows("en-us+f3")
+            assert voice.knows("EN-GB")
+            assert not voice.knows("alloy")
+            assert not voice.knows("en-us+nobody")
+            for text in ("Twelve times seven is 84. It's fine!", "你好，我是你的朋友。"):
+                blocks = [block async for block in voice.speak(text, "en-us+f3", 1.0)]
+                assert "".join(block.text for block in blocks) == text
+                with_words = [index for index, block in enumerate(blocks) if block.text]
+                assert len(with_words) >= 5
+                assert all(len(block.pcm) % 2 == 0 for block in blocks)
+            assert await length(voice, 0.5) > 1.4 * await length(voice, 1.0)
+
+            speech = voice.speak("one two three four five " * 40, "en-us", 1.0)
+            first: Spoken = await anext(speech)
+            assert first.pcm
+            await speech.aclose()
+            assert "".join([block.text async for block in voice.speak("Next.", "en-us", 1.0)]) == "Next."
+            with pytest.raises(ValueError, match="no voice"):
+                [block async for block in voice.speak("x", "nonsense", 1.0)]
+        finally:
+            await voice.close()
+
+    async def length(voice: EspeakSynthesiser, speed: float) -> int:
+        return sum([len(block.pcm) async for block in voice.speak("How are you?", "en-us", speed)])
+
+    asyncio.run(main())
+
+
+def test_sound_in_one_big_piece_with_a_split_sample_is_heard_too() -> None:
+    async def main() -> None:
+        async with session() as client:
+            await client.update(audio=TRANSCRIPTION)
+            pcm = recording(GO_FORWARD)
+            for piece in (pcm[:48_001], pcm[48_001:]):
+                await client.send("input_audio_buffer.append", audio=base64.b64encode(piece).decode())
+            completed = await client.until("conversation.item.input_audio_transcription.completed")
+            assert completed["transcript"] == "go forward ten meters"
+
+    asyncio.run(main())
