@@ -5,15 +5,20 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.files import FileInput, Pace, open_input, open_output
 from voicechat.audio.frames import Frame, block_bytes
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import Player, PlayerEvent
 from voicechat.audio.recorder import HandOver, Recorder
 from voicechat.audio.reference import Reference
+from voicechat.audio.resample import Decimator
 from voicechat.audio.streams import InputStream, OutputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
+
+CANCELLER_HZ = 48_000
+"""The rate of most sound cards, and the one at which WebRTC's processing delays sound least: 19 ms, 25 at 24 kHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class AudioPlan:
     microphone: bool = True
     vad_aggressiveness: int = 2
     vad_floor_dbfs: float | None = None
+    cancel_echo: bool = True
+    gain_control: bool = False
     keep_reference: bool = False
     """Frames carry what the speaker played meanwhile, for a recording of both sides."""
 
@@ -42,6 +49,9 @@ class Engine:
         self._hand_over: HandOver | None = None
         self.recorder: Recorder | None = None
         self.player: Player | None = None
+        self.canceller: EchoCanceller | None = None
+        self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_file or plan.output_file)
+        self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
 
     def open(
         self,
@@ -64,16 +74,28 @@ class Engine:
         self.player = Player(self._queue, speaker, notify, reference)
         if source is not None:
             self._hand_over = HandOver(loop, hear)
+            self.canceller = self._make_canceller(source, speaker)
             self.recorder = Recorder(
                 source,
                 self._hand_over.put,
                 notify,
                 reference=reference,
-                detector=VoiceDetector(self._input_rate_hz, self._plan.vad_aggressiveness, self._plan.vad_floor_dbfs),
+                cancel=CleanMicrophone(self.canceller).process if self.canceller else None,
+                detector=VoiceDetector(self._capture_hz, self._plan.vad_aggressiveness, self._plan.vad_floor_dbfs),
+                convert=Decimator(self._capture_hz // self._input_rate_hz).feed,
                 keep_reference=self._plan.keep_reference,
             )
             self.recorder.start()
         self.player.start()
+
+    def _make_canceller(self, source: InputStream, speaker: OutputStream) -> EchoCanceller | None:
+        """A warm canceller, where sound can get from the speaker to the microphone at all."""
+        if not self._cancels:
+            return None
+        canceller = EchoCanceller(self._capture_hz, self._queue.rate_hz, gain_control=self._plan.gain_control)
+        canceller.hint_delay(min(source.latency_ms + speaker.latency_ms, 400.0))
+        canceller.warm_up()
+        return canceller
 
     def _open_streams(self) -> tuple[InputStream | None, OutputStream]:
         plan, devices = self._plan, None
@@ -84,11 +106,11 @@ class Engine:
             self._backend.callback(devices.close)
         source: InputStream | None = None
         if plan.microphone and plan.input_file:
-            source = open_input(plan.input_file, self._input_rate_hz)
+            source = open_input(plan.input_file, self._capture_hz)
         elif plan.microphone and devices is not None:
-            source = devices.open_input(plan.input_device, self._input_rate_hz)
+            source = devices.open_input(plan.input_device, self._capture_hz)
         elif plan.keep_reference:
-            source = silent_input(self._input_rate_hz)
+            source = silent_input(self._capture_hz)
         try:
             if plan.output_file:
                 return source, open_output(plan.output_file, self._queue.rate_hz)

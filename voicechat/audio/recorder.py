@@ -17,6 +17,8 @@ from voicechat.audio.streams import InputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
+SOUND_DBFS = -45.0
+"""Above this a block is handed over by itself: ten milliseconds matter when somebody begins to speak."""
 HANDOVER_FRAMES = 100
 """Frames the loop may be behind: one to two seconds."""
 
@@ -52,7 +54,8 @@ class HandOver:
 class Recorder:
     """Owns the thread that owns the input stream.
 
-    `cancel` maps (captured block, reference block) to the block without echo. Two blocks make a frame, which
+    `cancel` maps (captured block, reference block) to the block without echo, at the stream's rate; `convert`
+    brings that to the rate of the frames. Two blocks make a frame, which
     halves the cost of everything after it; a change of the detector's opinion is handed over at once.
     """
 
@@ -65,6 +68,7 @@ class Recorder:
         reference: Reference | None = None,
         cancel: Callable[[bytes, bytes], bytes] | None = None,
         detector: VoiceDetector | None = None,
+        convert: Callable[[bytes], bytes] | None = None,
         keep_reference: bool = False,
     ):
         self.muted = False
@@ -76,6 +80,7 @@ class Recorder:
         self._reference = reference
         self._cancel = cancel
         self._detector = detector
+        self._convert = convert
         self._keep_reference = keep_reference
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="voicechat-recorder", daemon=True)
@@ -125,7 +130,9 @@ class Recorder:
                 self.level_dbfs = dbfs(block)
             if self._keep_reference:
                 references += reference
+            if self._convert is not None:
+                block = self._convert(block)
             pending += block
-            if len(pending) > len(block) or voiced != was_voiced:
+            if len(pending) > len(block) or voiced != was_voiced or self.level_dbfs > SOUND_DBFS:
                 self._deliver(Frame(pending, voiced, self.level_dbfs, now, references))
                 pending, references = b"", b""

@@ -1,4 +1,4 @@
-"""Streaming sample-rate conversion of s16le mono, by soxr."""
+"""Streaming sample-rate conversion of s16le mono: soxr for any ratio, a short filter where time matters."""
 
 
 class Resampler:
@@ -23,3 +23,34 @@ class Resampler:
 
         converted: bytes = self._stream.resample_chunk(np.frombuffer(pcm, "<i2"), last=last).tobytes()
         return converted
+
+
+class Decimator:
+    """Every `factor`-th sample behind a low-pass of 12 taps per phase: a fifth of a millisecond of delay.
+
+    For the live microphone, whose rate is a multiple of the wire's. soxr's filters hold back 2 to 40 ms there
+    (measured with 10 ms pieces, 48 to 24 kHz), which would be half of what an interruption may take.
+    """
+
+    def __init__(self, factor: int):
+        self._factor = factor
+        if factor == 1:
+            return
+        import numpy as np
+
+        self._np = np
+        count = 12 * factor
+        place = np.arange(count) - (count - 1) / 2
+        taps = np.sinc(0.9 / factor * place) * np.hamming(count)
+        self._taps = (taps / taps.sum()).astype(np.float32)
+        self._before = np.zeros(count - 1, np.float32)
+
+    def feed(self, pcm: bytes) -> bytes:
+        """`pcm` must hold a multiple of `factor` samples; a `factor`-th as many come back."""
+        if self._factor == 1:
+            return pcm
+        np = self._np
+        samples = np.concatenate([self._before, np.frombuffer(pcm, "<i2").astype(np.float32)])
+        self._before = samples[1 - len(self._taps) :]
+        low = np.convolve(samples, self._taps, "valid")[:: self._factor]
+        return bytes(low.clip(-32768, 32767).astype("<i2").tobytes())

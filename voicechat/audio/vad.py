@@ -1,6 +1,7 @@
 """Local voice detection: webrtcvad guarded by a level floor that follows the room."""
 
 from voicechat.audio.frames import dbfs
+from voicechat.audio.resample import Decimator
 
 SILENCE_DBFS = -60.0
 """Below this nothing is speech, however quiet the room."""
@@ -22,7 +23,7 @@ class VoiceDetector:
 
         self._vad = webrtcvad.Vad(aggressiveness)
         self._rate_hz = 8000 if rate_hz == 24_000 else rate_hz
-        self._third = _Third() if rate_hz == 24_000 else None
+        self._decimator = Decimator(rate_hz // self._rate_hz)
         self._fixed = floor_dbfs
         self._noise = SILENCE_DBFS
         self.level_dbfs = float("-inf")
@@ -35,7 +36,7 @@ class VoiceDetector:
     def voiced(self, block: bytes) -> bool:
         """Whether this block (10 ms of s16le mono) is speech."""
         level = self.level_dbfs = dbfs(block)
-        heard: bool = self._vad.is_speech(self._third.feed(block) if self._third else block, self._rate_hz)
+        heard: bool = self._vad.is_speech(self._decimator.feed(block), self._rate_hz)
         loud = level > self.floor_dbfs
         if level < self._noise:
             self._noise = max(level, SILENCE_DBFS - MARGIN_DB)
@@ -44,22 +45,3 @@ class VoiceDetector:
         else:
             self._noise += RISE_DB_PER_BLOCK
         return heard and loud
-
-
-class _Third:
-    """24 kHz to 8 kHz: a low-pass of 24 taps (Hamming, 3.6 kHz) and every third sample."""
-
-    def __init__(self) -> None:
-        import numpy as np
-
-        self._np = np
-        taps = np.sinc(2 * 3600 / 24_000 * (np.arange(24) - 11.5)) * np.hamming(24)
-        self._taps = (taps / taps.sum()).astype(np.float32)
-        self._before = np.zeros(23, np.float32)
-
-    def feed(self, block: bytes) -> bytes:
-        np = self._np
-        samples = np.concatenate([self._before, np.frombuffer(block, "<i2").astype(np.float32)])
-        self._before = samples[-23:]
-        low = np.convolve(samples, self._taps, "valid")[::3]
-        return bytes(low.clip(-32768, 32767).astype("<i2").tobytes())

@@ -138,6 +138,8 @@ def plan(
         microphone=kind != "say",
         vad_aggressiveness=settings.vad_aggressiveness,
         vad_floor_dbfs=settings.vad_floor_dbfs,
+        cancel_echo=settings.aec,
+        gain_control=settings.agc,
         keep_reference=bool(settings.save),
     )
     manner = Manner(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)

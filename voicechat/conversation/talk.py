@@ -292,6 +292,7 @@ class Talk:
                 self.session.session_id,
                 recorder.name if recorder else "",
                 engine.player.name if engine.player else "",
+                aec=engine.canceller is not None,
                 turn=self._plan.turn_kind,
             )
         )

@@ -1,0 +1,127 @@
+"""Echo cancellation by WebRTC's audio processing (the `livekit` wheel), in 10 ms pairs.
+
+The canceller learns the way from loudspeaker to microphone from what both did at the same time, so each captured
+block must come with exactly the block the speaker was given meanwhile (see `reference`).
+"""
+
+from collections import deque
+from typing import Any
+
+from voicechat.audio.frames import block_bytes, dbfs
+from voicechat.errors import AudioError
+
+WARM_UP_S = 3.5
+"""A new canceller distrusts everything over the first 2 to 3 s of loudspeaker sound, and swallows the user with it."""
+ECHO_TAIL_BLOCKS = 60
+"""How long after the speaker's last sound its echo may still come: device buffers, the way, and the room."""
+QUIET_ROOM_DBFS = -55.0
+"""A room below this needs no noise suppression."""
+SPEECH_LEVEL = 0.055
+"""RMS of full scale: the level of speech in recordings and answers."""
+
+
+class EchoCanceller:
+    """Takes captured and reference blocks, gives captured blocks without the reference's echo.
+
+    Rates may differ; WebRTC takes 16, 24 and 48 kHz. Raises AudioError where the wheel is missing or broken.
+    """
+
+    def __init__(self, capture_hz: int, render_hz: int, *, noise_suppression: bool = True, gain_control: bool = False):
+        try:
+            from livekit.rtc import AudioFrame, AudioProcessingModule
+        except (ImportError, OSError) as error:
+            raise AudioError(
+                "There is no echo canceller for this platform: use headphones.", "--no-aec silences this line."
+            ) from error
+        self._frame: Any = AudioFrame
+        self._capture_hz = capture_hz
+        self._render_hz = render_hz
+        self._apm = AudioProcessingModule(
+            echo_cancellation=True,
+            noise_suppression=noise_suppression,
+            high_pass_filter=True,
+            auto_gain_control=gain_control,
+        )
+
+    def cancel(self, captured: bytes, reference: bytes) -> bytes:
+        """One captured block without the echo of the sound the speaker was given."""
+        self._apm.process_reverse_stream(self._frame(bytearray(reference), self._render_hz, 1, self._render_hz // 100))
+        frame = self._frame(bytearray(captured), self._capture_hz, 1, self._capture_hz // 100)
+        self._apm.process_stream(frame)
+        return bytes(frame.data.cast("b"))
+
+    def hint_delay(self, delay_ms: float) -> None:
+        """How long a reference block takes to come back through device, room and device."""
+        self._apm.set_stream_delay_ms(round(delay_ms))
+
+    def warm_up(self) -> None:
+        """End the canceller's initial distrust: some seconds of steady sound that cause no echo at all.
+
+        Runs as fast as it goes, about 20 ms of processor. The sound must not pause (distrust ends by the seconds
+        the speaker was active), the capture must be quiet (a synthetic echo teaches a wrong room), and six
+        seconds are too many: then the first real echo leaks. See `benchmarks/canceller.py`.
+        """
+        import numpy as np
+
+        rng = np.random.default_rng(1)
+        quiet = rng.normal(0, 3, self._capture_hz).astype("<i2").tobytes()
+        noise = rng.normal(0, SPEECH_LEVEL * 32768, int(self._render_hz * WARM_UP_S)).astype("<i2").tobytes()
+        capture_size, render_size = block_bytes(self._capture_hz), block_bytes(self._render_hz)
+        for number in range(len(noise) // render_size):
+            at = number % 100 * capture_size
+            self.cancel(quiet[at : at + capture_size], noise[number * render_size : (number + 1) * render_size])
+        for _ in range(100):  # a second of silence, or the first word after the noise is faded in
+            self.cancel(bytes(capture_size), bytes(render_size))
+
+
+class CleanMicrophone:
+    """Captured sound without echo and noise, and without their removal's delay where there is neither.
+
+    WebRTC's processing holds sound back by 19 ms. While the speaker is silent and the room is quiet there is nothing
+    to remove, so the capture goes out as it is; the canceller is fed all the same, to stay in step. The change to
+    clean sound is made with the first sound of the speaker, which is before its echo; the change back waits for a
+    pause, so that no word is cut.
+    """
+
+    def __init__(self, canceller: EchoCanceller, noise_suppression: bool = True):
+        self._canceller = canceller
+        self._suppresses = noise_suppression
+        self._untouched = True
+        self._hold = 0
+        self._minimum = 0.0
+        self._minima: deque[float] = deque(maxlen=10)
+        self._count = 0
+
+    def process(self, captured: bytes, reference: bytes) -> bytes:
+        """The block to use for this captured block; both inputs as for `EchoCanceller.cancel`."""
+        clean = self._canceller.cancel(captured, reference)
+        self._hold = ECHO_TAIL_BLOCKS if any(reference) else max(self._hold - 1, 0)
+        level = dbfs(captured)
+        self._track_noise(level)
+        noisy = self._suppresses and self.noise_dbfs > QUIET_ROOM_DBFS
+        untouched = not self._hold and not noisy
+        if untouched == self._untouched or (untouched and level > max(self.noise_dbfs, QUIET_ROOM_DBFS) + 6):
+            return captured if self._untouched else clean
+        old, new = (clean, captured) if untouched else (captured, clean)
+        self._untouched = untouched
+        return _cross_fade(old, new)
+
+    @property
+    def noise_dbfs(self) -> float:
+        """The quietest level of the last two seconds: the room without anybody speaking."""
+        return min(self._minima, default=float("-inf"))
+
+    def _track_noise(self, level: float) -> None:
+        self._minimum = min(self._minimum, level)
+        self._count += 1
+        if self._count == 20:
+            self._minima.append(self._minimum)
+            self._minimum, self._count = 0.0, 0
+
+
+def _cross_fade(old: bytes, new: bytes) -> bytes:
+    import numpy as np
+
+    before, after = np.frombuffer(old, "<i2"), np.frombuffer(new, "<i2")
+    gain = np.linspace(0, 1, len(after), dtype=np.float32)
+    return bytes((before * (1 - gain) + after * gain).astype("<i2").tobytes())
