@@ -62,13 +62,9 @@ class Screen:
 
     def draw(self, live: str, status: str, above: str | None = None) -> None:
         """Show these ANSI lines around the input line, and write the lines `above` into the scrollback."""
-        rows = live.count("\n") + 1
-        shrunk = rows < self._live_rows
-        self._live, self._status, self._live_rows = ANSI(live), ANSI(status), rows
+        self._keep(live, status)
         if above is not None:
             self._draw_anew(lambda: self.print(above))
-        elif shrunk:  # else the lines that are gone would stay as empty ones
-            self._draw_anew(lambda: None)
         elif self._app is not None:
             self._app.invalidate()
 
@@ -85,8 +81,11 @@ class Screen:
             if above:
                 self.print(above)
 
-        self._live, self._status, self._live_rows = ANSI(live), ANSI(status), live.count("\n") + 1
+        self._keep(live, status)
         self._draw_anew(repaint)
+
+    def _keep(self, live: str, status: str) -> None:
+        self._live, self._status, self._live_rows = ANSI(live), ANSI(status), live.count("\n") + 1
 
     def _draw_anew(self, change: Callable[[], None]) -> None:
         """Take the lower part away, make the change, and draw it again, as one picture where the terminal can."""
