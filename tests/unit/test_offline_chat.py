@@ -71,6 +71,7 @@ def test_oddities_of_other_servers_are_survived(line_end: str) -> None:
     [
         ([chunk("First of all. "), chunk("And th"), DROP], f"First of all. And th {FAILED}It is 3:04 PM."),
         ([chunk("One. "), 'data: {"error": {"message": "out of memory"}}'], f"One.  {FAILED}It is 3:04 PM."),
+        ([chunk("One. ")], f"One.  {FAILED}It is 3:04 PM."),
         (["data: {broken"], f"{FAILED}It is 3:04 PM."),
         (["data: [DONE]"], f"{FAILED}It is 3:04 PM."),
     ],
