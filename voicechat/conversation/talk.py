@@ -9,6 +9,7 @@ import contextlib
 import logging
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -38,6 +39,8 @@ QUIT_S = 0.1
 LINGER_S = 1.0
 """After the input's end: how long the service may take to notice speech in it, beyond its own patience."""
 LATE_TRANSCRIPT_S = 3.0
+EARLY_LINES = 100
+"""Lines that are kept while the connection is being made."""
 
 
 class View(Protocol):
@@ -86,17 +89,23 @@ class Talk:
         self._finished = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._input_over = False
+        self._early_lines: deque[str] = deque(maxlen=EARLY_LINES)
         self._ended_at: float | None = None
         self._began = time.monotonic()
         self._answers = 0
+
+    @property
+    def saved(self) -> Recording | None:
+        """What is kept of the conversation, where `save` names a folder and the sound is open."""
+        return self._recording
 
     # -- what the user's side calls ----------------------------------------------------------------------------
 
     def submit(self, line: str) -> None:
         """A line was entered: text is a typed turn, an empty one begins and ends turns, or interrupts."""
         if not self.session.ready:
-            return
-        if line.strip():
+            self._early_lines.append(line)
+        elif line.strip():
             self.session.say(line.strip())
         elif self._plan.manner.hands_free:
             self.session.interrupt()
@@ -118,8 +127,8 @@ class Talk:
         self._end("quit")
 
     def input_over(self) -> None:
-        """No more lines will come: end when the last answer has been played."""
-        self._input_over = True
+        """No more lines will come: end when the last answer has been played, unless a microphone is still open."""
+        self._input_over = not self._plan.manner.hands_free
 
     def warn(self, code: str, message: str) -> None:
         self._publish(note.WarningNotice(code, message))
@@ -182,6 +191,8 @@ class Talk:
         self._announce()
         if self._plan.opening:
             self.session.say(self._plan.opening)
+        while self._early_lines:
+            self.submit(self._early_lines.popleft())
         while True:
             await asyncio.sleep(TICK_S)
             self.session.tick()
@@ -300,7 +311,7 @@ class Talk:
     def _is_over(self) -> bool:
         """Nothing more can come: the input has ended, or the opening was answered, and all has been played."""
         recorder = self.engine.recorder
-        file_over = bool(self._plan.audio.input_file) and recorder is not None and recorder.ended
+        file_over = self._plan.audio.input_ends and recorder is not None and recorder.ended
         if not (file_over or self._input_over or self._plan.ends_when_settled):
             return False
         now = time.monotonic()
