@@ -25,18 +25,30 @@ Sleep = Callable[[float], None]
 
 
 class Pace:
-    """Real time in blocks: `wait` returns when the next block is due."""
+    """Real time in blocks: `wait` returns when the next block is due.
 
-    def __init__(self, ahead_ms: float = 0.0, clock: Clock = time.monotonic, sleep: Sleep = time.sleep):
+    `ahead_ms`: how much a speaker takes before it blocks. `behind_ms`: how much of a delay is made up for; a
+    microphone does so, since sound waits for nobody, a speaker that ran dry does not.
+    """
+
+    def __init__(
+        self,
+        ahead_ms: float = 0.0,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = time.sleep,
+        *,
+        behind_ms: float = 200.0,
+    ):
         self._ahead_s = ahead_ms / 1000
+        self._behind_s = behind_ms / 1000
         self._clock = clock
         self._sleep = sleep
         self._due = clock()
 
     def wait(self) -> None:
-        """Sleep until the next block is due. After a pause of the caller, time starts anew from now."""
+        """Sleep until the next block is due. After a longer pause of the caller, time starts anew."""
         now = self._clock()
-        self._due = max(self._due, now - 0.2) + BLOCK_MS / 1000
+        self._due = max(self._due, now - self._behind_s) + BLOCK_MS / 1000
         if (rest := self._due - self._ahead_s - now) > 0:
             self._sleep(rest)
 
@@ -211,7 +223,7 @@ class FileOutput:
         self.name = name
         self.rate_hz = rate_hz
         self._sink = sink
-        self._pace = pace or Pace(BUFFERED_MS)
+        self._pace = pace or Pace(BUFFERED_MS, behind_ms=0.0)
 
     def write(self, block: bytes) -> None:
         try:
