@@ -1,16 +1,20 @@
 """The chat endpoint as answerer, against a server of our own: streaming, oddities, failures, discovery."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
 
 from tests.unit.chat_server import DROP, chat_server, chunk, words
-from tests.unit.offline_client import session, spoken_text
+from tests.unit.offline_client import NOBODY, session, spoken_text
+from voicechat.errors import ConfigError
 from voicechat.offline.answerer import Message
 from voicechat.offline.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama
 from voicechat.offline.companion import Companion
-from voicechat.offline.engine import OfflineSettings
+from voicechat.offline.engine import OfflineSettings, connect
+from voicechat.offline.provider import offline_service
+from voicechat.providers.base import ProviderOptions
 
 COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
 QUESTION = [Message("user", "what time is it")]
@@ -123,6 +127,43 @@ def test_a_server_that_accepts_and_says_nothing_is_not_waited_for() -> None:
             await never.wait()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("wanted", "used"), [("", "little-model"), ("other-model", "other-model")])
+def test_a_session_uses_the_ollama_it_finds(wanted: str, used: str) -> None:
+    async def main() -> None:
+        async with (
+            chat_server(words("Found.")) as chat,
+            session(OfflineSettings(ollama_url=chat.url, chat_model=wanted)) as client,
+        ):
+            assert spoken_text((await client.say("hello"))["response"]) == "Found."
+            assert chat.requests[0]["model"] == used
+            assert (await client.update())["session"]["model"] == used
+
+    asyncio.run(main())
+
+
+def test_a_missing_extra_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="not installed") as error:
+        connect(NOBODY)
+    assert "pip install 'voicechat[offline]'" in error.value.hint
+
+
+@dataclass(frozen=True)
+class Choice:
+    options: ProviderOptions
+    chat: ChatEndpoint
+
+
+@pytest.mark.parametrize(
+    ("model", "url", "expected"),
+    [("companion", "", "companion"), ("companion", "http://x/v1", "m"), ("flagged", "http://x/v1", "flagged")],
+)
+def test_the_provider_is_named_after_who_answers(model: str, url: str, expected: str) -> None:
+    options = ProviderOptions(model=model, voice="en-gb")
+    provider, _ = offline_service(Choice(options, ChatEndpoint(url, "m", "k")))
+    assert (provider.name, provider.model, provider.voice) == ("offline", expected, "en-gb")
 
 
 def test_a_session_talks_with_the_endpoint_and_names_its_model() -> None:

@@ -1,7 +1,7 @@
 """The engine: recogniser, answerer and synthesiser put together behind a transport."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from voicechat.offline.answerer import Answerer
 from voicechat.offline.chat import OLLAMA_URL, ChatAnswerer, ChatEndpoint, find_ollama
@@ -17,7 +17,7 @@ from voicechat.transport import MemoryTransport, Transport
 @dataclass(frozen=True, slots=True)
 class OfflineSettings:
     """Who answers: the chat endpoint at `chat_url`; without one, Ollama at `ollama_url` if it is there; else the
-    companion. An empty `ollama_url` asks nobody."""
+    companion. An empty `chat_model` means the first model listed; an empty `ollama_url` asks nobody."""
 
     chat_url: str = ""
     chat_model: str = ""
@@ -60,7 +60,9 @@ class OfflineEngine:
             endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key)
             return ChatAnswerer(endpoint, companion)
         found = await find_ollama(settings.ollama_url) if settings.ollama_url else None
-        return ChatAnswerer(found, companion) if found else companion
+        if found is None:
+            return companion
+        return ChatAnswerer(replace(found, model=settings.chat_model or found.model), companion)
 
 
 def connect(settings: OfflineSettings | None = None) -> Transport:

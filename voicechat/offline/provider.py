@@ -1,6 +1,10 @@
 """The offline engine as a provider: the codec of the GA dialect, and a transport that needs no address."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from voicechat.errors import ConnectionFailed, VoicechatError
+from voicechat.offline.companion import Companion
 from voicechat.offline.engine import OfflineSettings, connect, require
 from voicechat.offline.synthesiser import DEFAULT_VOICE
 from voicechat.providers.base import Capabilities, Codec, ConnectRequest, ProviderOptions
@@ -35,3 +39,31 @@ class Offline:
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         return ConnectionFailed(f"The offline engine ended: {text or 'no reason given'}.", "Run again with --verbose.")
+
+
+class _Chat(Protocol):
+    @property
+    def url(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+class _Choice(Protocol):
+    """The part of the configuration's choice that matters here."""
+
+    @property
+    def options(self) -> ProviderOptions: ...
+    @property
+    def chat(self) -> _Chat: ...
+
+
+def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
+    """The provider as configured, and the way to a fresh session. Raises ConfigError without the extra."""
+    require()
+    chat = choice.chat
+    named = choice.options.model if choice.options.model != Companion.model else ""
+    settings = OfflineSettings(chat_url=chat.url, chat_model=named or chat.model, chat_key=chat.key)
+    provider = Offline(choice.options, settings)
+    return provider, provider.connect
