@@ -357,3 +357,21 @@ def test_a_rejected_voice_is_warned_about_and_left_out() -> None:
     stage.tell(ev.SessionCreated("s"), ev.ConfigureAgain("voice", voice_dropped="Nobody"))
     assert [c.config.voice for c in stage.of(cmd.Configure)] == ["Nobody", ""]
     assert [w.code for w in stage.of(note.WarningNotice)] == ["voice"]
+
+
+def test_an_uneven_network_earns_the_next_answer_a_head_start() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.tell(ev.ResponseStarted("r"), ev.AssistantAudio("r", "i", 0, b"\1\0" * 2400))
+    stage.pass_ms(200)  # the second piece comes 100 ms too late
+    stage.tell(ev.AssistantAudio("r", "i", 0, b"\1\0" * 2400), ev.ResponseFinished("r", "completed"))
+    stage.pass_ms(300)
+    assert stage.speaker.underruns == 1
+    user_turn(stage, "u2")
+    before = stage.played_ms
+    stage.tell(ev.ResponseStarted("r2"), ev.AssistantAudio("r2", "i2", 0, b"\1\0" * 2400))
+    stage.pass_ms(50)
+    assert stage.played_ms == before  # 100 ms are there, 120 are wanted
+    stage.tell(ev.AssistantAudio("r2", "i2", 0, b"\1\0" * 2400))
+    stage.pass_ms(50)
+    assert stage.played_ms == before + 50

@@ -21,28 +21,59 @@ from voicechat.errors import AudioError, UsageError
 HOST_BUFFER_MS = 5
 """PortAudio's own buffer: half a block costs nothing to measure and saves 3 ms of capture, a quarter saves no more."""
 
-_stderr_lock = threading.Lock()
+
+class _Quiet:
+    """Who wants file descriptor 2 turned away: the first one turns it, the last one turns it back."""
+
+    lock = threading.Lock()
+    users = 0
+    saved = -1
 
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send file descriptor 2 nowhere while C libraries talk. Python's own messages must wait outside."""
-    with _stderr_lock:
-        try:
-            saved = os.dup(2)
-        except OSError:  # started without a stderr: nobody hears them anyway
-            yield
-            return
-        try:
+    """Send file descriptor 2 nowhere while C libraries talk. May be nested, and entered by several threads."""
+    with _Quiet.lock:
+        if _Quiet.users == 0:
             with contextlib.suppress(OSError, ValueError):
                 sys.stderr.flush()
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 2)
-            os.close(nowhere)
+            try:
+                _Quiet.saved = os.dup(2)
+            except OSError:  # started without a stderr: nobody hears them anyway
+                _Quiet.saved = -1
+            else:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 2)
+                os.close(nowhere)
+        _Quiet.users += 1
+    try:
+        yield
+    finally:
+        with _Quiet.lock:
+            _Quiet.users -= 1
+            if _Quiet.users == 0 and _Quiet.saved >= 0:
+                os.dup2(_Quiet.saved, 2)
+                os.close(_Quiet.saved)
+
+
+@contextlib.contextmanager
+def private_stderr() -> Iterator[None]:
+    """Keep C libraries off stderr for a whole conversation: PortAudio writes there when a device goes.
+
+    Python's `sys.stderr` gets a descriptor of its own meanwhile.
+    """
+    try:
+        own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except OSError:  # started without a stderr
+        yield
+        return
+    shared, sys.stderr = sys.stderr, own
+    try:
+        with quiet_stderr():
             yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    finally:
+        sys.stderr = shared
+        own.close()
 
 
 _alsa_handler: Any = None

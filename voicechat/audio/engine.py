@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
-from voicechat.audio.files import FileInput, Pace, open_input, open_output
+from voicechat.audio.files import FileInput, FileOutput, Pace, open_input, open_output
 from voicechat.audio.frames import Frame, block_bytes
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import Player, PlayerEvent
@@ -16,6 +19,9 @@ from voicechat.audio.resample import Decimator
 from voicechat.audio.streams import InputStream, OutputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
+
+if TYPE_CHECKING:
+    from voicechat.audio.devices import Backend
 
 CANCELLER_HZ = 48_000
 """The rate of most sound cards, and the one at which WebRTC's processing delays sound least: 19 ms, 25 at 24 kHz."""
@@ -36,6 +42,15 @@ class AudioPlan:
     gain_control: bool = False
     keep_reference: bool = False
     """Frames carry what the speaker played meanwhile, for a recording of both sides."""
+    make_input: Callable[[int], InputStream] | None = None
+    """Called with the capture rate, gives a source that stands in for the microphone and comes to an end."""
+    speaker_optional: bool = False
+    """Where no speaker can be opened, answers are played to nobody, in real time all the same."""
+
+    @property
+    def input_ends(self) -> bool:
+        """What is heard comes from a file, a pipe or a script, not from a microphone."""
+        return bool(self.input_file or self.make_input)
 
 
 class Engine:
@@ -50,7 +65,8 @@ class Engine:
         self.recorder: Recorder | None = None
         self.player: Player | None = None
         self.canceller: EchoCanceller | None = None
-        self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_file or plan.output_file)
+        self.notes: list[str] = []
+        self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_ends or plan.output_file)
         self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
 
     def open(
@@ -92,20 +108,23 @@ class Engine:
         """A warm canceller, where sound can get from the speaker to the microphone at all."""
         if not self._cancels:
             return None
-        canceller = EchoCanceller(self._capture_hz, self._queue.rate_hz, gain_control=self._plan.gain_control)
+        try:
+            canceller = EchoCanceller(self._capture_hz, self._queue.rate_hz, gain_control=self._plan.gain_control)
+        except AudioError as error:
+            self.notes.append(f"{error.message} {error.hint}")
+            return None
         canceller.hint_delay(min(source.latency_ms + speaker.latency_ms, 400.0))
         canceller.warm_up()
         return canceller
 
     def _open_streams(self) -> tuple[InputStream | None, OutputStream]:
         plan, devices = self._plan, None
-        if not plan.output_file or (plan.microphone and not plan.input_file):
-            from voicechat.audio.devices import Backend
-
-            devices = Backend()
-            self._backend.callback(devices.close)
+        if not plan.output_file or (plan.microphone and not plan.input_ends):
+            devices = self._open_devices()
         source: InputStream | None = None
-        if plan.microphone and plan.input_file:
+        if plan.microphone and plan.make_input is not None:
+            source = plan.make_input(self._capture_hz)
+        elif plan.microphone and plan.input_file:
             source = open_input(plan.input_file, self._capture_hz)
         elif plan.microphone and devices is not None:
             source = devices.open_input(plan.input_device, self._capture_hz)
@@ -114,13 +133,33 @@ class Engine:
         try:
             if plan.output_file:
                 return source, open_output(plan.output_file, self._queue.rate_hz)
-            if devices is None:
-                raise AudioError("No speaker was opened.")
-            return source, devices.open_output(plan.output_device, self._queue.rate_hz)
+            return source, self._open_speaker(devices)
         except BaseException:
             if source is not None:
                 source.close()
             raise
+
+    def _open_devices(self) -> "Backend | None":
+        from voicechat.audio.devices import Backend
+
+        try:
+            devices = Backend()
+        except AudioError:
+            if self._plan.speaker_optional and self._plan.input_ends:
+                return None
+            raise
+        self._backend.callback(devices.close)
+        return devices
+
+    def _open_speaker(self, devices: "Backend | None") -> OutputStream:
+        try:
+            if devices is None:
+                raise AudioError("No speaker was opened.")
+            return devices.open_output(self._plan.output_device, self._queue.rate_hz)
+        except AudioError:
+            if not self._plan.speaker_optional:
+                raise
+            return FileOutput("none", self._queue.rate_hz, Path(os.devnull).open("wb"))
 
     def close(self) -> None:
         """Stop both threads and close the devices. Idempotent."""

@@ -196,6 +196,11 @@ class PlaybackQueue:
             self._closed = True
             self._changed.notify_all()
 
+    def reopen(self) -> None:
+        """Another player takes over where the one before stopped."""
+        with self._changed:
+            self._closed = False
+
     @property
     def closed(self) -> bool:
         return self._closed

@@ -11,18 +11,20 @@ HELP = (
 class Controls:
     """The user's side of a view, wired to the conversation."""
 
-    def __init__(self, talk: Talk):
+    def __init__(self, talk: Talk, *, patient: bool = False):
+        """`patient`: lines come from a pipe, so each waits for the answer to the one before."""
         self._talk = talk
+        self._patient = patient
 
     def submit(self, line: str) -> None:
         word = line.strip()
         if not word.startswith("/"):
-            self._talk.submit(line)
+            self._talk.submit(line, patient=self._patient)
         elif word in ("/help", "/?"):
             self._talk.warn("help", HELP)
         elif word in ("/mute", "/unmute"):
-            self._talk.mute(word == "/mute")
-            self._talk.warn("mute", "The microphone is muted." if self._talk.muted else "The microphone is open.")
+            self._talk.sound.mute(word == "/mute")
+            self._talk.warn("mute", "The microphone is muted." if self._talk.sound.muted else "The microphone is open.")
         elif word == "/stop":
             self._talk.interrupt()
         elif word in ("/quit", "/exit", "/bye"):

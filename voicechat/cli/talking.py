@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 import typer
 
@@ -43,21 +43,23 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     service = open_service(choice)
     from voicechat.conversation.talk import Talk
 
-    code = asyncio.run(
-        hold(Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening)), options)
-    )
+    conversation = Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening))
+    code = asyncio.run(hold(conversation, options, reads_lines=kind != "say"))
     if code:
         raise typer.Exit(code)
 
 
-async def hold(conversation: "Talk", options: TalkOptions) -> int:
-    """Join the conversation and its view, and run both."""
+async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool = True) -> int:
+    """Join the conversation and its view, and run both. `reads_lines`: the user may type meanwhile."""
+    from voicechat.audio.devices import private_stderr
     from voicechat.cli.slash import Controls
     from voicechat.ui.factory import make_view
 
     kind: Literal["auto", "plain", "json"] = "json" if options.json else "plain" if options.plain else "auto"
-    view = make_view(kind, conversation.engine, Controls(conversation), interactive=options.input != "-")
-    return await conversation.run(view)
+    controls = Controls(conversation, patient=not sys.stdin.isatty())
+    with private_stderr():
+        view = make_view(kind, conversation.sound, controls, interactive=reads_lines and options.input != "-")
+        return await conversation.run(view)
 
 
 def check_streams(options: TalkOptions) -> None:
@@ -66,11 +68,19 @@ def check_streams(options: TalkOptions) -> None:
         raise UsageError("--output - and --json both want stdout.", "Write the sound to a file.")
 
 
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to whatever `sys.stderr` is at that moment: it changes while a conversation runs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def start_logging(options: TalkOptions) -> None:
     """--verbose to stderr, --log-file to a file; else only warnings of ours, to stderr."""
     level = logging.DEBUG if options.verbose or options.log_file else logging.WARNING
     try:
-        handler = logging.FileHandler(options.log_file) if options.log_file else logging.StreamHandler(sys.stderr)
+        handler = logging.FileHandler(options.log_file, encoding="utf-8") if options.log_file else StderrHandler()
     except OSError as error:
         raise UsageError(
             f"{options.log_file} cannot be written: {error.strerror}.", "--log-file takes a file."

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from voicechat.audio.frames import duration_ms
+from voicechat.audio.jitter import HeadBuffer
 from voicechat.audio.playback import Heard, PlaybackQueue
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
@@ -35,6 +36,7 @@ class Answers:
         self._send = send
         self._publish = publish
         self._clock = clock
+        self._head = HeadBuffer()
         self._running: Response | None = None
         self._open: list[Response] = []  # not published yet, oldest first
         self._over: deque[str] = deque(maxlen=64)
@@ -85,8 +87,11 @@ class Answers:
         response = self.find(event.response_id)
         if response is None:
             return False
+        now = self._clock()
         if response.first_audio_at is None:
-            response.first_audio_at = self._clock()
+            response.first_audio_at = now
+            self._speaker.prime_ms = self._head.prime_ms
+        self._head.arrived(response.response_id, response.spoken.audio_ms, now)
         if not self._speaker.put(response.generation, event.item_id, event.content_index, event.pcm):
             return False
         response.add_audio(event.item_id, duration_ms(len(event.pcm), self._speaker.rate_hz))

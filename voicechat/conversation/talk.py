@@ -14,17 +14,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from voicechat.audio.engine import AudioPlan, Engine
+from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
-from voicechat.audio.player import PlayerEvent
+from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.commands import SessionConfig
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.session import Manner, Session
+from voicechat.conversation.sound import Sound
 from voicechat.conversation.uplink import Uplink
-from voicechat.errors import AudioError, ConnectionFailed, Refused, VoicechatError
+from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.transport import Closed, HandshakeRefused, Transport
 
@@ -39,8 +40,7 @@ QUIT_S = 0.1
 LINGER_S = 1.0
 """After the input's end: how long the service may take to notice speech in it, beyond its own patience."""
 LATE_TRANSCRIPT_S = 3.0
-EARLY_LINES = 100
-"""Lines that are kept while the connection is being made."""
+WAITING_LINES = 1000
 
 
 class View(Protocol):
@@ -72,7 +72,6 @@ class Talk:
     """A conversation. `run` returns the exit code; known failures are raised as VoicechatError."""
 
     def __init__(self, provider: Provider, connect: Callable[[], Transport], plan: TalkPlan):
-        self.muted = False
         self.exit_code = 0
         self._provider = provider
         self._connect = connect
@@ -81,7 +80,7 @@ class Talk:
         capabilities = self._codec.capabilities
         self._uplink = Uplink(self._codec)
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
-        self.engine = Engine(plan.audio, capabilities.input_rate_hz, self._queue)
+        self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)
         self.session = Session(capabilities, plan.config, plan.manner, self._queue, self._uplink.send, self._publish)
         self._views: list[View | Recording] = []
         self._recording: Recording | None = None
@@ -89,7 +88,7 @@ class Talk:
         self._finished = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._input_over = False
-        self._early_lines: deque[str] = deque(maxlen=EARLY_LINES)
+        self._lines: deque[str] = deque(maxlen=WAITING_LINES)
         self._ended_at: float | None = None
         self._began = time.monotonic()
         self._answers = 0
@@ -101,10 +100,14 @@ class Talk:
 
     # -- what the user's side calls ----------------------------------------------------------------------------
 
-    def submit(self, line: str) -> None:
-        """A line was entered: text is a typed turn, an empty one begins and ends turns, or interrupts."""
-        if not self.session.ready:
-            self._early_lines.append(line)
+    def submit(self, line: str, *, patient: bool = False) -> None:
+        """A line was entered: text is a typed turn, an empty one begins and ends turns, or interrupts.
+
+        Before the session is ready every line waits; a `patient` one, from a pipe, also until the answer to the
+        one before it is over.
+        """
+        if self._lines or not self.session.ready or (patient and line.strip() and not self.session.settled):
+            self._lines.append(line)
         elif line.strip():
             self.session.say(line.strip())
         elif self._plan.manner.hands_free:
@@ -114,12 +117,15 @@ class Talk:
         else:
             self.session.begin_turn()
 
+    def _take_lines(self) -> None:
+        """Lines that waited: each when the turn before it is over."""
+        while self._lines and self.session.settled:
+            waiting, self._lines = self._lines, deque()
+            self.submit(waiting.popleft())
+            self._lines = waiting
+
     def interrupt(self) -> None:
         self.session.interrupt()
-
-    def mute(self, muted: bool) -> None:
-        if self.engine.recorder is not None:
-            self.engine.recorder.muted = self.muted = muted
 
     def quit(self, exit_code: int = 130) -> None:
         """The user ends the conversation."""
@@ -160,10 +166,7 @@ class Talk:
 
     async def _live(self, transport: Transport) -> None:
         """Connect and open the audio side by side, then keep the conversation going until it is over."""
-        loop = asyncio.get_running_loop()
-        opening = asyncio.create_task(
-            asyncio.to_thread(self.engine.open, loop, self._hear, self._played), name="open audio"
-        )
+        opening = asyncio.create_task(self.sound.open(), name="open audio")
         try:
             await self._open_transport(transport)
             self._spawn(self._uplink.run(transport))
@@ -175,7 +178,7 @@ class Talk:
             if not opening.cancelled():
                 opening.exception()  # whichever fails first is reported; the other is not a second error
         opening.result()
-        self.session.answers.output_latency_ms = self.engine.output_latency_ms
+        self._spawn(self.sound.watch())
         if self._plan.save:
             capabilities = self._codec.capabilities
             self._recording = Recording(self._plan.save, capabilities.input_rate_hz, capabilities.output_rate_hz)
@@ -191,11 +194,10 @@ class Talk:
         self._announce()
         if self._plan.opening:
             self.session.say(self._plan.opening)
-        while self._early_lines:
-            self.submit(self._early_lines.popleft())
         while True:
             await asyncio.sleep(TICK_S)
             self.session.tick()
+            self._take_lines()
             if self._is_over():
                 self._end("done")
 
@@ -246,7 +248,7 @@ class Talk:
                         await self._finished.wait()
         for task in self._tasks:
             task.cancel()
-        audio = asyncio.create_task(asyncio.to_thread(self.engine.close), name="close audio")
+        audio = asyncio.create_task(self.sound.close(), name="close audio")
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with contextlib.suppress(Closed, OSError):
             await transport.close()
@@ -278,12 +280,9 @@ class Talk:
         if self._recording is not None:
             self._recording.hear(frame)
 
-    def _played(self, event: PlayerEvent) -> None:
-        if isinstance(event, AudioError):
-            if self._over is not None and not self._over.done():
-                self._over.set_exception(event)
-        else:
-            self.session.played(event)
+    def _played(self, event: PlaybackStarted | PlaybackDrained) -> None:
+        self.session.answers.output_latency_ms = self.sound.output_latency_ms
+        self.session.played(event)
 
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.AssistantTurn):
@@ -294,24 +293,22 @@ class Talk:
     # -- what is announced, and when it is over ----------------------------------------------------------------
 
     def _announce(self) -> None:
-        engine, recorder = self.engine, self.engine.recorder
         self._publish(
             note.SessionNotice(
                 self._provider.name,
                 self._provider.model,
                 self.session.voice or self._provider.voice,
                 self.session.session_id,
-                recorder.name if recorder else "",
-                engine.player.name if engine.player else "",
-                aec=engine.canceller is not None,
+                self.sound.input_name,
+                self.sound.output_name,
+                aec=self.sound.cancels_echo,
                 turn=self._plan.turn_kind,
             )
         )
 
     def _is_over(self) -> bool:
         """Nothing more can come: the input has ended, or the opening was answered, and all has been played."""
-        recorder = self.engine.recorder
-        file_over = self._plan.audio.input_ends and recorder is not None and recorder.ended
+        file_over = self.sound.ended
         if not (file_over or self._input_over or self._plan.ends_when_settled):
             return False
         now = time.monotonic()
@@ -319,13 +316,13 @@ class Talk:
             self._ended_at = now
         if file_over and self.session.recording:
             self.session.end_turn()
-        if not self.session.settled:
+        if not self.session.settled or self._lines:
             return False
         quiet_s = now - max(self._ended_at, self.session.settled_at)
         linger_s = LINGER_S + self._plan.manner.silence_ms / 1000 if file_over and self._plan.manner.hands_free else 0.0
         if self.session.untold:
             linger_s = max(linger_s, LATE_TRANSCRIPT_S)
-        return quiet_s >= max(linger_s, self.engine.output_latency_ms / 1000)
+        return quiet_s >= max(linger_s, self.sound.output_latency_ms / 1000)
 
     def _end_notice(self, reason: str) -> note.EndNotice:
         counters = self.session.counters
@@ -334,7 +331,7 @@ class Talk:
             self.exit_code,
             self.session.turn,
             round(time.monotonic() - self._began, 3),
-            self.engine.dropped_frames,
+            self.sound.dropped_frames,
             self._queue.underruns,
             counters.ignored_events,
             counters.broken_frames,

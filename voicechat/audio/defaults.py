@@ -1,0 +1,48 @@
+"""Which devices the system calls its defaults at this moment.
+
+PortAudio's own list is frozen when it starts, and restarting it would end the running streams. PulseAudio and
+PipeWire are asked by `pactl`; elsewhere a short-lived child process starts a PortAudio of its own.
+"""
+
+import shutil
+import subprocess
+import sys
+
+PACTL_INTERVAL_S = 5.0
+CHILD_INTERVAL_S = 15.0
+"""A child costs about 0.1 s of processor."""
+TIMEOUT_S = 5.0
+
+_CHILD = """
+from voicechat.audio.devices import Backend
+devices = Backend().devices()
+print([d.name for d in devices if d.default_input], [d.name for d in devices if d.default_output])
+"""
+
+
+def interval_s() -> float:
+    """How often asking is cheap enough."""
+    return PACTL_INTERVAL_S if _has_pactl() else CHILD_INTERVAL_S
+
+
+def _has_pactl() -> bool:
+    return sys.platform.startswith("linux") and shutil.which("pactl") is not None
+
+
+def default_devices() -> tuple[str, ...] | None:
+    """Names of the default microphone and speaker, None when that cannot be found out. Blocks: not for the loop."""
+    commands = (
+        [["pactl", "get-default-source"], ["pactl", "get-default-sink"]]
+        if _has_pactl()
+        else [[sys.executable, "-c", _CHILD]]
+    )
+    answers = []
+    for command in commands:
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        if done.returncode != 0:
+            return None
+        answers.append(done.stdout.strip())
+    return tuple(answers)

@@ -1,0 +1,181 @@
+"""The audio engine in real life: opened beside the connection, reopened when a device goes, watched meanwhile."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from voicechat.audio import defaults
+from voicechat.audio.engine import AudioPlan, Engine
+from voicechat.audio.frames import Frame
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
+from voicechat.errors import AudioError, UsageError
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+ZEROS_MS = 2000
+"""Exact zeros for this long are no room: the microphone is muted, or the system feeds us nothing on purpose."""
+
+PERMISSION = {
+    "darwin": "System Settings → Privacy & Security → Microphone: allow your terminal.",
+    "win32": "Settings → Privacy & security → Microphone: allow desktop apps.",
+}
+LINUX_PERMISSION = "Is it muted, or the wrong one? Look into `pavucontrol` or `wpctl status`; --input-device chooses."
+
+
+class Sound:
+    """Owns the engine of a conversation. Callbacks run on the loop; `watch` raises AudioError when a file fails."""
+
+    def __init__(
+        self,
+        plan: AudioPlan,
+        input_rate_hz: int,
+        queue: PlaybackQueue,
+        hear: Callable[[Frame], None],
+        played: Callable[[PlaybackStarted | PlaybackDrained], None],
+        warn: Callable[[str, str], None],
+    ):
+        self.muted = False
+        self._plan = plan
+        self._input_rate_hz = input_rate_hz
+        self._queue = queue
+        self._hear = hear
+        self._played = played
+        self._warn = warn
+        self._engine: Engine | None = None
+        self._lost: asyncio.Queue[AudioError] = asyncio.Queue(maxsize=4)
+        self._dropped_before = 0
+        self._zeros_told = False
+        self._defaults: tuple[str, ...] | None = None
+
+    async def open(self) -> None:
+        """Open what the plan asks for. Raises AudioError or UsageError."""
+        await self._open(self._plan)
+
+    async def _open(self, plan: AudioPlan) -> None:
+        loop = asyncio.get_running_loop()
+        engine = Engine(plan, self._input_rate_hz, self._queue)
+
+        def played(event: PlayerEvent) -> None:
+            if not isinstance(event, AudioError):
+                self._played(event)
+            elif engine is self._engine and not self._lost.full():
+                self._lost.put_nowait(event)
+
+        self._engine = engine
+        opening = asyncio.ensure_future(asyncio.to_thread(engine.open, loop, self._hear, played))
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])  # a device that is being opened cannot be closed before it is
+            raise
+        for note in engine.notes:
+            self._warn("aec", note)
+        self.mute(self.muted)
+
+    async def close(self) -> None:
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.close)
+
+    async def watch(self) -> None:
+        """Until cancelled: reopen lost devices, follow the system's defaults, notice a microphone of zeros."""
+        follows = not (self._plan.input_ends or self._plan.output_file)  # a file would begin again
+        due = asyncio.get_running_loop().time() + defaults.interval_s()
+        while True:
+            try:
+                error = await asyncio.wait_for(self._lost.get(), RETRY_S)
+            except TimeoutError:
+                self._look_for_zeros()
+                if follows and asyncio.get_running_loop().time() >= due:
+                    await self._follow_defaults()
+                    due = asyncio.get_running_loop().time() + defaults.interval_s()
+            else:
+                if self._plan.input_ends or self._plan.output_file:
+                    raise error
+                self._warn("device", f"{error.message} Waiting for it, or for another.")
+                await self._reopen()
+
+    async def _reopen(self) -> None:
+        """Try until something opens: the devices that were asked for, else the system's defaults."""
+        await self._close_old()
+        plans = [self._plan]
+        if self._plan.input_device or self._plan.output_device:
+            plans.append(replace(self._plan, input_device="", output_device=""))
+        while True:
+            for plan in plans:
+                try:
+                    await self._open(plan)
+                except (AudioError, UsageError) as error:
+                    log.debug("reopening: %s", error.message)
+                    continue
+                self._warn("device", f"Going on with {self.input_name or 'no microphone'} and {self.output_name}.")
+                while not self._lost.empty():  # complaints of the devices that were replaced
+                    self._lost.get_nowait()
+                self._defaults = None
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _close_old(self) -> None:
+        if self._engine is not None:
+            self._dropped_before += self._engine.dropped_frames
+            await asyncio.to_thread(self._engine.close)
+        self._queue.reopen()
+
+    async def _follow_defaults(self) -> None:
+        """Devices that were not asked for by name follow the system when it changes its mind."""
+        now = await asyncio.to_thread(defaults.default_devices)
+        before, self._defaults = self._defaults, now
+        if before is None or now is None or before == now or (self._plan.input_device and self._plan.output_device):
+            return
+        self._warn("device", "The system's default devices have changed: moving there.")
+        await self._reopen()
+
+    def _look_for_zeros(self) -> None:
+        recorder = self._engine.recorder if self._engine else None
+        if self._zeros_told or self._plan.input_ends or recorder is None or recorder.zero_ms < ZEROS_MS:
+            return
+        self._zeros_told = True
+        hint = PERMISSION.get(sys.platform, LINUX_PERMISSION)
+        self._warn("silent_microphone", f"{recorder.name} gives nothing but zeros: muted or forbidden. {hint}")
+
+    # -- what others ask -----------------------------------------------------------------------------------------
+
+    def mute(self, muted: bool) -> None:
+        self.muted = muted
+        if self._engine is not None and self._engine.recorder is not None:
+            self._engine.recorder.muted = muted
+
+    @property
+    def ended(self) -> bool:
+        """The input file or pipe has no more sound."""
+        recorder = self._engine.recorder if self._engine else None
+        return self._plan.input_ends and recorder is not None and recorder.ended
+
+    @property
+    def input_name(self) -> str:
+        return self._engine.recorder.name if self._engine and self._engine.recorder else ""
+
+    @property
+    def output_name(self) -> str:
+        return self._engine.player.name if self._engine and self._engine.player else ""
+
+    @property
+    def cancels_echo(self) -> bool:
+        return self._engine is not None and self._engine.canceller is not None
+
+    @property
+    def output_latency_ms(self) -> float:
+        return self._engine.output_latency_ms if self._engine else 0.0
+
+    @property
+    def dropped_frames(self) -> int:
+        return self._dropped_before + (self._engine.dropped_frames if self._engine else 0)
+
+    def microphone_dbfs(self) -> float:
+        return self._engine.microphone_dbfs() if self._engine else float("-inf")
+
+    def speaker_dbfs(self) -> float:
+        return self._engine.speaker_dbfs() if self._engine else float("-inf")
