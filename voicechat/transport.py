@@ -137,6 +137,8 @@ def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
         if isinstance(cause, ConnectionRefusedError):
             return f"Nothing listens at {host}.", "Is the service running, and is the port right?"
         cause = cause.__cause__ or cause.__context__
+    if host.startswith("wss:") and isinstance(error, ConnectionResetError | EOFError):
+        return f"{host} hung up on TLS.", "Is it really a wss:// service? Try ws:// for a plain one."
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return f"{host} could not be reached: {text}.", "Check the address and the network, then try again."
 

@@ -58,10 +58,13 @@ def open_input(path: str, rate_hz: int, raw_rate_hz: int = RAW_RATE_HZ) -> "File
     if path == "-":
         return FileInput("stdin", _descriptor(0), raw_rate_hz, rate_hz)
     file = Path(path)
-    if not file.is_file():
-        raise UsageError(f"There is no input file {path!r}.", "--input takes a sound file, or - for raw PCM on stdin.")
-    if file.stat().st_size == 0:
-        raise UsageError(f"The input file {path!r} is empty.", "--input takes a sound file, or - for raw PCM on stdin.")
+    hint = "--input takes a sound file, or - for raw PCM on stdin."
+    if file.is_dir():
+        raise UsageError(f"The input {path!r} is a folder.", hint)
+    if not file.exists():
+        raise UsageError(f"There is no input file {path!r}.", hint)
+    if file.is_file() and file.stat().st_size == 0:
+        raise UsageError(f"The input file {path!r} is empty.", hint)
     try:
         if file.suffix.lower() in {".raw", ".pcm"}:
             handle = file.open("rb")
@@ -71,13 +74,19 @@ def open_input(path: str, rate_hz: int, raw_rate_hz: int = RAW_RATE_HZ) -> "File
         sound = soundfile.SoundFile(file)
     except (OSError, RuntimeError) as error:  # soundfile's own error is a RuntimeError
         raise UsageError(
-            f"The input file {path!r} cannot be read as sound: {error}.",
+            f"The input file {path!r} cannot be read as sound: {_reason(error)}.",
             "Give a wav, flac, ogg or mp3 file, or raw s16le 16 kHz mono as .raw.",
         ) from error
     if sound.frames == 0:
         sound.close()
         raise UsageError(f"The input file {path!r} holds no sound.", "Give a file with at least one sample.")
     return FileInput(path, _sound_file(sound), sound.samplerate, rate_hz, closes=sound)
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    """Why, without the path and the period: the system's words, or libsndfile's."""
+    said = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return str(said).rstrip(".")
 
 
 def _descriptor(number: int) -> Iterator[bytes]:
@@ -129,7 +138,7 @@ class FileInput:
             try:
                 piece = next(self._pieces, None)
             except (OSError, RuntimeError) as error:
-                raise AudioError(f"Reading {self.name} failed: {error}.", "Is the file damaged?") from error
+                raise AudioError(f"Reading {self.name} failed: {_reason(error)}.", "Is the file damaged?") from error
             self._exhausted = piece is None
             self._ready += self._resampler.feed(piece or b"", last=piece is None)
         block = bytes(self._ready[: self._size])
@@ -162,8 +171,9 @@ def open_output(path: str, rate_hz: int) -> "FileOutput":
             )
         return FileOutput(path, rate_hz, _Encoded(soundfile.SoundFile(path, "w", rate_hz, 1)))
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{path!r} cannot be written: {reason}.", "Does the folder exist, and is it yours?") from error
+        raise UsageError(
+            f"{path!r} cannot be written: {_reason(error)}.", "Does the folder exist, and is it yours?"
+        ) from error
 
 
 class _Descriptor:
@@ -229,9 +239,8 @@ class FileOutput:
         try:
             self._sink.write(block)
         except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
             raise AudioError(
-                f"Writing {self.name} failed: {reason}.", "Is the disk full, or the pipe's reader gone?"
+                f"Writing {self.name} failed: {_reason(error)}.", "Is the disk full, or the pipe's reader gone?"
             ) from error
         self._pace.wait()
 

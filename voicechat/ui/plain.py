@@ -49,7 +49,8 @@ class PlainView:
                     self._tell(f"  {hint}")
             case note.EndNotice():
                 self._print(self._turns.release_all())
-                self._tell(wording.summary(notice))
+                if self._sessions:
+                    self._tell(wording.summary(notice))
             case _:
                 self._turns.add(notice, now)
         self._print(self._turns.release(now))
