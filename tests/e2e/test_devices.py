@@ -1,0 +1,75 @@
+"""Devices that go and come back under the running program, on a virtual sound card."""
+
+import time
+from pathlib import Path
+
+from tests.program import Program
+from tests.realtime_server import RealtimeServer, Reply, Script
+from tests.soundcard import Recording, SoundCard
+
+QUESTION = Path(__file__).parents[3] / "shared" / "audio" / "ss-0880.wav"
+
+
+def talking(card: SoundCard, server: RealtimeServer, *more: str) -> Program:
+    return Program(
+        ["vad", "--provider", "openai", "--url", server.url, "--json", *more],
+        card=card,
+        env={"OPENAI_API_KEY": "test-key-0123456789"},
+    )
+
+
+def ask(program: Program, card: SoundCard, speaker: Recording, count: int) -> float:
+    """One spoken question; returns when its answer is heard."""
+    asked = time.monotonic()
+    card.play(QUESTION)
+    program.wait_for("user", count=count)
+    return speaker.wait_for_sound(timeout_s=15, after=asked)
+
+
+def test_a_microphone_that_was_pulled_out_is_used_again_when_it_is_back(soundcard: SoundCard) -> None:
+    with RealtimeServer() as server, talking(soundcard, server) as program:
+        program.wait_for("session")
+        soundcard.unplug("mic")
+        lost = program.wait_for("warning", lambda line: line["code"] == "device")
+        assert "The microphone" in lost["message"]
+        assert "was lost" in lost["message"]
+        soundcard.replug("mic")
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        with soundcard.record("speaker.monitor") as speaker:
+            ask(program, soundcard, speaker, 1)
+        end_quietly(program, server)
+
+
+def test_a_speaker_that_was_pulled_out_in_mid_answer_goes_on_when_it_is_back(soundcard: SoundCard) -> None:
+    script = Script(replies=(Reply(seconds=6.0),))
+    with RealtimeServer(script=script) as server, talking(soundcard, server) as program:
+        program.wait_for("session")
+        with soundcard.record("speaker.monitor") as speaker:
+            ask(program, soundcard, speaker, 1)
+        soundcard.unplug("speaker")
+        program.wait_for("warning", lambda line: "The speaker" in line["message"])
+        soundcard.replug("speaker")
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        with soundcard.record("speaker.monitor") as speaker:
+            speaker.wait_for_sound(timeout_s=15)  # the rest of the same answer
+        answer = program.wait_for("assistant")
+        assert not answer["interrupted"]
+        assert answer["heard_ms"] == 6000
+        end_quietly(program, server)
+
+
+def end_quietly(program: Program, server: RealtimeServer) -> None:
+    program.interrupt()
+    assert program.wait() == 130
+    assert len(server.connections) == 1  # the session was kept
+    assert "Expression" not in program.stderr  # PortAudio's own words about it
+    assert "Traceback" not in program.stderr
+
+
+def test_a_microphone_of_zeros_is_named_once(soundcard: SoundCard) -> None:
+    with RealtimeServer() as server, talking(soundcard, server) as program:
+        told = program.wait_for("warning", lambda line: line["code"] == "silent_microphone", timeout_s=15)
+        assert "muted or forbidden" in told["message"]
+        program.interrupt()
+        program.wait()
+        assert sum(line.get("code") == "silent_microphone" for line in program.events) == 1
