@@ -104,6 +104,8 @@ def _raw_file(handle: BinaryIO) -> Iterator[bytes]:
 
 
 def _sound_file(sound: Any) -> Iterator[bytes]:
+    # soundfile seeks to where it is after every read, and libsndfile's mp3 decoder loses its state by that.
+    sound.seekable = lambda: False
     while len(samples := sound.read(4096, dtype="int16", always_2d=True)):
         yield samples.mean(axis=1).astype("<i2").tobytes() if samples.shape[1] > 1 else samples.tobytes()
 
