@@ -5,7 +5,7 @@ import sys
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, devices, manual, providers, say, vad, voices
+from voicechat.cli import config, demo, devices, manual, providers, say, vad, voices
 from voicechat.errors import VoicechatError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def root(
 app.command("vad")(vad.vad)
 app.command("manual")(manual.manual)
 app.command("say")(say.say)
+app.command("demo")(demo.demo)
 
 # --- Looking around ---
 app.command("devices")(devices.devices)
