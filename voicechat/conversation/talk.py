@@ -21,11 +21,12 @@ from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.commands import SessionConfig
+from voicechat.conversation.latency import Latencies
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.session import Manner, Session
 from voicechat.conversation.sound import Sound
 from voicechat.conversation.uplink import Uplink
-from voicechat.errors import ConnectionFailed, Refused, VoicechatError
+from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.transport import Closed, HandshakeRefused, Transport
 
@@ -91,7 +92,7 @@ class Talk:
         self._lines: deque[str] = deque(maxlen=WAITING_LINES)
         self._ended_at: float | None = None
         self._began = time.monotonic()
-        self._answers = 0
+        self._latencies = Latencies()
 
     @property
     def saved(self) -> Recording | None:
@@ -159,6 +160,8 @@ class Talk:
         if error is not None:
             self._publish(note.ErrorNotice(type(error).__name__, error.message, error.hint))
         self._publish(self._end_notice(reason))
+        for line in self._latencies.summary():
+            log.info("%s", line)
         if self._recording is not None:
             self._recording.close()
         view.close()
@@ -175,9 +178,8 @@ class Talk:
         finally:
             if not opening.done():
                 await asyncio.wait([opening])
-            if not opening.cancelled():
-                opening.exception()  # whichever fails first is reported; the other is not a second error
-        opening.result()
+            if not opening.cancelled() and isinstance(unusable := opening.exception(), UsageError):
+                raise unusable  # a file that cannot be used is told first, whatever the service says
         self._spawn(self.sound.watch())
         if self._plan.save:
             capabilities = self._codec.capabilities
@@ -248,8 +250,8 @@ class Talk:
                         await self._finished.wait()
         for task in self._tasks:
             task.cancel()
-        audio = asyncio.create_task(self.sound.close(), name="close audio")
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        audio = asyncio.create_task(self.sound.close(), name="close audio")  # only now is nobody opening it
         with contextlib.suppress(Closed, OSError):
             await transport.close()
         await audio
@@ -285,8 +287,8 @@ class Talk:
         self.session.played(event)
 
     def _publish(self, notice: note.Notice) -> None:
-        if isinstance(notice, note.AssistantTurn):
-            self._answers += 1
+        if isinstance(notice, note.LatencyNotice):
+            self._latencies.add(notice)
         for view in self._views:
             view.show(notice)
 
