@@ -9,7 +9,8 @@ from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
-from voicechat.conversation.session import Manner, Session
+from voicechat.conversation.manner import Manner
+from voicechat.conversation.session import Session
 from voicechat.providers.base import Capabilities
 
 RATE = 24_000

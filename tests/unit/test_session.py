@@ -7,7 +7,7 @@ from voicechat.audio.frames import Frame
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
-from voicechat.conversation.session import Manner
+from voicechat.conversation.manner import Manner
 from voicechat.providers.base import Capabilities
 
 MANUAL = Manner(hands_free=False)

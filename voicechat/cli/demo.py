@@ -57,7 +57,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
     from voicechat.conversation.commands import SessionConfig, TurnDetection
-    from voicechat.conversation.session import Manner
+    from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import Talk, TalkPlan
     from voicechat.offline.engine import OfflineSettings
     from voicechat.offline.provider import Offline

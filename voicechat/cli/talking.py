@@ -111,7 +111,7 @@ def plan(
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
     from voicechat.conversation.commands import SessionConfig, TurnDetection
-    from voicechat.conversation.session import Manner
+    from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import TalkPlan
 
     settings = loaded.settings

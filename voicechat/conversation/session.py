@@ -7,7 +7,7 @@ every method returns at once, and time comes from a clock it is given.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from voicechat.audio.frames import Frame, duration_ms
 from voicechat.audio.playback import PlaybackQueue
@@ -18,6 +18,9 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.barge_in import BargeIn, Verdict
 from voicechat.conversation.local_turns import LocalTurns, Step
+from voicechat.conversation.manner import Counters, Manner
+from voicechat.conversation.usage import UsageMeter
+from voicechat.conversation.user_turns import UserTurns
 from voicechat.providers.base import Capabilities
 
 ANSWER_TIMEOUT_S = 20.0
@@ -30,27 +33,6 @@ SHORTEST_TURN_MS = 100.0
 """Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
 VOICE_MEMORY_S = 5.0
 """The local detector's last voice is the end of the user's speech only if it is not older than this."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How turns are taken."""
-
-    hands_free: bool = True
-    """The microphone is always open; else the user begins and ends each turn."""
-    local_turns: bool = False
-    """Hands free, but we find the turns, because the service cannot or should not."""
-    barge_in: bool = True
-    silence_ms: float = 500.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was survived."""
-
-    benign_errors: int = 0
-    ignored_events: int = 0
-    broken_frames: int = 0
 
 
 class Session:
@@ -70,7 +52,6 @@ class Session:
         self.ready = False
         self.session_id = ""
         self.voice = config.voice
-        self.turn = 0
         self.counters = Counters()
         self.settled_at = clock()
         """Since when there is nothing to wait for; meaningful while `settled`."""
@@ -82,8 +63,8 @@ class Session:
         self._send = send
         self._publish = publish
         self._clock = clock
-        self._user_items: dict[str, int] = {}
-        self._untold: set[int] = set()  # turns whose UserTurn is still to be published
+        self._turns = UserTurns(publish)
+        self._usage = UsageMeter()
         self._create: cmd.CreateResponse | None = None  # to be asked for when the service is free
         self._asked_for = 0  # answers asked for and not announced yet
         self._unwanted = 0  # how many of those are not wanted any more
@@ -96,7 +77,6 @@ class Session:
         self._state_at = clock()
         self._cancel_at: float | None = None
         self._cancelled_at = 0.0
-        self._usage = [0, 0]
 
     # -- what the service says ---------------------------------------------------------------------------------
 
@@ -118,12 +98,12 @@ class Session:
                 if self.state == "listening":
                     self._ask(self._end_of_voice())
             case ev.UserTranscript():
-                self._on_user_transcript(event.item_id, event.text, event.final)
+                self._turns.words(event.item_id, event.text, event.final)
             case ev.UserTranscriptFailed():
-                self._on_user_transcript(event.item_id, "", True)
+                self._turns.words(event.item_id, "", True)
                 self._publish(note.WarningNotice("transcription", f"Your words were not transcribed: {event.message}"))
             case ev.InputCommitted():
-                self._name_user_item(event.item_id)
+                self._turns.name(event.item_id)
             case ev.ResponseStarted():
                 self._announce(event.response_id)
             case ev.ResponseFinished():
@@ -140,10 +120,7 @@ class Session:
             case ev.ServiceError():
                 self._on_error(event)
             case ev.Ignored():
-                if event.broken:
-                    self.counters.broken_frames += 1
-                else:
-                    self.counters.ignored_events += 1
+                self.counters.ignore(broken=event.broken)
             case _:
                 pass  # items and limits: known, and without consequence for the conversation
 
@@ -154,7 +131,7 @@ class Session:
         self.ready = True
         self._settle()
         if self._config.greeting:
-            self.turn += 1
+            self._turns.number += 1
             self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {self._config.greeting}"))
 
     def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
@@ -173,9 +150,8 @@ class Session:
                 if self.answers.interrupt(onset) and not self._capabilities.interrupts_by_itself:
                     self._cancel()
                 self._barge_in.clear()
-            self._begin_user_turn()
-        if event.item_id:
-            self._user_items[event.item_id] = self.turn
+            self._turns.begin()
+        self._turns.name(event.item_id)
         self._set_state("listening")
 
     def _end_of_voice(self) -> float:
@@ -184,22 +160,6 @@ class Session:
         if self._voice_at is not None and now - self._voice_at < VOICE_MEMORY_S:
             return self._voice_at
         return now - self._manner.silence_ms / 1000
-
-    def _name_user_item(self, item_id: str) -> None:
-        if item_id:
-            self._user_items.setdefault(item_id, self.turn)
-            while len(self._user_items) > 100:
-                del self._user_items[next(iter(self._user_items))]
-
-    def _on_user_transcript(self, item_id: str, text: str, final: bool) -> None:
-        turn = self._user_items.get(item_id, self.turn)
-        if turn not in self._untold:
-            return
-        if final:
-            self._untold.discard(turn)
-            self._publish(note.UserTurn(turn, text.strip()))
-        elif text:
-            self._publish(note.UserPartial(turn, text))
 
     def _announce(self, response_id: str) -> None:
         """An answer begins, by its announcement or, where a service forgets that, by its first piece."""
@@ -214,7 +174,8 @@ class Session:
         self.answers.begin(response_id, self.turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
-        self._count_usage(event.usage)
+        if event.usage is not None:
+            self._publish(self._usage.add(self._turns.number, event.usage))
         if event.status == "failed" or (event.status == "incomplete" and event.reason):
             reason = event.message or event.reason or event.code or "no reason given"
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {reason}"))
@@ -241,23 +202,6 @@ class Session:
         self._publish(note.ErrorNotice(event.code or "service", event.message, event.hint))
         if self.state == "thinking" and not self.answers.pending:
             self._settle()
-
-    def _count_usage(self, usage: ev.Usage | None) -> None:
-        if usage is None:
-            return
-        self._usage[0] += usage.input_tokens
-        self._usage[1] += usage.output_tokens
-        self._publish(
-            note.UsageNotice(
-                self.turn,
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_tokens,
-                usage.input_audio_tokens,
-                usage.output_audio_tokens,
-                *self._usage,
-            )
-        )
 
     # -- what the microphone hears -----------------------------------------------------------------------------
 
@@ -299,7 +243,7 @@ class Session:
             return
         if step is Step.START:
             self._break_off()
-            self._begin_user_turn()
+            self._turns.begin()
             self._set_state("listening")
         if sound := self._local.take():
             self._send(cmd.AppendAudio(sound))
@@ -313,7 +257,7 @@ class Session:
     def begin_turn(self) -> None:
         """Manual: the user begins to speak; an answer that is running is interrupted."""
         self._break_off()
-        self._begin_user_turn()
+        self._turns.begin()
         self._mic_open, self._sent_ms = True, 0.0
         self._set_state("listening")
 
@@ -322,7 +266,7 @@ class Session:
         self._mic_open = False
         if self._sent_ms < SHORTEST_TURN_MS:
             self._send(cmd.ClearAudio())
-            self._untold.discard(self.turn)
+            self._turns.forget()
             words = "Nothing was recorded: press Enter, speak, press Enter again."
             self._publish(note.WarningNotice("too_short", words))
             self._settle()
@@ -339,8 +283,7 @@ class Session:
     def say(self, text: str) -> None:
         """A typed turn."""
         self._break_off()
-        self.turn += 1
-        self._publish(note.UserTurn(self.turn, text, "text"))
+        self._turns.typed(text)
         self._send(cmd.SendText(text))
         self._ask(self._clock())
         self._request(cmd.CreateResponse())
@@ -402,22 +345,21 @@ class Session:
     @property
     def untold(self) -> bool:
         """A turn of the user has no words yet: transcription may come late."""
-        return bool(self._untold)
+        return self._turns.untold
+
+    @property
+    def turn(self) -> int:
+        """The number of the current turn; 0 before the first."""
+        return self._turns.number
 
     def finish(self) -> None:
         """The conversation ends: what is open is published as it is."""
         self.answers.interrupt()
-        for turn in sorted(self._untold):
-            self._publish(note.UserTurn(turn, ""))
-        self._untold.clear()
+        self._turns.close()
         if self.ready:
             self._send(cmd.Finish())
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _begin_user_turn(self) -> None:
-        self.turn += 1
-        self._untold.add(self.turn)
 
     def _ask(self, asked_at: float) -> None:
         """The user's turn is complete."""

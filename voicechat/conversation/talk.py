@@ -22,8 +22,9 @@ from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.commands import SessionConfig
 from voicechat.conversation.latency import Latencies
+from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
-from voicechat.conversation.session import Manner, Session
+from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
 from voicechat.conversation.uplink import Uplink
 from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError

@@ -1,0 +1,59 @@
+"""The user's turns: their numbers, which item of the service is which, and their words, which may come late."""
+
+from collections.abc import Callable
+
+from voicechat.conversation.notices import Notice, UserPartial, UserTurn
+
+REMEMBERED_ITEMS = 100
+
+
+class UserTurns:
+    """`number` is the current turn; every spoken turn is published exactly once, whenever its words come."""
+
+    def __init__(self, publish: Callable[[Notice], None]):
+        self.number = 0
+        self._publish = publish
+        self._items: dict[str, int] = {}
+        self._untold: set[int] = set()
+
+    @property
+    def untold(self) -> bool:
+        """A turn has no words yet."""
+        return bool(self._untold)
+
+    def begin(self) -> None:
+        """The user begins to speak."""
+        self.number += 1
+        self._untold.add(self.number)
+
+    def forget(self) -> None:
+        """The current turn was none."""
+        self._untold.discard(self.number)
+
+    def typed(self, text: str) -> None:
+        self.number += 1
+        self._publish(UserTurn(self.number, text, "text"))
+
+    def name(self, item_id: str) -> None:
+        """The service calls the current turn `item_id`, unless it has said so before."""
+        if item_id:
+            self._items.setdefault(item_id, self.number)
+            while len(self._items) > REMEMBERED_ITEMS:
+                del self._items[next(iter(self._items))]
+
+    def words(self, item_id: str, text: str, final: bool) -> None:
+        """What was understood of an item; of an unknown one: of the current turn."""
+        turn = self._items.get(item_id, self.number)
+        if turn not in self._untold:
+            return
+        if final:
+            self._untold.discard(turn)
+            self._publish(UserTurn(turn, text.strip()))
+        elif text:
+            self._publish(UserPartial(turn, text))
+
+    def close(self) -> None:
+        """No more words will come."""
+        for turn in sorted(self._untold):
+            self._publish(UserTurn(turn, ""))
+        self._untold.clear()
