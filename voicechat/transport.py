@@ -20,11 +20,13 @@ CONNECT_TIMEOUT_S = 10.0
 class HandshakeRefused(Exception):
     """The server answered the WebSocket upgrade with an HTTP status other than 101."""
 
-    def __init__(self, status: int, body: str = "", retry_after_s: float | None = None):
+    def __init__(self, status: int, body: str = "", retry_after_s: float | None = None, date: str = ""):
         super().__init__(f"HTTP {status}")
         self.status = status
         self.body = body
         self.retry_after_s = retry_after_s
+        self.date = date
+        """The answer's HTTP Date header, "" without one."""
 
 
 class Closed(Exception):
@@ -37,6 +39,11 @@ class Closed(Exception):
 
 
 class Transport(Protocol):
+    @property
+    def trace(self) -> str:
+        """What the service calls this connection, once it has answered, where it tells; else ""."""
+        ...
+
     async def connect(self) -> None: ...
 
     async def send(self, frame: Frame) -> None: ...
@@ -54,6 +61,7 @@ class WebSocketTransport:
         self._ping_interval_s = ping_interval_s
         self._timeout_s = timeout_s
         self._ws: Any = None
+        self.trace = ""
 
     async def connect(self) -> None:
         from websockets.asyncio.client import connect
@@ -74,10 +82,12 @@ class WebSocketTransport:
                 close_timeout=0.2,
             )
         except InvalidStatus as error:
+            self._note_trace(error.response.headers)
             body = (error.response.body or b"").decode("utf-8", "replace")[:2000]
             after = error.response.headers.get("Retry-After", "")
+            date = error.response.headers.get("Date", "")
             raise HandshakeRefused(
-                error.response.status_code, body, float(after) if after.isdigit() else None
+                error.response.status_code, body, float(after) if after.isdigit() else None, date
             ) from error
         except TimeoutError as error:
             raise ConnectionFailed(
@@ -88,6 +98,20 @@ class WebSocketTransport:
             raise ConnectionFailed(*explain_connect_error(host, error)) from error
         except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
             raise ConnectionFailed(f"{host} is not a WebSocket address: {error}.", "Use ws://… or wss://….") from error
+        self._note_trace(self._ws.response.headers)
+
+    def _note_trace(self, headers: Any) -> None:
+        name = self._request.trace_header
+        value = str(headers.get(name, ""))[:100] if name else ""
+        if value and value.isascii() and value.isprintable():
+            self.trace = f"{name} {value}"
+            log.debug("connected: %s", self.trace)
+
+    @property
+    def date(self) -> str:
+        """The HTTP Date header of the upgrade's answer, "" before it or without one."""
+        response = self._ws.response if self._ws is not None else None
+        return str(response.headers.get("Date", "")) if response is not None else ""
 
     async def send(self, frame: Frame) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -145,6 +169,8 @@ def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
 
 class MemoryTransport:
     """Two bounded queues: one end for the client, `peer` for a service in the same process."""
+
+    trace = ""
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1000)

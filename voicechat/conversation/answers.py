@@ -190,10 +190,17 @@ class Answers:
         """Tell the service to stop working on its answer, if it is and if it can."""
         if self._running is not None and self._capabilities.cancels:
             self._send(cmd.CancelResponse(self._running.response_id))
+            if not self._capabilities.acknowledges_cancel:
+                self.abandon()
 
     def forget_running(self) -> None:
         """The service never ended the answer it was told to cancel: stop waiting for that."""
         self._running = None
+
+    def abandon(self) -> None:
+        """Nothing more will come of the answer that is running: it ends with what there is."""
+        if self._running is not None:
+            self.end(ev.ResponseFinished(self._running.response_id, "incomplete"))
 
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)

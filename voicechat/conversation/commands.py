@@ -43,6 +43,14 @@ class SessionConfig:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     greeting: str = ""
+    name: str = ""
+    """What the assistant is called."""
+    style: str = ""
+    """How it talks, where a service takes that apart from the instructions."""
+    context: str = ""
+    """Background knowledge for the answers, where a service takes that apart from the instructions."""
+    source: Literal["microphone", "push_to_talk", "file", "text"] = "microphone"
+    """Where the user's turns come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,13 @@ class ClearAudio:
 
 @dataclass(frozen=True, slots=True)
 class CreateResponse:
-    """Ask for an answer. Empty `instructions` leave the session's in force."""
+    """Ask for an answer. Empty `instructions` leave the session's in force.
+
+    `words`: the answer shall be exactly these. The instructions then say so too, for services without a word for it.
+    """
 
     instructions: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,13 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageReported:
+    """Tokens of one response, where a service tells them apart from its end."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseFinished:
     """The one end of a response, whatever its outcome. `reason` and `message` explain any other than completed."""
 
@@ -247,6 +254,7 @@ Event = (
     | AssistantText
     | AssistantTextDone
     | ToolCall
+    | UsageReported
     | ResponseFinished
     | RateLimits
     | ServiceError

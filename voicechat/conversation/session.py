@@ -77,11 +77,13 @@ class Session:
         self._state_at = clock()
         self._cancel_at: float | None = None
         self._cancelled_at = 0.0
+        self._heard_at = clock()  # the service said something
 
     # -- what the service says ---------------------------------------------------------------------------------
 
     def handle(self, event: ev.Event) -> None:
         """Take in one event of the service."""
+        self._heard_at = self._clock()
         match event:
             case ev.AssistantAudio():
                 self._announce(event.response_id)
@@ -108,6 +110,8 @@ class Session:
                 self._announce(event.response_id)
             case ev.ResponseFinished():
                 self._on_response_finished(event)
+            case ev.UsageReported():
+                self._publish(self._usage.add(self.turn, event.usage))
             case ev.ToolCall():
                 self._on_tool_call(event)
             case ev.SessionCreated():
@@ -132,7 +136,8 @@ class Session:
         self._settle()
         if self._config.greeting:
             self._turns.number += 1
-            self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {self._config.greeting}"))
+            words = self._config.greeting
+            self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
 
     def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
         if event.voice_dropped:
@@ -331,6 +336,10 @@ class Session:
             self.answers.forget_running()
             self._asked_for = self._unwanted = 0
             self._request(self._create)
+        if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
+            self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
+            self.answers.abandon()
+            self._rest()
         waited = now - self._state_at
         if self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))

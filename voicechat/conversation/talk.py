@@ -156,6 +156,8 @@ class Talk:
                 reason = await self._over
         except VoicechatError as failure:
             reason, error, self.exit_code = "error", failure, failure.exit_code
+            if transport.trace:
+                failure.hint = f"{failure.hint} For the service's support: {transport.trace}.".lstrip()
         finally:
             await self._stop(transport, polite=error is None)
         if error is not None:
@@ -224,7 +226,10 @@ class Talk:
                         continue
                     if isinstance(event, ev.SessionFinished):
                         self._finished.set()
+                        if complaint is not None:  # it ended the session, though not the connection
+                            raise ConnectionFailed(complaint.message, complaint.hint or "Try again.")
                     self.session.handle(event)
+                self._uplink.answer()
         except Closed as closed:
             self._finished.set()
             if self._over is None or self._over.done():

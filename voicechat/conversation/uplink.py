@@ -5,7 +5,7 @@ from collections import deque
 
 from voicechat.audio.frames import duration_ms
 from voicechat.conversation.commands import AppendAudio, Command
-from voicechat.providers.base import Codec
+from voicechat.providers.base import Codec, Frame
 from voicechat.transport import Transport
 
 BACKLOG_MS = 10_000.0
@@ -20,6 +20,7 @@ class Uplink:
         self._codec = codec
         self._rate_hz = codec.capabilities.input_rate_hz
         self._commands: deque[Command] = deque()
+        self._replies: deque[Frame] = deque()
         self._waiting_ms = 0.0
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
@@ -33,6 +34,13 @@ class Uplink:
         self._idle.clear()
         self._some.set()
 
+    def answer(self) -> None:
+        """Send what the codec itself has to say, before anything else."""
+        if replies := self._codec.replies():
+            self._replies.extend(replies)
+            self._idle.clear()
+            self._some.set()
+
     def _drop_oldest_audio(self) -> None:
         for index, command in enumerate(self._commands):
             if isinstance(command, AppendAudio):
@@ -44,8 +52,12 @@ class Uplink:
 
     async def run(self, transport: Transport) -> None:
         """Send until cancelled; raises `transport.Closed` when the connection has ended."""
+        self.answer()
         while True:
-            while self._commands:
+            while self._replies or self._commands:
+                if self._replies:
+                    await transport.send(self._replies.popleft())
+                    continue
                 command = self._commands.popleft()
                 if isinstance(command, AppendAudio):
                     self._waiting_ms -= duration_ms(len(command.pcm), self._rate_hz)

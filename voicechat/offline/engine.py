@@ -85,6 +85,8 @@ def require() -> None:
 class _EngineTransport:
     """The client's end. `connect` starts the engine on the running loop, `close` waits until it has ended."""
 
+    trace = ""
+
     def __init__(self, engine: OfflineEngine):
         self._engine = engine
         self._near, self._far = MemoryTransport.pair()

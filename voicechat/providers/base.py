@@ -27,11 +27,17 @@ class Capabilities:
     """On speech the service cancels its own answer, so that a client's cancel would only earn an error."""
     cancels: bool = True
     """There is a command to cancel a running response (for a key press, or where the service does not itself)."""
+    acknowledges_cancel: bool = True
+    """A cancelled response is ended by `ResponseFinished`; else it is over when the command has been sent."""
     truncates: bool = True
     """The service wants to know how much of an interrupted answer was heard."""
     text_turns: bool = True
     images: bool = False
     tools: bool = True
+    style: bool = False
+    """`SessionConfig.style` has a place of its own; else it belongs into the instructions."""
+    context_chars: int = 0
+    """How much of `SessionConfig.context` is used; 0: it has no place of its own and belongs into the instructions."""
     restores_items: bool = True
     """Earlier turns can be put back into a new session as items."""
     acknowledges_finish: bool = False
@@ -50,6 +56,8 @@ class ConnectRequest:
     url: str
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     subprotocols: tuple[str, ...] = ()
+    trace_header: str = ""
+    """The header of the answer by which the service's support finds this connection."""
 
 
 class Codec(Protocol):
@@ -64,6 +72,10 @@ class Codec(Protocol):
 
     def decode(self, frame: Frame) -> list[Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
+        ...
+
+    def replies(self) -> list[Frame]:
+        """Frames that the protocol itself wants sent: asked for on connecting and after each `decode`, given once."""
         ...
 
 
@@ -103,9 +115,13 @@ class ProviderOptions:
     dialect: str = ""
     """`ga` or `beta`, when the user insists."""
     audio_format: str = "pcm16"
-    """On the wire: `pcm16`, `g711_ulaw` or `g711_alaw`."""
+    """On the wire: `pcm16`, `g711_ulaw` or `g711_alaw`; for some services also `float32` or `opus` (answers only)."""
     region: str = ""
     workspace: str = ""
     api_version: str = ""
     organization: str = ""
     project: str = ""
+    app_id: str = ""
+    app_key: str = ""
+    location: str = ""
+    """The city that answers about weather and the like are for."""

@@ -71,6 +71,10 @@ class RealtimeCodec:
         except (BrokenFrame, ValueError, RecursionError):  # ValueError: JSON, UTF-8 and base64 alike
             return [Ignored(kind, broken=True)]
 
+    def replies(self) -> list[Frame]:
+        """None: the service speaks first, and nothing it says has to be acknowledged."""
+        return []
+
     def _decode(self, kind: str, event: Json) -> list[Event]:
         if kind == "error":
             return self._error(event)

@@ -1,0 +1,110 @@
+"""What services differ in: cancelling without an answer, tokens told apart, greetings, and an answer that stops."""
+
+import asyncio
+
+from tests.unit.stage import Stage, pcm
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.conversation import notices as note
+from voicechat.conversation.manner import Manner
+from voicechat.conversation.session import ANSWER_TIMEOUT_S
+from voicechat.conversation.uplink import Uplink
+from voicechat.providers.base import Capabilities, Frame
+from voicechat.transport import MemoryTransport
+
+MANUAL = Manner(hands_free=False)
+
+
+def interrupted_by_text(acknowledges_cancel: bool) -> Stage:
+    stage = Stage(Capabilities(acknowledges_cancel=acknowledges_cancel), MANUAL).open()
+    stage.session.say("first")
+    stage.speak(1, finish=False)
+    stage.pass_ms(200)
+    stage.session.say("second")
+    return stage
+
+
+def test_a_cancelled_answer_is_over_at_once_where_no_end_will_come() -> None:
+    stage = interrupted_by_text(acknowledges_cancel=False)
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    assert [(turn.status, turn.interrupted) for turn in stage.of(note.AssistantTurn)] == [("cancelled", True)]
+    stage.tell(ev.AssistantAudio("resp1", "item1", 0, pcm(500)), ev.ResponseFinished("resp1", "completed"))
+    stage.speak(2)
+    assert len(stage.of(note.AssistantTurn)) == 1
+    stage.pass_ms(1200)
+    assert [turn.turn for turn in stage.of(note.AssistantTurn)] == [1, 2]
+
+
+def test_the_next_answer_waits_for_the_cancelled_ones_end_where_it_will_come() -> None:
+    stage = interrupted_by_text(acknowledges_cancel=True)
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
+def test_an_answer_that_stops_in_the_middle_ends_with_what_there_is() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.speak(1, ms=500, finish=False)
+    stage.pass_ms(round(ANSWER_TIMEOUT_S * 1000) - 200)
+    assert stage.of(note.AssistantTurn) == []
+    stage.pass_ms(800)
+    (answer,) = stage.of(note.AssistantTurn)
+    assert (answer.text, answer.status, answer.heard_ms) == ("one two three four", "incomplete", 500)
+    assert [warning.code for warning in stage.of(note.WarningNotice)] == ["stalled"]
+    assert stage.session.settled
+
+
+def test_tokens_told_apart_from_the_end_are_counted() -> None:
+    stage = Stage().open()
+    stage.tell(ev.UsageReported(ev.Usage(input_tokens=5, output_tokens=7)))
+    stage.tell(ev.UsageReported(ev.Usage(input_tokens=1, output_tokens=2)))
+    last = stage.of(note.UsageNotice)[-1]
+    assert (last.input_tokens, last.session_input_tokens, last.session_output_tokens) == (1, 6, 9)
+
+
+def test_a_greeting_says_its_words_apart() -> None:
+    stage = Stage(greeting="Good morning")
+    stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured())
+    (create,) = stage.of(cmd.CreateResponse)
+    assert create.words == "Good morning"
+    assert create.instructions.endswith("exactly these words: Good morning")
+
+
+class Polite:
+    """A codec that greets by itself and acknowledges everything it is told."""
+
+    capabilities = Capabilities()
+
+    def __init__(self) -> None:
+        self._due: list[Frame] = ["hello"]
+
+    def encode(self, command: cmd.Command) -> list[Frame]:
+        return [type(command).__name__]
+
+    def decode(self, frame: Frame) -> list[ev.Event]:
+        self._due.append(f"got {frame!s}")
+        return []
+
+    def replies(self) -> list[Frame]:
+        due, self._due = self._due, []
+        return due
+
+
+def test_what_the_protocol_wants_said_is_sent_on_connecting_and_before_commands() -> None:
+    async def main() -> list[Frame]:
+        near, far = MemoryTransport.pair()
+        codec = Polite()
+        uplink = Uplink(codec)
+        running = asyncio.create_task(uplink.run(near))
+        frames = [await far.receive()]
+        uplink.send(cmd.Finish())
+        codec.decode("one")
+        uplink.answer()
+        frames += [await far.receive(), await far.receive()]
+        await uplink.flushed()
+        running.cancel()
+        return frames
+
+    assert asyncio.run(main()) == ["hello", "got one", "Finish"]
