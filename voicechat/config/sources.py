@@ -48,9 +48,10 @@ def read_file(path: Path, explicit: bool) -> tuple[dict[str, Any], str]:
 def _syntax_error(path: Path, text: str, message: str) -> tuple[str, str]:
     what, _, where = message.partition(" (at ")
     found = re.search(r"line (\d+)", where)
-    line = int(found[1]) if found else text.count("\n") + 1
+    lines = text.split("\n")
+    line = int(found[1]) if found else len(text.rstrip("\n").split("\n"))  # "at end of document"
     # Only the name of the key on that line is shown: what follows it may be a secret.
-    named = re.match(r"\s*([A-Za-z0-9_.-]{1,40})\s*=", (text.splitlines() or [""])[min(line, text.count("\n") + 1) - 1])
+    named = re.match(r"\s*([A-Za-z0-9_.-]{1,40})\s*=", lines[min(line, len(lines)) - 1])
     return (
         f"{path}, line {line}{f', {named[1]}' if named else ''}: {what}.",
         'A text is written in quotes (voice = "Cherry"), true and false without.',
