@@ -5,7 +5,7 @@ import sys
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, demo, devices, manual, providers, say, vad, voices
+from voicechat.cli import config, demo, devices, doctor, manual, providers, say, vad, voices
 from voicechat.errors import VoicechatError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("demo")(demo.demo)
 
 # --- Looking around ---
 app.command("devices")(devices.devices)
+app.command("doctor")(doctor.doctor)
 app.command("providers")(providers.providers)
 app.command("voices")(voices.voices)
 app.add_typer(config.app, name="config")

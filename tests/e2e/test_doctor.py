@@ -1,0 +1,227 @@
+"""`voicechat doctor`, the real program: on a virtual sound card, without one, and against the scripted service."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.program import Program
+from tests.realtime_server import Auth, Faults, RealtimeServer
+from tests.soundcard import RATE_HZ, SoundCard, tone
+
+CANARY = "sk-canary-7f3e9d21"
+ORDER = [
+    "terminal",
+    "configuration",
+    "keys",
+    "devices",
+    "microphone",
+    "microphone level",
+    "speaker",
+    "echo",
+    "echo cancellation",
+    "name resolution",
+    "TLS",
+    "session",
+    "clock",
+]
+
+
+def run(arguments: list[str], **options: Any) -> tuple[int, dict[str, Any], str]:
+    """(exit code, checks by name, everything written)."""
+    with Program(["doctor", "--json", *arguments], **options) as program:
+        code = program.wait()
+        report = json.loads(program.stdout)
+        assert report["exit_code"] == code
+        assert report["ok"] == (code == 0)
+        assert "Traceback" not in program.stderr
+        return code, {check["name"]: check for check in report["checks"]}, program.stdout + program.stderr
+
+
+def statuses(checks: dict[str, Any], *names: str) -> list[str]:
+    return [checks[name]["status"] for name in names]
+
+
+@pytest.fixture
+def server() -> Iterator[RealtimeServer]:
+    with RealtimeServer("ga", auth=Auth(key=CANARY)) as running:
+        yield running
+
+
+def openai(server: RealtimeServer, *more: str) -> list[str]:
+    return ["--provider", "openai", "--url", server.url, *more]
+
+
+def test_a_session_is_opened_configured_and_closed(server: RealtimeServer) -> None:
+    code, checks, written = run(openai(server, "--no-sound"), env={"OPENAI_API_KEY": CANARY})
+    assert code == 0
+    assert list(checks) == ORDER
+    assert statuses(checks, "configuration", "keys", "name resolution", "session", "clock") == ["ok"] * 5
+    assert statuses(checks, "microphone", "speaker", "TLS") == ["not tested"] * 3
+    assert checks["keys"]["figures"] == {"provider": "openai", "openai_from": "environment OPENAI_API_KEY"}
+    assert 0 < checks["session"]["figures"]["connect_ms"] <= checks["session"]["figures"]["ready_ms"] < 5000
+    assert abs(checks["clock"]["figures"]["skew_s"]) <= checks["clock"]["figures"]["margin_s"] + 1
+    assert set(checks["session"]) == {"name", "status", "detail", "advice", "exit_code", "figures"}
+    assert CANARY not in written
+    assert len(server.received_of("session.update")) == 1
+    assert not server.received_of("response.create")
+    assert server.connections[0].close_code is not None
+
+
+def test_a_wrong_key_is_a_refusal_that_names_the_key_and_never_shows_it(server: RealtimeServer) -> None:
+    code, checks, written = run(openai(server, "--no-sound"), env={"OPENAI_API_KEY": CANARY + "x"})
+    assert code == 6
+    assert statuses(checks, "keys", "name resolution", "session") == ["ok", "ok", "failed"]
+    assert checks["session"]["exit_code"] == 6
+    assert "OPENAI_API_KEY" in checks["session"]["advice"]
+    assert CANARY not in written
+
+
+def test_an_http_refusal_is_explained_and_still_tells_the_time(server: RealtimeServer) -> None:
+    server.auth = Auth(status=403)
+    code, checks, _ = run(openai(server, "--no-sound"), env={"OPENAI_API_KEY": CANARY})
+    assert code == 6
+    assert "HTTP 403" in checks["session"]["detail"]
+    assert statuses(checks, "clock") == ["ok"]
+
+
+def test_a_missing_key_is_a_matter_of_configuration_and_the_rest_is_examined_all_the_same() -> None:
+    code, checks, _ = run(["--provider", "qwen"])
+    assert code == 3
+    assert statuses(checks, "keys", "session") == ["failed", "not tested"]
+    assert "DASHSCOPE_API_KEY" in checks["keys"]["advice"]
+    assert checks["microphone"]["status"] == "failed"
+
+
+def test_a_broken_configuration_does_not_prevent_the_sound_from_being_examined(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text("voice = \n")
+    with SoundCard() as card:
+        code, checks, _ = run(["--config", str(broken)], card=card)
+    assert code == 3
+    assert "line 1" in checks["configuration"]["detail"]
+    assert statuses(checks, "keys", "session") == ["not tested", "not tested"]
+    assert checks["speaker"]["status"] == "ok"
+
+
+def test_nobody_listening_is_a_matter_of_the_connection() -> None:
+    code, checks, _ = run(["--provider", "newapi", "--url", "ws://127.0.0.1:9/v1/realtime", "--no-sound"])
+    assert code == 5
+    assert "Nothing listens" in checks["session"]["detail"]
+
+
+def test_a_plain_service_behind_a_wss_address_fails_at_tls(server: RealtimeServer) -> None:
+    url = server.url.replace("ws://", "wss://")
+    code, checks, _ = run(["--provider", "openai", "--url", url, "--no-sound"], env={"OPENAI_API_KEY": CANARY})
+    assert code == 5
+    assert statuses(checks, "name resolution", "TLS", "session") == ["ok", "failed", "failed"]
+
+
+def test_an_unknown_model_that_is_closed_silently_is_explained() -> None:
+    with RealtimeServer("qwen", auth=Auth(models=frozenset({"another"}))) as server:
+        code, checks, _ = run(
+            ["--provider", "qwen", "--url", server.url, "--no-sound"], env={"DASHSCOPE_API_KEY": CANARY}
+        )
+    assert code == 5
+    assert "model" in checks["session"]["detail"] + checks["session"]["advice"]
+
+
+def test_a_connection_dropped_in_the_middle_is_a_finding() -> None:
+    with RealtimeServer("ga", faults=Faults(close_at="session.created", close_code=1006)) as server:
+        code, checks, _ = run(openai(server, "--no-sound"), env={"OPENAI_API_KEY": CANARY})
+    assert code == 5
+    assert checks["session"]["status"] == "failed"
+
+
+def test_without_a_sound_card_it_is_the_audios_failure_and_the_service_is_examined(server: RealtimeServer) -> None:
+    code, checks, _ = run(openai(server), env={"OPENAI_API_KEY": CANARY})
+    assert code == 4
+    assert statuses(checks, "microphone", "speaker", "echo", "session") == ["failed", "failed", "not tested", "ok"]
+    assert "--input FILE" in checks["microphone"]["advice"]
+
+
+def test_a_device_that_does_not_exist_lists_those_that_do(soundcard: SoundCard) -> None:
+    code, checks, _ = run(["--provider", "offline", "--input-device", "gramophone"], card=soundcard)
+    assert code == 2
+    assert "default" in checks["microphone"]["advice"]
+    assert checks["speaker"]["status"] == "ok"
+
+
+def test_a_muted_microphone_gives_exact_zeros_and_is_told_where_to_allow_it(soundcard: SoundCard) -> None:
+    code, checks, _ = run(["--provider", "offline"], card=soundcard)
+    assert code == 4
+    assert checks["microphone"]["figures"]["exact_zeros"] is True
+    assert "muted" in checks["microphone"]["detail"]
+    assert "pavucontrol" in checks["microphone"]["advice"]
+    assert statuses(checks, "speaker", "offline engine", "session") == ["ok", "ok", "ok"]
+
+
+def test_with_headphones_everything_is_well_and_the_level_is_that_of_the_room(soundcard: SoundCard) -> None:
+    room = np.random.default_rng(1).normal(0, 33, 16_000 * 20).astype(np.int16)
+    playing = soundcard.play(room)
+    code, checks, _ = run(["--provider", "offline"], card=soundcard)
+    playing.close()
+    assert code == 0
+    assert checks["microphone level"]["figures"]["noise_floor_dbfs"] == pytest.approx(-60, abs=2)
+    assert checks["microphone level"]["figures"]["clipped_samples"] == 0
+    assert checks["echo"]["figures"]["delay_ms"] is None
+    assert checks["echo cancellation"]["status"] == "not tested"
+
+
+def test_a_clipping_microphone_is_told_to_be_turned_down(soundcard: SoundCard) -> None:
+    playing = soundcard.play(tone(20, level=1.5))
+    _, checks, _ = run(["--provider", "offline"], card=soundcard)
+    playing.close()
+    assert checks["microphone level"]["status"] == "failed"
+    assert "gain down" in checks["microphone level"]["advice"]
+
+
+@pytest.mark.parametrize(("gain_db", "delay_ms"), [(-12.0, 40), (-20.0, 150)])
+def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float, delay_ms: int) -> None:
+    with SoundCard(room_gain_db=gain_db, room_delay_ms=delay_ms) as card:
+        playing = card.play(np.random.default_rng(1).normal(0, 20, 16_000 * 30).astype(np.int16))
+        with card.record() as speaker, card.record("mic") as mic:
+            code, checks, _ = run(["--provider", "offline"], card=card)
+            onset = speaker.wait_for_sound()
+        playing.close()
+        truth_ms = way_ms(speaker.levels(onset - 0.2), mic.levels(onset - 0.2)) + lag_ms(
+            speaker.samples(onset - 0.2, onset + 0.6), mic.samples(onset - 0.2, onset + 1.2)
+        )
+    assert code == 0
+    echo = checks["echo"]["figures"]
+    assert echo["delay_ms"] == pytest.approx(truth_ms, abs=15)
+    assert echo["gain_db"] == pytest.approx(gain_db, abs=3)
+    assert checks["echo cancellation"]["status"] == "ok"
+    assert checks["echo cancellation"]["figures"]["reduction_db"] > 15
+
+
+def way_ms(speaker: list[tuple[float, float]], mic: list[tuple[float, float]]) -> float:
+    """How much later the second recording's first block began."""
+    return (mic[0][0] - speaker[0][0]) * 1000
+
+
+def lag_ms(sound: np.ndarray, later: np.ndarray) -> float:
+    """By how much `later` holds `sound` later."""
+    size = 1 << (len(sound) + len(later)).bit_length()
+    product = np.fft.rfft(later.astype(float), size) * np.conj(np.fft.rfft(sound.astype(float), size))
+    return int(np.argmax(np.fft.irfft(product, size)[: RATE_HZ // 2])) * 1000 / RATE_HZ
+
+
+def test_on_a_pipe_it_is_plain_lines_with_what_to_do() -> None:
+    with Program(["doctor", "--no-sound", "--provider", "qwen"]) as program:
+        assert program.wait() == 3
+        assert "✗  keys " in program.stdout
+        assert "→ " in program.stdout
+        assert "\x1b" not in program.stdout
+        assert program.stdout.rstrip().endswith("(exit code 3).")
+
+
+def test_where_the_marks_cannot_be_written_it_uses_words() -> None:
+    environment = {"PYTHONIOENCODING": "ascii"}
+    with Program(["doctor", "--no-sound", "--provider", "qwen"], env=environment) as program:
+        assert program.wait() == 3
+        assert "FAIL  keys " in program.stdout
+        assert "Set LANG" in program.stdout
