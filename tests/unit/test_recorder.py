@@ -1,0 +1,225 @@
+"""The recorder thread, with a microphone of the test's; and the hand-over to the loop."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from voicechat.audio.frames import Frame, block_bytes
+from voicechat.audio.recorder import HANDOVER_FRAMES, HandOver, Recorder
+from voicechat.audio.reference import Reference
+from voicechat.errors import AudioError
+
+RATE = 16_000
+BLOCK = block_bytes(RATE)
+
+
+def block(value: int) -> bytes:
+    return np.full(RATE // 100, value, "<i2").tobytes()
+
+
+class Microphone:
+    """Delivers the blocks it was given, then is lost. `before_read` is called on the recorder's thread."""
+
+    name = "fake"
+    rate_hz = RATE
+    latency_ms = 0.0
+    ended = False
+    closed = False
+
+    def __init__(self, blocks: list[bytes], before_read: Callable[[int], None] = lambda number: None):
+        self._blocks = blocks
+        self._before_read = before_read
+        self._number = 0
+
+    def read(self) -> bytes:
+        self._before_read(self._number)
+        self._number += 1
+        if self._number > len(self._blocks):
+            raise AudioError("The microphone 'fake' was lost.")
+        return self._blocks[self._number - 1]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Opinions:
+    """A detector that was told what to say."""
+
+    def __init__(self, said: str, dbfs: float = -70.0):
+        self._said = iter(said)
+        self.level_dbfs = dbfs
+
+    def voiced(self, block: bytes) -> bool:
+        return next(self._said) == "v"
+
+
+def record(microphone: Microphone, **options: Any) -> tuple[list[Frame], list[AudioError], Recorder]:
+    """Everything it delivers of this microphone, until that is lost."""
+    frames: list[Frame] = []
+    errors: list[AudioError] = []
+    over = threading.Event()
+
+    def lost(error: AudioError) -> None:
+        errors.append(error)
+        over.set()
+
+    recorder = Recorder(microphone, frames.append, lost, **options)
+    recorder.start()
+    assert over.wait(5)
+    recorder.stop()
+    assert microphone.closed
+    return frames, errors, recorder
+
+
+def test_two_quiet_blocks_make_a_frame_in_order_and_a_lost_microphone_is_told() -> None:
+    frames, errors, _ = record(Microphone([block(n) for n in (1, 2, 3, 4)]))
+    assert [frame.pcm for frame in frames] == [block(1) + block(2), block(3) + block(4)]
+    assert [error.message for error in errors] == ["The microphone 'fake' was lost."]
+    assert frames[0].captured_at <= frames[1].captured_at
+
+
+def test_a_change_of_opinion_is_handed_over_at_once() -> None:
+    frames, _, _ = record(Microphone([block(1)] * 6), detector=Opinions("..v..."))
+    assert [(len(frame.pcm) // BLOCK, frame.voiced) for frame in frames] == [
+        (2, False),
+        (1, True),
+        (1, False),
+        (2, False),
+    ]
+
+
+def test_sound_is_handed_over_block_by_block() -> None:
+    frames, _, recorder = record(Microphone([block(1000)] * 3))
+    assert [len(frame.pcm) for frame in frames] == [BLOCK] * 3
+    assert frames[0].dbfs == recorder.level_dbfs
+    assert -31 < frames[0].dbfs < -30
+
+
+def test_each_block_is_cancelled_with_its_reference_then_judged_then_converted() -> None:
+    reference = Reference(RATE)
+    reference.write(block(7))
+    pairs: list[tuple[bytes, bytes]] = []
+    judged: list[bytes] = []
+
+    def cancel(captured: bytes, played: bytes) -> bytes:
+        pairs.append((captured, played))
+        return block(5)
+
+    class Detector(Opinions):
+        def voiced(self, block: bytes) -> bool:
+            judged.append(block)
+            return False
+
+    frames, _, _ = record(
+        Microphone([block(1), block(2)]),
+        reference=reference,
+        cancel=cancel,
+        detector=Detector(""),
+        convert=lambda pcm: pcm[: len(pcm) // 2],
+        keep_reference=True,
+    )
+    assert pairs == [(block(1), block(7)), (block(2), bytes(BLOCK))]
+    assert judged == [block(5), block(5)]
+    assert [(frame.pcm, frame.reference) for frame in frames] == [(block(5), block(7) + bytes(BLOCK))]
+
+
+def test_muted_is_silence_in_time_and_zeros_of_the_device_are_counted() -> None:
+    recorder: list[Recorder] = []
+
+    def mute(number: int) -> None:
+        if number == 2:
+            recorder[0].muted = True
+
+    over = threading.Event()
+    frames: list[Frame] = []
+    microphone = Microphone([block(9)] * 4 + [bytes(BLOCK)] * 2, mute)
+    recorder.append(Recorder(microphone, frames.append, lambda error: over.set()))
+    recorder[0].start()
+    assert over.wait(5)
+    recorder[0].stop()
+    assert [frame.pcm for frame in frames] == [block(9) * 2, bytes(2 * BLOCK), bytes(2 * BLOCK)]
+    assert recorder[0].zero_ms == 20  # the device's own zeros, not ours
+
+
+def test_stopping_is_no_loss() -> None:
+    reading, go_on = threading.Event(), threading.Event()
+    errors: list[AudioError] = []
+
+    def wait(number: int) -> None:
+        reading.set()
+        assert go_on.wait(5)
+
+    microphone = Microphone([], wait)
+    recorder = Recorder(microphone, lambda frame: None, errors.append)
+    recorder.start()
+    assert reading.wait(5)
+    stopping = threading.Thread(target=recorder.stop)
+    stopping.start()
+    while not recorder._stopping:
+        stopping.join(0.001)
+    go_on.set()
+    stopping.join(5)
+    assert errors == []
+    assert microphone.closed
+
+
+# -- the hand-over ---------------------------------------------------------------------------------------------
+
+
+def frame(number: int) -> Frame:
+    return Frame(b"", False, 0.0, float(number))
+
+
+def test_frames_reach_the_loop_in_order() -> None:
+    async def main() -> list[float]:
+        delivered: list[float] = []
+        done = asyncio.Event()
+
+        def deliver(one: Frame) -> None:
+            delivered.append(one.captured_at)
+            if len(delivered) == 200:
+                done.set()
+
+        loop = asyncio.get_running_loop()
+        hand_over = HandOver(loop, deliver)
+
+        def produce() -> None:
+            for number in range(200):
+                hand_over.put(frame(number))
+                if number % 50 == 49:  # the loop takes what there is before more comes
+                    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(5)
+
+        await asyncio.to_thread(produce)
+        await asyncio.wait_for(done.wait(), 5)
+        assert hand_over.dropped == 0
+        return delivered
+
+    assert asyncio.run(main()) == [float(number) for number in range(200)]
+
+
+def test_a_loop_that_does_not_keep_up_loses_the_oldest_and_it_is_counted() -> None:
+    async def main() -> tuple[list[float], int]:
+        delivered: list[float] = []
+        hand_over = HandOver(asyncio.get_running_loop(), lambda one: delivered.append(one.captured_at))
+        thread = threading.Thread(target=lambda: [hand_over.put(frame(n)) for n in range(HANDOVER_FRAMES + 30)])
+        thread.start()
+        thread.join()  # the loop stands still meanwhile
+        await asyncio.sleep(0)
+        hand_over.put(frame(1000))
+        await asyncio.sleep(0)
+        return delivered, hand_over.dropped
+
+    delivered, dropped = asyncio.run(main())
+    assert delivered == [*(float(number) for number in range(30, HANDOVER_FRAMES + 30)), 1000.0]
+    assert dropped == 30
+
+
+def test_a_closed_loop_does_not_break_the_thread() -> None:
+    loop = asyncio.new_event_loop()
+    hand_over = HandOver(loop, lambda one: None)
+    loop.close()
+    hand_over.put(frame(1))
+    assert hand_over.dropped == 0

@@ -1,0 +1,115 @@
+"""The way out: order, a bounded backlog of sound, and the end of the connection."""
+
+import asyncio
+import json
+
+import pytest
+
+from voicechat.conversation import commands as cmd
+from voicechat.conversation.events import Event
+from voicechat.conversation.uplink import BACKLOG_MS, Uplink
+from voicechat.providers.base import Capabilities, Frame
+from voicechat.transport import Closed, MemoryTransport
+
+SECOND = bytes(2 * 16_000)
+
+
+class Plain:
+    """A dialect with one word per command, and two for text."""
+
+    capabilities = Capabilities(input_rate_hz=16_000)
+
+    def encode(self, command: cmd.Command) -> list[Frame]:
+        if isinstance(command, cmd.AppendAudio):
+            return [command.pcm]
+        if isinstance(command, cmd.SendText):
+            return [command.text, f"end of {command.text}"]
+        return [type(command).__name__]
+
+    def decode(self, frame: Frame) -> list[Event]:
+        raise NotImplementedError(json.dumps(str(frame)))
+
+    def replies(self) -> list[Frame]:
+        return []
+
+
+def second(number: int) -> cmd.AppendAudio:
+    return cmd.AppendAudio(bytes([number]) * len(SECOND))
+
+
+def test_commands_leave_in_order_and_all_frames_of_each() -> None:
+    async def main() -> list[Frame]:
+        near, far = MemoryTransport.pair()
+        uplink = Uplink(Plain())
+        running = asyncio.create_task(uplink.run(near))
+        uplink.send(cmd.AppendAudio(b"ab"))
+        uplink.send(cmd.SendText("hello"))
+        uplink.send(cmd.CommitAudio())
+        await asyncio.wait_for(uplink.flushed(), 5)
+        uplink.send(cmd.CreateResponse())
+        received = [await asyncio.wait_for(far.receive(), 5) for _ in range(5)]
+        running.cancel()
+        await asyncio.wait([running])
+        return received
+
+    assert asyncio.run(main()) == [b"ab", "hello", "end of hello", "CommitAudio", "CreateResponse"]
+
+
+def test_beyond_the_backlog_the_oldest_sound_is_dropped_and_counted_and_no_command_is() -> None:
+    async def main() -> None:
+        seconds = int(BACKLOG_MS / 1000)
+        uplink = Uplink(Plain())
+        uplink.send(cmd.Configure(cmd.SessionConfig()))
+        for number in range(seconds + 3):
+            uplink.send(second(number))
+        uplink.send(cmd.CommitAudio())
+        assert uplink.dropped_ms == 3000
+        near, far = MemoryTransport.pair()
+        running = asyncio.create_task(uplink.run(near))
+        received = [await asyncio.wait_for(far.receive(), 5) for _ in range(seconds + 2)]
+        assert received[0] == "Configure"
+        assert [frame[0] for frame in received[1:-1]] == list(range(3, seconds + 3))
+        assert received[-1] == "CommitAudio"
+        # What was sent waits no more: there is room again.
+        for number in range(seconds):
+            uplink.send(second(number))
+        assert uplink.dropped_ms == 3000
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(main())
+
+
+def test_it_ends_with_the_connection() -> None:
+    async def main() -> None:
+        near, far = MemoryTransport.pair()
+        uplink = Uplink(Plain())
+        running = asyncio.create_task(uplink.run(near))
+        await far.close()
+        uplink.send(cmd.ClearAudio())
+        with pytest.raises(Closed):
+            await asyncio.wait_for(running, 5)
+
+    asyncio.run(main())
+
+
+def test_flushed_waits_for_a_slow_network() -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        class Slow(MemoryTransport):
+            async def send(self, frame: Frame) -> None:
+                await gate.wait()
+
+        uplink = Uplink(Plain())
+        running = asyncio.create_task(uplink.run(Slow()))
+        uplink.send(cmd.CommitAudio())
+        flushed = asyncio.create_task(uplink.flushed())
+        done, _ = await asyncio.wait([flushed], timeout=0.05)
+        assert not done
+        gate.set()
+        await asyncio.wait_for(flushed, 5)
+        running.cancel()
+        await asyncio.wait([running])
+
+    asyncio.run(main())
