@@ -1,0 +1,251 @@
+"""The two transports: a pair of queues, and a WebSocket against a server of the test's on this machine."""
+
+import asyncio
+import http
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import Server, ServerConnection, serve
+
+from voicechat.errors import ConnectionFailed
+from voicechat.providers.base import ConnectRequest
+from voicechat.transport import Closed, HandshakeRefused, MemoryTransport, WebSocketTransport, explain_connect_error
+
+PATIENCE_S = 5.0
+
+
+# -- in memory -------------------------------------------------------------------------------------------------
+
+
+def test_frames_of_both_kinds_cross_in_order_and_both_ways() -> None:
+    async def main() -> None:
+        near, far = MemoryTransport.pair()
+        await near.send("one")
+        await near.send(b"two")
+        await far.send("back")
+        assert [await far.receive(), await far.receive(), await near.receive()] == ["one", b"two", "back"]
+
+    asyncio.run(main())
+
+
+def test_what_was_sent_before_the_end_still_arrives_and_then_both_ends_are_closed() -> None:
+    async def main() -> None:
+        near, far = MemoryTransport.pair()
+        await near.send("last words")
+        await near.close()
+        await near.close()
+        assert await far.receive() == "last words"
+        for end in (near, far):
+            with pytest.raises(Closed) as closed:
+                await asyncio.wait_for(end.receive(), PATIENCE_S)
+            assert closed.value.code == 1000
+            with pytest.raises(Closed):
+                await end.send("too late")
+
+    asyncio.run(main())
+
+
+def test_a_receiver_that_waits_is_woken_by_the_other_end_closing() -> None:
+    async def main() -> None:
+        near, far = MemoryTransport.pair()
+        waiting = asyncio.create_task(far.receive())
+        await asyncio.sleep(0)
+        await near.close()
+        with pytest.raises(Closed):
+            await asyncio.wait_for(waiting, PATIENCE_S)
+
+    asyncio.run(main())
+
+
+def test_the_queue_is_bounded() -> None:
+    async def main() -> int:
+        near, far = MemoryTransport.pair()
+        sent = 0
+
+        async def flood() -> None:
+            nonlocal sent
+            while sent < 100_000:
+                await near.send("x")
+                sent += 1
+
+        flooding = asyncio.create_task(flood())
+        await asyncio.wait([flooding], timeout=0.2)
+        assert not flooding.done()
+        flooding.cancel()
+        await asyncio.wait([flooding])
+        await far.receive()
+        await asyncio.wait_for(near.send("there is room again"), PATIENCE_S)
+        return sent
+
+    assert asyncio.run(main()) == 1000
+
+
+# -- a WebSocket -----------------------------------------------------------------------------------------------
+
+Handler = Callable[[ServerConnection], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server(handler: Handler, **options: Any) -> AsyncIterator[str]:
+    """Its address."""
+    running: Server = await serve(handler, "127.0.0.1", 0, **options)
+    async with running:
+        yield f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}/v1/realtime?model=m"
+
+
+@asynccontextmanager
+async def connected(request: ConnectRequest) -> AsyncIterator[WebSocketTransport]:
+    transport = WebSocketTransport(request)
+    await transport.connect()
+    try:
+        yield transport
+    finally:
+        await transport.close()
+
+
+def test_headers_subprotocol_and_frames_of_any_size_get_through() -> None:
+    async def main() -> None:
+        seen: dict[str, str | None] = {}
+
+        async def echo(peer: ServerConnection) -> None:
+            assert peer.request is not None
+            seen["key"] = peer.request.headers["Authorization"]
+            seen["path"] = peer.request.path
+            seen["subprotocol"] = peer.subprotocol
+            seen["compression"] = peer.request.headers.get("Sec-WebSocket-Extensions")
+            async for frame in peer:
+                await peer.send(frame)
+
+        async with server(echo, subprotocols=["realtime"], max_size=None) as url:
+            request = ConnectRequest(url, {"Authorization": "Bearer secret"}, ("realtime",))
+            async with connected(request) as transport:
+                for frame in ("text", b"bytes", "x" * 3_000_000):
+                    await transport.send(frame)
+                    assert await asyncio.wait_for(transport.receive(), PATIENCE_S) == frame
+        assert seen == {
+            "key": "Bearer secret",
+            "path": "/v1/realtime?model=m",
+            "subprotocol": "realtime",
+            "compression": None,
+        }
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1000, ""), (3000, "invalid_request_error"), (4000, "no such model")])
+def test_the_servers_close_code_and_reason_are_told(code: int, reason: str) -> None:
+    async def main() -> None:
+        async def leave(peer: ServerConnection) -> None:
+            await peer.send("first")
+            await peer.close(code, reason)
+
+        async with server(leave) as url, connected(ConnectRequest(url)) as transport:
+            assert await asyncio.wait_for(transport.receive(), PATIENCE_S) == "first"
+            with pytest.raises(Closed) as closed:
+                await asyncio.wait_for(transport.receive(), PATIENCE_S)
+            assert (closed.value.code, closed.value.reason) == (code, reason)
+            with pytest.raises(Closed):
+                await transport.send("anybody there?")
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_breaks_is_1006() -> None:
+    async def main() -> None:
+        async def vanish(peer: ServerConnection) -> None:
+            peer.transport.abort()
+
+        async with server(vanish) as url, connected(ConnectRequest(url)) as transport:
+            with pytest.raises(Closed) as closed:
+                await asyncio.wait_for(transport.receive(), PATIENCE_S)
+            assert closed.value.code == 1006
+
+    asyncio.run(main())
+
+
+def test_an_http_refusal_carries_status_body_and_patience() -> None:
+    async def main() -> None:
+        def refuse(peer: ServerConnection, request: Any) -> Any:
+            response = peer.respond(http.HTTPStatus.TOO_MANY_REQUESTS, '{"error": "quota"}')
+            response.headers["Retry-After"] = "7"
+            return response
+
+        async def never(peer: ServerConnection) -> None:
+            raise AssertionError("it was refused")
+
+        async with server(never, process_request=refuse) as url:
+            with pytest.raises(HandshakeRefused) as refused:
+                await WebSocketTransport(ConnectRequest(url)).connect()
+        assert (refused.value.status, refused.value.body, refused.value.retry_after_s) == (
+            429,
+            '{"error": "quota"}',
+            7.0,
+        )
+
+    asyncio.run(main())
+
+
+def failure(url: str, timeout_s: float = PATIENCE_S) -> ConnectionFailed:
+    async def main() -> ConnectionFailed:
+        with pytest.raises(ConnectionFailed) as failed:
+            await WebSocketTransport(ConnectRequest(url), timeout_s=timeout_s).connect()
+        return failed.value
+
+    return asyncio.run(main())
+
+
+def test_a_closed_port_is_told_as_such_and_the_query_is_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    error = failure(f"ws://127.0.0.1:{port}/v1/realtime?model=m")
+    assert error.message == f"Nothing listens at ws://127.0.0.1:{port}/v1/realtime."
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        error = failure(f"ws://127.0.0.1:{silent.getsockname()[1]}/", timeout_s=0.2)
+    assert error.message.startswith("No answer from ws://127.0.0.1:")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1/", "nonsense", "ws://127.0.0.1:port/"])
+def test_what_is_no_websocket_address_is_told(url: str) -> None:
+    assert "is not a WebSocket address" in failure(url).message or "could not be reached" in failure(url).message
+
+
+def test_tls_with_a_server_that_speaks_none_fails_clearly() -> None:
+    async def main() -> str:
+        async def never(peer: ServerConnection) -> None:
+            raise AssertionError("no handshake can succeed")
+
+        async with server(never) as url:
+            with pytest.raises(ConnectionFailed) as failed:
+                await WebSocketTransport(ConnectRequest(url.replace("ws:", "wss:"))).connect()
+        return str(failed.value)
+
+    assert "Is it really a wss:// service?" in asyncio.run(main())
+
+
+def test_the_cause_below_is_what_is_explained() -> None:
+    def wrapped(cause: BaseException) -> tuple[str, str]:
+        try:
+            try:
+                raise cause
+            except type(cause) as inner:
+                raise OSError("outer") from inner
+        except OSError as outer:
+            return explain_connect_error("wss://api.example.com", outer)
+
+    certificate = ssl.SSLCertVerificationError("x")
+    certificate.verify_message = "certificate has expired"
+    assert wrapped(certificate)[0] == (
+        "The certificate of wss://api.example.com was not accepted: certificate has expired."
+    )
+    assert "clock" in wrapped(certificate)[1]
+    assert "was not found" in wrapped(socket.gaierror(-2, "Name or service not known"))[0]
+    assert wrapped(ConnectionRefusedError())[0] == "Nothing listens at wss://api.example.com."
+    assert explain_connect_error("h", OSError("first line\nsecond"))[0] == "h could not be reached: first line."
+    assert explain_connect_error("h", EOFError())[0] == "h could not be reached: EOFError."
