@@ -1,0 +1,95 @@
+"""The options of the conversation commands are one definition, and none of them is forgotten on the way."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from voicechat.cli.app import app
+from voicechat.cli.options import TalkOptions, with_talk_options
+from voicechat.config.settings import Settings
+from voicechat.errors import UsageError
+
+SHARED = {field.name for field in dataclasses.fields(TalkOptions)}
+
+
+def parameters(name: str) -> dict[str, Any]:
+    command: Any = get_command(app)
+    return {parameter.name: parameter for parameter in command.commands[name].params}
+
+
+@pytest.mark.parametrize("name", ["vad", "manual", "say"])
+def test_each_conversation_command_has_all_of_them_with_the_same_words(name: str) -> None:
+    found, model = parameters(name), parameters("vad")
+    assert set(found) >= SHARED
+    for option in SHARED:
+        assert (found[option].opts, found[option].secondary_opts, found[option].help, found[option].default) == (
+            model[option].opts,
+            model[option].secondary_opts,
+            model[option].help,
+            model[option].default,
+        )
+
+
+NAMES = """
+--provider --model --voice --instructions -i --persona --url --config --input-device --output-device --input --output
+--save --json --plain --turn --silence-ms --threshold --barge-in --no-barge-in --aec --no-aec --verbose -v --log-file
+"""
+
+
+def test_the_names_are_those_that_people_script() -> None:
+    every = {word for parameter in parameters("vad").values() for word in (*parameter.opts, *parameter.secondary_opts)}
+    assert every >= set(NAMES.split())
+
+
+def given(*arguments: str) -> TalkOptions:
+    """What a command receives."""
+    received: list[TalkOptions] = []
+    one = typer.Typer(pretty_exceptions_enable=False)
+
+    @one.command()
+    @with_talk_options
+    def command(options: TalkOptions, word: str = "") -> None:
+        received.append(options)
+
+    one(list(arguments), standalone_mode=False)
+    return received[0]
+
+
+def test_what_was_not_given_is_none_so_that_files_and_environment_may_decide() -> None:
+    assert given() == TalkOptions()
+    assert set(TalkOptions().settings().values()) == {None}
+
+
+def test_what_was_given_arrives() -> None:
+    options = given(
+        *("--provider", "qwen", "-i", "Be brief.", "--silence-ms", "700", "--threshold", "0.4", "--no-barge-in"),
+        *("--aec", "--input", "in.wav", "--output", "-", "--json", "--log-file", "log", "--save", "kept"),
+    )
+    assert (options.input, options.output, options.json, options.log_file) == ("in.wav", "-", True, Path("log"))
+    assert {name: value for name, value in options.settings().items() if value is not None} == {
+        "provider": "qwen",
+        "instructions": "Be brief.",
+        "silence_ms": 700,
+        "threshold": 0.4,
+        "barge_in": False,
+        "aec": True,
+        "save": "kept",
+    }
+
+
+def test_every_flag_that_is_called_a_setting_is_one() -> None:
+    assert set(TalkOptions().settings()) <= set(Settings.model_fields)
+    # and those that could be one are passed on
+    assert SHARED & set(Settings.model_fields) == set(TalkOptions().settings())
+
+
+def test_stdout_cannot_carry_sound_and_words() -> None:
+    from voicechat.cli.talking import check_streams
+
+    with pytest.raises(UsageError, match="both want stdout"):
+        check_streams(TalkOptions(output="-", json=True))
+    check_streams(TalkOptions(output="-", plain=True))
