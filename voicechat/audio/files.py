@@ -4,6 +4,7 @@
 reads and writes; `.raw` and `.pcm` are taken as raw 16 kHz.
 """
 
+import logging
 import os
 import time
 import wave
@@ -15,6 +16,8 @@ from typing import Any, BinaryIO
 from voicechat.audio.frames import BLOCK_MS, block_bytes
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
+
+log = logging.getLogger(__name__)
 
 RAW_RATE_HZ = 16_000
 BUFFERED_MS = 20.0
@@ -161,7 +164,7 @@ def open_output(path: str, rate_hz: int) -> "FileOutput":
     suffix = Path(path).suffix.lower()
     try:
         if suffix in {".raw", ".pcm"}:
-            return FileOutput(path, rate_hz, Path(path).open("wb"))
+            return FileOutput(path, rate_hz, RawFile(path))
         if suffix == ".wav":
             return FileOutput(path, rate_hz, WavFile(path, rate_hz))
         import soundfile
@@ -176,6 +179,20 @@ def open_output(path: str, rate_hz: int) -> "FileOutput":
         raise UsageError(
             f"{path!r} cannot be written: {_reason(error)}.", "Does the folder exist, and is it yours?"
         ) from error
+
+
+class RawFile:
+    """A file of s16le without any header; what was written is on its way to the disk."""
+
+    def __init__(self, path: str | Path):
+        self._handle = Path(path).open("wb")  # noqa: SIM115 - closed in close()
+
+    def write(self, pcm: bytes) -> None:
+        self._handle.write(pcm)
+        self._handle.flush()
+
+    def close(self) -> None:
+        self._handle.close()
 
 
 class _Descriptor:
@@ -235,16 +252,22 @@ class FileOutput:
         self.name = name
         self.rate_hz = rate_hz
         self._sink = sink
+        self._failed = False
         self._pace = pace or Pace(BUFFERED_MS, behind_ms=0.0)
 
     def write(self, block: bytes) -> None:
         try:
             self._sink.write(block)
         except (OSError, RuntimeError) as error:
+            self._failed = True
             raise AudioError(
                 f"Writing {self.name} failed: {_reason(error)}.", "Is the disk full, or the pipe's reader gone?"
             ) from error
         self._pace.wait()
 
     def close(self) -> None:
-        self._sink.close()
+        try:
+            self._sink.close()
+        except (OSError, RuntimeError) as error:
+            if not self._failed:  # else it was said, and closing writes the same bytes again
+                log.warning("%s is not complete: %s", self.name, _reason(error))
