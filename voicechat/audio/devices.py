@@ -18,8 +18,11 @@ from voicechat.audio.frames import BLOCK_MS
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
 
-HOST_BUFFER_MS = 5
-"""PortAudio's own buffer: half a block costs nothing to measure and saves 3 ms of capture, a quarter saves no more."""
+INPUT_BUFFER_MS = 5
+"""PortAudio's capture buffer: half a block saves 3 ms of latency, a quarter saves no more."""
+OUTPUT_BUFFER_MS = 15
+"""PortAudio keeps twice this ahead of the loudspeaker. Less, and a busy machine tears holes into the sound, each of
+which also shifts the echo against its reference; more, and an interruption is heard later."""
 
 
 class _Quiet:
@@ -207,7 +210,7 @@ class Backend:
                         format=self._pyaudio.paInt16,
                         channels=channels,
                         rate=rate,
-                        frames_per_buffer=rate * HOST_BUFFER_MS // 1000,
+                        frames_per_buffer=rate * (OUTPUT_BUFFER_MS if output else INPUT_BUFFER_MS) // 1000,
                         **{side: True, f"{side}_device_index": device.index},
                     )
             except (OSError, ValueError) as error:

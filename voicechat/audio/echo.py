@@ -54,7 +54,7 @@ class EchoCanceller:
         """How long a reference block takes to come back through device, room and device."""
         self._apm.set_stream_delay_ms(round(delay_ms))
 
-    def warm_up(self) -> None:
+    def warm_up(self, seconds: float = WARM_UP_S) -> None:
         """End the canceller's initial distrust: some seconds of steady sound that cause no echo at all.
 
         Runs as fast as it goes, about 20 ms of processor. The sound must not pause (distrust ends by the seconds
@@ -65,7 +65,7 @@ class EchoCanceller:
 
         rng = np.random.default_rng(1)
         quiet = rng.normal(0, 3, self._capture_hz).astype("<i2").tobytes()
-        noise = rng.normal(0, SPEECH_LEVEL * 32768, int(self._render_hz * WARM_UP_S)).astype("<i2").tobytes()
+        noise = rng.normal(0, SPEECH_LEVEL * 32768, int(self._render_hz * seconds)).astype("<i2").tobytes()
         capture_size, render_size = block_bytes(self._capture_hz), block_bytes(self._render_hz)
         for number in range(len(noise) // render_size):
             at = number % 100 * capture_size

@@ -66,6 +66,7 @@ class Engine:
         self.player: Player | None = None
         self.canceller: EchoCanceller | None = None
         self.notes: list[str] = []
+        self._reference: Reference | None = None
         self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_ends or plan.output_file)
         self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
 
@@ -86,7 +87,7 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
                 loop.call_soon_threadsafe(played, event)
 
-        reference = Reference(self._queue.rate_hz) if source is not None else None
+        reference = self._reference = Reference(self._queue.rate_hz) if source is not None else None
         self.player = Player(self._queue, speaker, notify, reference)
         if source is not None:
             self._hand_over = HandOver(loop, hear)
@@ -172,6 +173,11 @@ class Engine:
     @property
     def dropped_frames(self) -> int:
         return self._hand_over.dropped if self._hand_over else 0
+
+    @property
+    def lead_ms(self) -> int:
+        """How far what was given to the speaker is ahead of what the microphone has captured."""
+        return self._reference.waiting_ms if self._reference else 0
 
     @property
     def output_latency_ms(self) -> float:

@@ -61,6 +61,8 @@ class Sound:
 
         def played(event: PlayerEvent) -> None:
             if not isinstance(event, AudioError):
+                if isinstance(event, PlaybackDrained):
+                    log.debug("the speaker leads the microphone by %d ms", engine.lead_ms)
                 self._played(event)
             elif engine is self._engine and not self._lost.full():
                 self._lost.put_nowait(event)
