@@ -4,12 +4,12 @@
 reads and writes; `.raw` and `.pcm` are taken as raw 16 kHz.
 """
 
+import contextlib
 import logging
 import os
 import time
 import wave
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -124,7 +124,7 @@ class FileInput:
         pieces: Iterator[bytes],
         source_hz: int,
         rate_hz: int,
-        closes: AbstractContextManager[Any] | None = None,
+        closes: contextlib.AbstractContextManager[Any] | None = None,
         pace: Pace | None = None,
     ):
         self.name = name
@@ -232,15 +232,22 @@ class WavFile:
         self._wave.setnchannels(channels)
         self._wave.setsampwidth(2)
         self._wave.setframerate(rate_hz)
-        self.write(b"")
+        try:
+            self.write(b"")
+        except OSError:
+            with contextlib.suppress(OSError):  # the same error again
+                self.close()
+            raise
 
     def write(self, pcm: bytes) -> None:
         self._wave.writeframes(pcm)
         self._handle.flush()
 
     def close(self) -> None:
-        self._wave.close()
-        self._handle.close()
+        try:
+            self._wave.close()
+        finally:
+            self._handle.close()
 
 
 class FileOutput:
