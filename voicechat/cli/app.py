@@ -1,5 +1,6 @@
 """The Typer application and the one place where errors become exit codes."""
 
+import os
 import sys
 
 import typer
@@ -46,8 +47,16 @@ app.command("voices")(voices.voices)
 app.add_typer(config.app, name="config")
 
 
+def _fill_missing_streams() -> None:
+    """Started without stdin, stdout or stderr (`<&-`, a daemon): nothing in their place, in the order of their fds."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open until the end
+
+
 def main() -> None:
     """Run the program: every known error is one or two lines on stderr and its documented exit code."""
+    _fill_missing_streams()
     try:
         app()
     except VoicechatError as error:

@@ -55,10 +55,14 @@ async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool 
     from voicechat.cli.slash import Controls
     from voicechat.ui.factory import make_view
 
-    kind: Literal["auto", "plain", "json"] = "json" if options.json else "plain" if options.plain else "auto"
+    sound_to_stdout = options.output == "-"
+    plain = options.plain or sound_to_stdout
+    kind: Literal["auto", "plain", "json"] = "json" if options.json else "plain" if plain else "auto"
     controls = Controls(conversation, patient=not sys.stdin.isatty())
+    interactive = reads_lines and options.input != "-"
     with private_stderr():
-        view = make_view(kind, conversation.sound, controls, interactive=reads_lines and options.input != "-")
+        words = sys.stderr if sound_to_stdout else None
+        view = make_view(kind, conversation.sound, controls, interactive=interactive, words=words)
         return await conversation.run(view)
 
 
@@ -66,6 +70,8 @@ def check_streams(options: TalkOptions) -> None:
     """stdout carries either sound or words, stdin either sound or lines."""
     if options.output == "-" and options.json:
         raise UsageError("--output - and --json both want stdout.", "Write the sound to a file.")
+    if options.output == "-" and sys.stdout.isatty():
+        raise UsageError("Raw sound does not belong on a terminal.", "--output - is for pipes: voicechat … | aplay …")
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):
