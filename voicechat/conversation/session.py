@@ -16,19 +16,17 @@ from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
-from voicechat.conversation.barge_in import BargeIn, Verdict
+from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.local_turns import LocalTurns, Step
 from voicechat.conversation.manner import Counters, Manner
+from voicechat.conversation.requests import Requests
+from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
 from voicechat.providers.base import Capabilities
 
 ANSWER_TIMEOUT_S = 20.0
 """How long an answer may take to begin before the user is told that none came."""
-CANCEL_TIMEOUT_S = 2.0
-"""How long a cancelled answer may take to end before the next one is asked for all the same."""
-CANCEL_GRACE_S = 0.5
-"""After a local interruption: how long a service that interrupts by itself gets before it is told to."""
 SHORTEST_TURN_MS = 100.0
 """Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
 VOICE_MEMORY_S = 5.0
@@ -55,28 +53,26 @@ class Session:
         self.counters = Counters()
         self.settled_at = clock()
         """Since when there is nothing to wait for; meaningful while `settled`."""
-        self.answers = Answers(capabilities, speaker, send, publish, clock)
         self._capabilities = capabilities
         self._config = config
         self._manner = manner
-        self._speaker = speaker
-        self._send = send
-        self._publish = publish
+        self._out = send
+        self._show = publish
         self._clock = clock
-        self._turns = UserTurns(publish)
+        self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
+        self.restorer = Restorer(capabilities, self._send, self._publish)
+        self._requests = Requests(self.answers, self._send, clock)
+        self._turns = UserTurns(self._publish)
         self._usage = UsageMeter()
-        self._create: cmd.CreateResponse | None = None  # to be asked for when the service is free
-        self._asked_for = 0  # answers asked for and not announced yet
-        self._unwanted = 0  # how many of those are not wanted any more
         self._mic_open = manner.hands_free
         self._sent_ms = 0.0  # audio of the manual turn
-        self._barge_in = BargeIn()
+        self._interrupter = Interrupter(
+            self.answers, speaker, capabilities.interrupts_by_itself, self._requests.cancel_running, clock
+        )
         self._local = LocalTurns(manner.silence_ms)
         self._asked_at: float | None = None
         self._voice_at: float | None = None
         self._state_at = clock()
-        self._cancel_at: float | None = None
-        self._cancelled_at = 0.0
         self._heard_at = clock()  # the service said something
 
     # -- what the service says ---------------------------------------------------------------------------------
@@ -116,7 +112,7 @@ class Session:
                 self._on_tool_call(event)
             case ev.SessionCreated():
                 self.session_id = event.session_id
-                self._send(cmd.Configure(self._config))
+                self._configure()
             case ev.SessionConfigured():
                 self._on_configured(event)
             case ev.ConfigureAgain():
@@ -133,11 +129,39 @@ class Session:
         if self.ready:
             return
         self.ready = True
+        if self.restorer.pending:
+            self._go_on()
+            return
         self._settle()
-        if self._config.greeting:
+        if words := self._config.greeting:
             self._turns.number += 1
-            words = self._config.greeting
             self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
+
+    def _configure(self) -> None:
+        self._out(cmd.Configure(self.restorer.configuration(self._config)))
+
+    def lost(self) -> None:
+        """The connection went. What was received is played on; the rest is put right by the next session."""
+        if not self.ready:
+            return
+        self.restorer.lost(self._clock(), self.state, self.turn, self._turns.untold)
+        self.ready = False
+        self._interrupter.reset()
+        self._requests.reset()
+        self.answers.abandon()
+
+    def _go_on(self) -> None:
+        """A new session is there: it is told what was said, and asked for what is owed."""
+        owed = self.restorer.replay(self._manner.hands_free)
+        if owed is Owed.WORDS:
+            self._request(cmd.CreateResponse())
+        elif owed is Owed.SPEECH and self._config.turn is None:
+            self._send(cmd.CommitAudio())
+            self._request(cmd.CreateResponse())
+        elif owed is Owed.SPEECH:
+            self._set_state("listening")  # the service finds the same turn once more
+        elif owed is Owed.NOTHING:
+            self._rest()
 
     def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
         if event.voice_dropped:
@@ -145,17 +169,12 @@ class Session:
             self.voice = ""
             words = f"The service does not know the voice {event.voice_dropped}: using the model's own."
             self._publish(note.WarningNotice("voice", words))
-        self._send(cmd.Configure(self._config))
+        self._configure()
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
-        self._cancel_at = None
         if self.state != "listening":
-            if self._manner.barge_in or not self.answers.audible:
-                onset = self._barge_in.onset_at if self._barge_in.suspected_at is not None else None
-                if self.answers.interrupt(onset) and not self._capabilities.interrupts_by_itself:
-                    self._cancel()
-                self._barge_in.clear()
-            self._turns.begin()
+            self._interrupter.service_heard(allowed=self._manner.barge_in or not self.answers.audible)
+            self._begin_turn()
         self._turns.name(event.item_id)
         self._set_state("listening")
 
@@ -170,13 +189,8 @@ class Session:
         """An answer begins, by its announcement or, where a service forgets that, by its first piece."""
         if self.answers.knows(response_id):
             return
-        self._asked_for = max(self._asked_for - 1, 0)
-        if self._unwanted:
-            self._unwanted -= 1
-            self.answers.refuse(response_id)
-            self._cancelled_at = self._clock()
-            return
-        self.answers.begin(response_id, self.turn, self._asked_at)
+        if self._requests.announced(response_id):
+            self.answers.begin(response_id, self.turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
@@ -185,8 +199,7 @@ class Session:
             reason = event.message or event.reason or event.code or "no reason given"
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {reason}"))
         ours = self.answers.end(event)
-        if self._create is not None:
-            self._request(self._create)
+        self._requests.free()
         if ours:
             self._rest()
 
@@ -194,16 +207,15 @@ class Session:
         output = f"There is no tool called {event.name}."
         self._publish(note.ToolNotice(self.turn, event.name, event.arguments, output, ok=False))
         self._send(cmd.ToolResult(event.call_id, output))
-        self._create = cmd.CreateResponse()
+        self._requests.ask_later()
 
     def _on_error(self, event: ev.ServiceError) -> None:
         if event.code == "conversation_already_has_active_response":
-            self._asked_for = max(self._asked_for - 1, 0)
-            self._create = cmd.CreateResponse()
+            self._requests.refused()
         if event.severity == "benign":
             self.counters.benign_errors += 1
             return
-        self._asked_for = self._unwanted = 0
+        self._requests.reset()
         self._publish(note.ErrorNotice(event.code or "service", event.message, event.hint))
         if self.state == "thinking" and not self.answers.pending:
             self._settle()
@@ -212,35 +224,25 @@ class Session:
 
     def hear(self, frame: Frame) -> None:
         """Take in captured sound: send it, and judge whether the user is talking over the answer."""
-        if not self.ready:
+        if not self.ready and not self.restorer.pending:
             return
         length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
         if frame.voiced:
             self._voice_at = frame.captured_at
-        if self._manner.hands_free and self._manner.barge_in and self.answers.audible:
-            self._judge(self._barge_in.hear(frame.voiced, length_ms, frame.captured_at))
+        judging = self._manner.hands_free and self._manner.barge_in and self.answers.audible
+        if judging and self._interrupter.hear(frame, length_ms):
+            self._settle()
         if not self._mic_open:
             return
         pcm = frame.pcm
         if not self._manner.barge_in and self.answers.audible:
             pcm = bytes(len(pcm))  # nobody may interrupt: the service hears silence, and its clock goes on
-        if self._manner.local_turns:
+        if self._manner.local_turns and self.ready:
             self._find_turn(pcm, frame.voiced and any(pcm), length_ms)
             return
         self._sent_ms += length_ms
+        self.restorer.hear(frame)
         self._send(cmd.AppendAudio(pcm))
-
-    def _judge(self, verdict: Verdict) -> None:
-        if verdict is Verdict.SUSPECT:
-            if not self._speaker.pause():
-                self._barge_in.clear()
-        elif verdict is Verdict.DISMISS:
-            self._speaker.resume()
-        elif verdict is Verdict.CONFIRM:
-            if self.answers.interrupt(self._barge_in.onset_at):
-                # A service that interrupts by itself will; when it does not, because it heard nothing, it is told.
-                self._cancel_at = self._clock() + (CANCEL_GRACE_S if self._capabilities.interrupts_by_itself else 0.0)
-            self._settle()
 
     def _find_turn(self, pcm: bytes, voiced: bool, length_ms: float) -> None:
         step = self._local.hear(pcm, voiced, length_ms)
@@ -248,7 +250,7 @@ class Session:
             return
         if step is Step.START:
             self._break_off()
-            self._turns.begin()
+            self._begin_turn()
             self._set_state("listening")
         if sound := self._local.take():
             self._send(cmd.AppendAudio(sound))
@@ -262,7 +264,7 @@ class Session:
     def begin_turn(self) -> None:
         """Manual: the user begins to speak; an answer that is running is interrupted."""
         self._break_off()
-        self._turns.begin()
+        self._begin_turn()
         self._mic_open, self._sent_ms = True, 0.0
         self._set_state("listening")
 
@@ -276,8 +278,11 @@ class Session:
             self._publish(note.WarningNotice("too_short", words))
             self._settle()
             return
-        self._send(cmd.CommitAudio())
         self._ask(self._clock())
+        if not self.ready:
+            self.restorer.ended_turn()
+            return
+        self._send(cmd.CommitAudio())
         self._request(cmd.CreateResponse())
 
     @property
@@ -286,8 +291,12 @@ class Session:
         return self._mic_open and not self._manner.hands_free
 
     def say(self, text: str) -> None:
-        """A typed turn."""
+        """A typed turn. It takes the place of one that is being spoken between two Enters."""
         self._break_off()
+        if self.recording:
+            self._mic_open = False
+            self._turns.forget()
+            self._send(cmd.ClearAudio())
         self._turns.typed(text)
         self._send(cmd.SendText(text))
         self._ask(self._clock())
@@ -304,11 +313,8 @@ class Session:
 
     def _break_off(self) -> None:
         """The answer, wherever it is on its way, is not wanted any more."""
-        self._barge_in.clear()
-        self._create = None
-        if self.answers.interrupt():
-            self._cancel()
-        self._unwanted = self._asked_for
+        self._interrupter.break_off()
+        self._requests.withdraw()
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 
@@ -325,31 +331,23 @@ class Session:
     def tick(self) -> None:
         """Called a few times a second: what must not wait for ever."""
         now = self._clock()
-        self._judge(self._barge_in.tick(now))
-        if self._cancel_at is not None and now >= self._cancel_at:
-            self._cancel()
-        if (
-            self._create is not None
-            and (self.answers.running or self._unwanted)
-            and now - self._cancelled_at > CANCEL_TIMEOUT_S
-        ):
-            self.answers.forget_running()
-            self._asked_for = self._unwanted = 0
-            self._request(self._create)
+        if self._interrupter.tick():
+            self._settle()
+        self._requests.tick()
         if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
             self.answers.abandon()
             self._rest()
         waited = now - self._state_at
-        if self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
+        if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
-            self._create, self._asked_for, self._unwanted = None, 0, 0
+            self._requests.reset()
             self._settle()
 
     @property
     def settled(self) -> bool:
         """Nothing is said, asked or expected."""
-        return self.ready and self.state == "idle" and self._create is None and not self.answers.pending
+        return self.ready and self.state == "idle" and not self._requests.waiting and not self.answers.pending
 
     @property
     def untold(self) -> bool:
@@ -365,10 +363,22 @@ class Session:
         """The conversation ends: what is open is published as it is."""
         self.answers.interrupt()
         self._turns.close()
-        if self.ready:
-            self._send(cmd.Finish())
+        self._send(cmd.Finish())
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _send(self, command: cmd.Command) -> None:
+        """Nothing is sent into a connection that is down: the next one is told all it needs."""
+        if self.ready:
+            self._out(command)
+
+    def _publish(self, notice: note.Notice) -> None:
+        self.restorer.history.add(notice)
+        self._show(notice)
+
+    def _begin_turn(self) -> None:
+        self._turns.begin()
+        self.restorer.turn_began(self._clock())
 
     def _ask(self, asked_at: float) -> None:
         """The user's turn is complete."""
@@ -376,24 +386,12 @@ class Session:
         self._set_state("thinking")
 
     def _request(self, create: cmd.CreateResponse) -> None:
-        """Ask for an answer, but never while one is running: services refuse a second."""
-        if self.answers.running or self._asked_for:
-            self._create = create
-            return
-        self._create = None
-        self._asked_for = 1
-        self._send(create)
-        if self.state == "idle":
+        if self._requests.ask(create) and self.state == "idle":
             self._set_state("thinking")
-
-    def _cancel(self) -> None:
-        self._cancel_at = None
-        self._cancelled_at = self._clock()
-        self.answers.cancel()
 
     def _rest(self) -> None:
         """Nothing is being played and nothing is expected: the floor is open."""
-        if self.answers.pending or self._create is not None:
+        if self.answers.pending or self._requests.waiting:
             return
         if self.state in ("speaking", "thinking"):
             self._settle()

@@ -1,0 +1,76 @@
+"""Who silences an answer, and how the service learns of it: local suspicion, or the service's own word."""
+
+from collections.abc import Callable
+
+from voicechat.audio.frames import Frame
+from voicechat.audio.playback import PlaybackQueue
+from voicechat.conversation.answers import Answers
+from voicechat.conversation.barge_in import BargeIn, Verdict
+
+CANCEL_GRACE_S = 0.5
+"""After a local interruption: how long a service that interrupts by itself gets before it is told to."""
+
+
+class Interrupter:
+    """Owned by a Session. `cancel` tells the service to stop working on its answer."""
+
+    def __init__(
+        self,
+        answers: Answers,
+        speaker: PlaybackQueue,
+        service_interrupts: bool,
+        cancel: Callable[[], None],
+        clock: Callable[[], float],
+    ):
+        self._answers = answers
+        self._speaker = speaker
+        self._service_interrupts = service_interrupts
+        self._cancel = cancel
+        self._clock = clock
+        self._barge_in = BargeIn()
+        self._cancel_at: float | None = None
+
+    def hear(self, frame: Frame, length_ms: float) -> bool:
+        """Sound captured while an answer is heard; True when it has just become an interruption."""
+        return self._judge(self._barge_in.hear(frame.voiced, length_ms, frame.captured_at))
+
+    def tick(self) -> bool:
+        """Time passes; as `hear`."""
+        if self._cancel_at is not None and self._clock() >= self._cancel_at:
+            self._cancel_at = None
+            self._cancel()
+        return self._judge(self._barge_in.tick(self._clock()))
+
+    def service_heard(self, *, allowed: bool) -> None:
+        """The service hears the user speak. `allowed`: that may interrupt the answer."""
+        self._cancel_at = None
+        if not allowed:
+            return
+        onset = self._barge_in.onset_at if self._barge_in.suspected_at is not None else None
+        if self._answers.interrupt(onset) and not self._service_interrupts:
+            self._cancel()
+        self._barge_in.clear()
+
+    def break_off(self) -> None:
+        """The user wants it over."""
+        self._barge_in.clear()
+        if self._answers.interrupt():
+            self._cancel_at = None
+            self._cancel()
+
+    def reset(self) -> None:
+        """The connection went: there is nobody to tell."""
+        self._cancel_at = None
+
+    def _judge(self, verdict: Verdict) -> bool:
+        if verdict is Verdict.SUSPECT:
+            if not self._speaker.pause():
+                self._barge_in.clear()
+        elif verdict is Verdict.DISMISS:
+            self._speaker.resume()
+        elif verdict is Verdict.CONFIRM:
+            if self._answers.interrupt(self._barge_in.onset_at):
+                # A service that interrupts by itself will; when it does not, because it heard nothing, it is told.
+                self._cancel_at = self._clock() + (CANCEL_GRACE_S if self._service_interrupts else 0.0)
+            return True
+        return False
