@@ -15,7 +15,7 @@ def names(provider: str, model: str = "") -> list[str]:
 
 
 def test_the_order_is_the_order_auto_looks_in() -> None:
-    assert list(providers()) == ["qwen", "openai", "azure", "newapi", "offline"]
+    assert list(providers()) == ["qwen", "openai", "azure", "doubao", "newapi", "offline"]
 
 
 def test_default_models_and_voices() -> None:
@@ -24,6 +24,7 @@ def test_default_models_and_voices() -> None:
         "qwen": (QWEN_FLASH, "Cherry"),
         "openai": ("gpt-realtime-2.1", "marin"),
         "azure": ("gpt-realtime", "marin"),
+        "doubao": ("1.2.1.1", "zh_female_vv_jupiter_bigtts"),
         "newapi": ("cosyvoice-v2", "alloy"),
         "offline": ("companion", "en-us+f3"),
     }
@@ -45,6 +46,21 @@ def test_default_models_and_voices() -> None:
 def test_qwens_voices_per_model(model: str, count: int, default: str) -> None:
     assert len(names("qwen", model)) == count
     assert providers()["qwen"].default_voice(model) == default
+
+
+@pytest.mark.parametrize(
+    ("model", "count", "prefixes"),
+    [
+        ("1.2.1.1", 7, {"zh", "en"}),
+        ("1.2.1.0", 4, {"zh"}),
+        ("O", 4, {"zh"}),
+        ("2.2.0.0", 21, {"saturn"}),
+        ("SC", 21, {"ICL"}),
+    ],
+)
+def test_doubaos_voices_per_model(model: str, count: int, prefixes: set[str]) -> None:
+    assert len(names("doubao", model)) == count
+    assert {name.split("_")[0] for name in names("doubao", model)} == prefixes
 
 
 def test_which_voice_is_on_which_model() -> None:
@@ -139,7 +155,9 @@ def test_the_environment_names() -> None:
     assert known["azure"]["url"] == "AZURE_OPENAI_ENDPOINT"
     assert known["azure"]["model"] == "AZURE_OPENAI_DEPLOYMENT"
     assert known["openai"]["url"] == "OPENAI_BASE_URL"
+    assert known["doubao"]["app_id"] == "API_APP_ID"
     every = [name for environment in known.values() for name in environment.values()]
+    every += [name for info in providers().values() for name in info.aliases]
     assert len(every) == len(set(every))
 
 
@@ -147,4 +165,5 @@ def test_every_setting_the_catalogue_names_exists() -> None:
     from voicechat.config.settings import ProviderSettings
 
     for info in providers().values():
-        assert {*info.environment, *info.any_of, *info.all_of} <= set(ProviderSettings.model_fields), info.name
+        named = {*info.environment, *info.any_of, *info.all_of, *info.aliases.values(), *info.companions.values()}
+        assert named <= set(ProviderSettings.model_fields), info.name

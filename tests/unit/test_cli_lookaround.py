@@ -57,7 +57,7 @@ def test_providers_tells_which_are_ready_and_where_a_key_was_looked_for(voicecha
 def test_providers_as_json(voicechat: Shell) -> None:
     done = voicechat("providers", "--json", AZURE_OPENAI_API_KEY=CANARY)
     entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
-    assert list(entries) == ["qwen", "openai", "azure", "newapi", "offline"]
+    assert list(entries) == ["qwen", "openai", "azure", "doubao", "newapi", "offline"]
     assert entries["azure"]["configured"] is False
     assert entries["azure"]["origins"] == {"api_key": "environment AZURE_OPENAI_API_KEY"}
     assert entries["azure"]["missing"] == [

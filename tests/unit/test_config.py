@@ -122,6 +122,14 @@ def test_no_flags_are_named_as_they_are_typed() -> None:
         ("AZURE_OPENAI_DEPLOYMENT", "azure", "model"),
         ("AZURE_OPENAI_API_VERSION", "azure", "api_version"),
         ("AZURE_OPENAI_AD_TOKEN", "azure", "token"),
+        ("API_APP_ID", "doubao", "app_id"),
+        ("API_ACCESS_KEY", "doubao", "access_key"),
+        ("API_APP_KEY", "doubao", "app_key"),
+        ("DOUBAO_APP_ID", "doubao", "app_id"),
+        ("DOUBAO_ACCESS_KEY", "doubao", "access_key"),
+        ("DOUBAO_APP_KEY", "doubao", "app_key"),
+        ("DOUBAO_API_KEY", "doubao", "api_key"),
+        ("DOUBAO_LOCATION", "doubao", "location"),
         ("NEWAPI_API_KEY", "newapi", "api_key"),
         ("NEWAPI_BASE_URL", "newapi", "url"),
     ],
@@ -302,7 +310,7 @@ def test_an_unknown_service_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError) as caught:
         choose(provider="opnai")
     assert str(caught.value) == "Unknown provider 'opnai'.\nDid you mean 'openai'?"
-    with pytest.raises(UsageError, match="Known: auto, qwen, openai, azure, newapi, offline"):
+    with pytest.raises(UsageError, match="Known: auto, qwen, openai, azure, doubao, newapi, offline"):
         choose(provider="zzz")
 
 

@@ -23,7 +23,7 @@ class TalkOptions:
 
     provider: Annotated[
         str | None,
-        _option("--provider", panel=VOICE, help="Service: qwen, openai, azure, newapi, offline; auto chooses."),
+        _option("--provider", panel=VOICE, help="Service: qwen, openai, azure, doubao, newapi, offline; auto chooses."),
     ] = None
     model: Annotated[str | None, _option("--model", panel=VOICE, help="Model, or deployment on Azure.")] = None
     voice: Annotated[str | None, _option("--voice", panel=VOICE, help="Voice; `voicechat voices` lists them.")] = None
@@ -33,6 +33,12 @@ class TalkOptions:
     persona: Annotated[
         str | None, _option("--persona", panel=VOICE, help="A named set of instructions from the configuration.")
     ] = None
+    greeting: Annotated[
+        str | None, _option("--greeting", panel=VOICE, help="Words the assistant begins the conversation with.")
+    ] = None
+    context: Annotated[
+        str, _option("--context", panel=VOICE, help="Text file with background knowledge for the answers.")
+    ] = ""
     url: Annotated[
         str | None, _option("--url", panel=VOICE, help="Address of the service, for gateways and tests.")
     ] = None

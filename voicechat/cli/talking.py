@@ -116,6 +116,7 @@ def plan(
 ) -> "TalkPlan":
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
+    from voicechat.cli.role import read_context, role
     from voicechat.conversation.commands import SessionConfig, TurnDetection
     from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import TalkPlan
@@ -136,15 +137,21 @@ def plan(
         silence_ms=silence_ms,
         interrupt_response=settings.barge_in,
     )
+    told = role(choice.instructions, choice.assistant, choice.style, read_context(options.context), capabilities)
+    greeting = choice.greeting if options.greeting is None else options.greeting
     config = SessionConfig(
-        instructions=choice.instructions,
+        instructions=told.instructions,
         voice=service.provider.voice,
         turn=detection if kind == "vad" and not local else None,
         transcription_model=settings.transcription_model,
         language=settings.language,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
-        greeting=choice.greeting if kind != "say" else "",
+        greeting=greeting if kind != "say" else "",
+        name=choice.assistant,
+        style=told.style,
+        context=told.context,
+        source=_source(kind, options, turn_kind),
     )
     audio = AudioPlan(
         options.input,
@@ -162,3 +169,12 @@ def plan(
     return TalkPlan(
         config, manner, audio, opening, kind == "say", turn_kind if kind == "vad" else "manual", settings.save
     )
+
+
+def _source(kind: Kind, options: TalkOptions, turn_kind: str) -> Literal["microphone", "push_to_talk", "file", "text"]:
+    """Where the user's turns come from, for services that want to know."""
+    if kind == "say":
+        return "text"
+    if kind == "manual" or turn_kind == "local":
+        return "push_to_talk"
+    return "file" if options.input else "microphone"

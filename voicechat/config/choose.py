@@ -36,6 +36,9 @@ class Choice:
     instructions: str
     greeting: str = ""
     persona: str = ""
+    assistant: str = ""
+    """What the assistant is called, where the persona gives it a name."""
+    style: str = ""
     notes: list[str] = field(default_factory=list)
     chat: Chat = field(default_factory=Chat)
 
@@ -63,6 +66,10 @@ def missing_settings(loaded: Loaded, info: ProviderInfo) -> list[Missing]:
     found = []
     if info.any_of and not any(there(name) for name in info.any_of):
         found.append(missing(*info.any_of))
+    for setting, companion in info.companions.items():
+        suffices = any(there(name) for name in info.any_of if name != setting)
+        if there(setting) and not there(companion) and not suffices:
+            found.append(missing(companion))
     needs_url = "url" in info.all_of and not loaded.settings.url
     found += [missing(name) for name in info.all_of if not there(name) and (name != "url" or needs_url)]
     if info.kind == "local":
@@ -129,10 +136,16 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
             api_version=section.api_version,
             organization=section.organization,
             project=section.project,
+            app_id=_header_safe(section.app_id, loaded, name, "app_id"),
+            access_key=_header_safe(section.access_key.get_secret_value(), loaded, name, "access_key"),
+            app_key=_header_safe(section.app_key, loaded, name, "app_key"),
+            location=section.location,
         ),
         instructions=instructions,
         greeting=persona.greeting,
         persona=settings.persona,
+        assistant=persona.name,
+        style=persona.style,
         notes=notes,
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
     )

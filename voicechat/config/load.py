@@ -122,6 +122,8 @@ def _environment_names(model: "type[Settings]") -> dict[str, Key]:
     for provider, info in providers().items():
         for setting, variable in info.environment.items():
             names[variable] = ("providers", provider, setting)
+        for variable, setting in info.aliases.items():
+            names[variable] = ("providers", provider, setting)
     return names
 
 

@@ -27,6 +27,8 @@ class Persona(_Table):
     voice: str = ""
     provider: str = ""
     greeting: str = ""
+    name: str = ""
+    style: str = ""
 
 
 class ProviderSettings(_Table):
@@ -43,7 +45,11 @@ class ProviderSettings(_Table):
     api_version: str = ""
     organization: str = ""
     project: str = ""
-    audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw"] = ""
+    app_id: str = ""
+    access_key: SecretStr = SecretStr("")
+    app_key: str = ""
+    location: str = ""
+    audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw", "float32", "opus"] = ""
     chat_url: str = ""
     chat_model: str = ""
     chat_key: SecretStr = SecretStr("")

@@ -11,7 +11,7 @@ from typing import Any
 
 from voicechat.errors import ConfigError, UsageError
 
-SECRET_KEYS = frozenset({"api_key", "token", "chat_key"})
+SECRET_KEYS = frozenset({"api_key", "token", "access_key", "chat_key"})
 _SEARCHED_LINES = 2000
 
 

@@ -106,6 +106,14 @@ class DeleteItem:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateItem:
+    """The item's text shall be this from now on."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveItem:
     item_id: str
 
@@ -147,6 +155,7 @@ Command = (
     | CancelResponse
     | TruncateItem
     | DeleteItem
+    | UpdateItem
     | RetrieveItem
     | SendText
     | SendImage

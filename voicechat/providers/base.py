@@ -35,7 +35,7 @@ class Capabilities:
     images: bool = False
     tools: bool = True
     style: bool = False
-    """`SessionConfig.style` has a place of its own; else it belongs into the instructions."""
+    """`SessionConfig.name` and `style` have places of their own; else they belong into the instructions."""
     context_chars: int = 0
     """How much of `SessionConfig.context` is used; 0: it has no place of its own and belongs into the instructions."""
     restores_items: bool = True
@@ -122,6 +122,7 @@ class ProviderOptions:
     organization: str = ""
     project: str = ""
     app_id: str = ""
+    access_key: str = field(default="", repr=False)
     app_key: str = ""
     location: str = ""
     """The city that answers about weather and the like are for."""

@@ -61,6 +61,10 @@ class ProviderInfo:
     any_of: tuple[str, ...]
     """Settings of which one must be there for the service to be usable; none for a local one."""
     all_of: tuple[str, ...]
+    companions: dict[str, str]
+    """Settings that are of no use without another one."""
+    aliases: dict[str, str]
+    """More variables, and the setting that each gives: it wins over the one in `environment`."""
     key_url: str
     models: tuple[Model, ...]
     all_voices: tuple[Voice, ...]
@@ -107,6 +111,8 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
         environment=entry["environment"],
         any_of=tuple(entry.get("any_of", ())),
         all_of=tuple(entry.get("all_of", ())),
+        companions=entry.get("companions", {}),
+        aliases=entry.get("aliases", {}),
         key_url=entry.get("key_url", ""),
         models=tuple(
             Model(

@@ -10,10 +10,10 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 _HINT = "Write it like wss://host/v1/realtime, https://host/v1 or just host."
 
 
-def realtime_url(address: str, path: str, query: dict[str, str]) -> str:
+def realtime_url(address: str, path: str, query: dict[str, str], ending: str = "/realtime") -> str:
     """The ws(s) address for `address`, a host, a base address or a complete one.
 
-    `path` is the endpoint on a bare host; a given path is kept, with `/realtime` at its end. Of `query` only what
+    `path` is the endpoint on a bare host; a given path is kept, with `ending` at its end. Of `query` only what
     the address does not have itself is added. Raises ConfigError when it is no address.
     """
     full = address.strip()
@@ -30,8 +30,8 @@ def realtime_url(address: str, path: str, query: dict[str, str]) -> str:
     own = parts.path.rstrip("/")
     if not own:
         own = path
-    elif not own.endswith("/realtime"):
-        own += "/realtime"
+    elif not own.endswith(ending):
+        own += ending
     given = parse_qsl(parts.query, keep_blank_values=True)
     missing = [(name, value) for name, value in query.items() if value and name not in dict(given)]
     # A query that needs nothing added is kept to the letter: some gateways sign it.
