@@ -108,7 +108,7 @@ class Talk:
         Before the session is ready every line waits; a `patient` one, from a pipe, also until the answer to the
         one before it is over.
         """
-        if self._lines or not self.session.ready or (patient and line.strip() and not self.session.settled):
+        if self._lines or not self.session.ready or (patient and line.strip() and not self._takes_line):
             self._lines.append(line)
         elif line.strip():
             self.session.say(line.strip())
@@ -119,9 +119,14 @@ class Talk:
         else:
             self.session.begin_turn()
 
+    @property
+    def _takes_line(self) -> bool:
+        """Nothing is going on but, perhaps, a spoken turn that only another line can end."""
+        return self.session.settled or (self.session.ready and self.session.recording)
+
     def _take_lines(self) -> None:
         """Lines that waited: each when the turn before it is over."""
-        while self._lines and self.session.settled:
+        while self._lines and self._takes_line:
             waiting, self._lines = self._lines, deque()
             self.submit(waiting.popleft())
             self._lines = waiting
