@@ -10,8 +10,12 @@ from typing import Any
 from voicechat.audio.frames import block_bytes, dbfs
 from voicechat.errors import AudioError
 
-WARM_UP_S = 3.5
-"""A new canceller distrusts everything over the first 2 to 3 s of loudspeaker sound, and swallows the user with it."""
+WARM_UP_S = 5.0
+"""A new canceller distrusts everything over the first seconds of loudspeaker sound, and swallows the user with it.
+
+With 3.5 s a user without echo (headphones) who talks into the first second and a half of the first reply is heard
+after 0.6 to 2 s, with 5 s after 0.1 to 0.4; from 5.7 s on the first echo leaks (`benchmarks/canceller.py`).
+"""
 ECHO_TAIL_BLOCKS = 60
 """How long after the speaker's last sound its echo may still come: device buffers, the way, and the room."""
 QUIET_ROOM_DBFS = -55.0
@@ -58,8 +62,7 @@ class EchoCanceller:
         """End the canceller's initial distrust: some seconds of steady sound that cause no echo at all.
 
         Runs as fast as it goes, about 20 ms of processor. The sound must not pause (distrust ends by the seconds
-        the speaker was active), the capture must be quiet (a synthetic echo teaches a wrong room), and six
-        seconds are too many: then the first real echo leaks. See `benchmarks/canceller.py`.
+        the speaker was active), and the capture must be quiet (a synthetic echo teaches a wrong room).
         """
         import numpy as np
 

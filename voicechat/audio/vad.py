@@ -5,10 +5,14 @@ from voicechat.audio.resample import Decimator
 
 SILENCE_DBFS = -60.0
 """Below this nothing is speech, however quiet the room."""
-MARGIN_DB = 9.0
-"""Speech stands out of the room's noise by at least this much."""
+LOUDEST_START_DBFS = -40.0
+"""The first block is taken for the room's noise, unless it is louder: then somebody is speaking already."""
+MARGIN_DB = 6.0
+"""Speech stands out of the room's noise by at least this much. These values: `benchmarks/vad.py`."""
+FALL = 0.2
+"""How fast the noise follows a room that grows quieter: its share of the way in each block."""
 RISE_DB_PER_BLOCK = 0.03
-"""How fast the floor follows a room that grows louder: 3 dB a second."""
+"""How fast it follows a room that grows louder in speech: 3 dB a second; ten times that without."""
 
 
 class VoiceDetector:
@@ -25,21 +29,26 @@ class VoiceDetector:
         self._rate_hz = 8000 if rate_hz == 24_000 else rate_hz
         self._decimator = Decimator(rate_hz // self._rate_hz)
         self._fixed = floor_dbfs
-        self._noise = SILENCE_DBFS
+        self._noise: float | None = None
         self.level_dbfs = float("-inf")
 
     @property
     def floor_dbfs(self) -> float:
         """The level a block must exceed to be speech."""
-        return self._fixed if self._fixed is not None else max(SILENCE_DBFS, self._noise + MARGIN_DB)
+        if self._fixed is not None:
+            return self._fixed
+        return max(SILENCE_DBFS, self._noise + MARGIN_DB) if self._noise is not None else SILENCE_DBFS
 
     def voiced(self, block: bytes) -> bool:
         """Whether this block (10 ms of s16le mono) is speech."""
         level = self.level_dbfs = dbfs(block)
+        quietest = SILENCE_DBFS - MARGIN_DB
+        if self._noise is None:
+            self._noise = min(max(level, quietest), LOUDEST_START_DBFS)
         heard: bool = self._vad.is_speech(self._decimator.feed(block), self._rate_hz)
         loud = level > self.floor_dbfs
         if level < self._noise:
-            self._noise = max(level, SILENCE_DBFS - MARGIN_DB)
+            self._noise = max(self._noise + (level - self._noise) * FALL, quietest)
         elif not (heard and loud):
             self._noise = min(level, self._noise + RISE_DB_PER_BLOCK * 10)
         else:

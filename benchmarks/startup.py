@@ -1,0 +1,75 @@
+"""How long the program takes to say what it can do, beside a bare Typer program.
+
+    python -m benchmarks.startup [--runs 10] [--json]
+
+Whole processes, started in turn, medians; `imports` is what `python -X importtime` counts for the command line.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BARE = """
+import typer
+app = typer.Typer()
+
+@app.command()
+def hello(name: str = "you") -> None:
+    '''Say hello.'''
+    typer.echo(f"Hello {name}")
+
+app()
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "bare.py"
+        bare.write_text(BARE)
+        commands = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "bare Typer --help": [sys.executable, str(bare), "--help"],
+            "voicechat --help": [sys.executable, "-m", "voicechat", "--help"],
+            "voicechat --version": [sys.executable, "-m", "voicechat", "--version"],
+        }
+        times: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(options.runs + 1):
+            for name, command in commands.items():
+                times[name].append(took_ms(command))
+    # The first round filled the file cache.
+    figures: dict[str, float] = {name: round(statistics.median(each[1:]), 1) for name, each in times.items()}
+    figures["ratio"] = round(figures["voicechat --help"] / figures["bare Typer --help"], 2)
+    figures["imports"] = import_ms()
+    if options.json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return 0
+    for name, value in figures.items():
+        sys.stdout.write(f"{name:<22}{value:>8}{'' if name == 'ratio' else ' ms'}\n")
+    return 0
+
+
+def took_ms(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return (time.perf_counter() - began) * 1000
+
+
+def import_ms() -> float:
+    command = [sys.executable, "-X", "importtime", "-c", "import voicechat.cli"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stderr.splitlines()
+    # import time:      self [us] | cumulative | imported package
+    (microseconds,) = [line.split("|")[1] for line in lines if line.split("|")[-1].strip() == "voicechat.cli"]
+    return round(int(microseconds) / 1000, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
