@@ -54,7 +54,8 @@ def test_loud_sound_is_clipped_and_does_not_wrap() -> None:
     square = np.where(np.arange(4800) // 240 % 2 == 0, 32767, -32768).astype(np.int16)
     out = decimate(2, square)
     assert out.max() == 32767
-    assert np.abs(np.diff(out.astype(int))).max() < 65_535
+    changes_of_sign = np.count_nonzero(np.diff(out[10:] > 0))  # before that the filter swings in
+    assert changes_of_sign == np.count_nonzero(np.diff(square > 0))
 
 
 def test_equal_rates_are_untouched() -> None:

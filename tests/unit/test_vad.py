@@ -62,6 +62,14 @@ def test_steady_noise_is_nobody_once_the_floor_has_followed_it(dbfs: float) -> N
     assert sum(found[200:]) == 0
 
 
+def test_a_loud_whistle_is_nobody() -> None:
+    t = np.arange(32_000) / 16_000
+    whistle = (np.sin(2 * np.pi * 6000 * t) * 8000).astype("<i2").tobytes()
+    detector = VoiceDetector(16_000)
+    verdicts(detector, bytes(16_000))
+    assert sum(verdicts(detector, whistle)[15:]) == 0
+
+
 def test_speech_is_heard_over_a_fan() -> None:
     detector = VoiceDetector(16_000)
     verdicts(detector, noise(-50, 3).tobytes())
