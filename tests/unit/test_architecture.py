@@ -97,6 +97,16 @@ def test_the_document_keeps_the_directions_of_the_design() -> None:
     assert not permitted("offline", allowed["conversation"])
 
 
+def test_everything_the_document_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    source = "\n".join(path.read_text("utf-8") for path in MODULES)
+    for name in re.findall(r"`([A-Z][A-Za-z]+[a-z])[`(.]", text):
+        assert re.search(rf"^(class {name}\b|{name} = )", source, re.MULTILINE), name
+    for path in re.findall(r"[\w/]+\.py\b", text):
+        if "/" in path:
+            assert (PACKAGE / path).is_file() or (ROOT / path).is_file(), path
+
+
 @pytest.mark.parametrize("path", MODULES, ids=inside)
 def test_only_providers_and_their_catalogue_know_a_provider_by_name(path: Path) -> None:
     if part_of(path) == "providers" or inside(path) in NAMES_PROVIDERS:

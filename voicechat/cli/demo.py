@@ -191,5 +191,7 @@ def _command() -> str:
     """How the user can call this program from where they are."""
     if shutil.which("voicechat"):
         return "voicechat"
+    if sys.argv[0].endswith("__main__.py"):
+        return "python -m voicechat"
     near = os.path.relpath(sys.argv[0])
     return sys.argv[0] if near.startswith(os.pardir) else near
