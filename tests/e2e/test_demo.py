@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.e2e.terminal import Terminal
 from tests.program import Program
 from tests.soundcard import SoundCard
 
@@ -102,3 +103,13 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> Non
     with Program(["demo", "--save", "file"], home=tmp_path) as program:
         assert program.wait() == 2
         assert "--save takes a folder" in program.stderr
+
+
+def test_on_a_terminal_it_is_the_live_view_and_the_screen_is_left_in_order(tmp_path: Path) -> None:
+    with Terminal(["demo"], tmp_path, columns=100) as terminal:
+        terminal.see("what time is it", "It is ", "● speaking")
+        terminal.see("what is twelve times seven", "84", "talk yourself")
+        assert terminal.wait() == 0
+        terminal.check_sane()
+        asked = [row for row in terminal.everything() if row.startswith(" you ")]
+        assert [row.split(maxsplit=1)[1] for row in asked] == ["what time is it", "what is twelve times seven"]
