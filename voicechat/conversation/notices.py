@@ -114,6 +114,16 @@ class LatencyNotice:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionNotice:
+    """The connection is down: the next attempt is number `attempt` and begins in `in_s` seconds."""
+
+    kind: ClassVar[str] = "connection"
+    attempt: int
+    in_s: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class WarningNotice:
     kind: ClassVar[str] = "warning"
     code: str
@@ -154,6 +164,7 @@ Notice = (
     | ToolNotice
     | UsageNotice
     | LatencyNotice
+    | ConnectionNotice
     | WarningNotice
     | ErrorNotice
     | EndNotice

@@ -62,7 +62,7 @@ class Session:
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish)
         self._requests = Requests(self.answers, self._send, clock)
-        self._turns = UserTurns(self._publish)
+        self.turns = UserTurns(self._publish)
         self._usage = UsageMeter()
         self._mic_open = manner.hands_free
         self._sent_ms = 0.0  # audio of the manual turn
@@ -96,12 +96,12 @@ class Session:
                 if self.state == "listening":
                     self._ask(self._end_of_voice())
             case ev.UserTranscript():
-                self._turns.words(event.item_id, event.text, event.final)
+                self.turns.words(event.item_id, event.text, event.final)
             case ev.UserTranscriptFailed():
-                self._turns.words(event.item_id, "", True)
+                self.turns.words(event.item_id, "", True)
                 self._publish(note.WarningNotice("transcription", f"Your words were not transcribed: {event.message}"))
             case ev.InputCommitted():
-                self._turns.name(event.item_id)
+                self.turns.name(event.item_id)
             case ev.ResponseStarted():
                 self._announce(event.response_id)
             case ev.ResponseFinished():
@@ -134,7 +134,7 @@ class Session:
             return
         self._settle()
         if words := self._config.greeting:
-            self._turns.number += 1
+            self.turns.number += 1
             self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
 
     def _configure(self) -> None:
@@ -144,7 +144,7 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        self.restorer.lost(self._clock(), self.state, self.turn, self._turns.untold)
+        self.restorer.lost(self._clock(), self.state, self.turn, self.turns.untold)
         self.ready = False
         self._interrupter.reset()
         self._requests.reset()
@@ -165,8 +165,7 @@ class Session:
 
     def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
         if event.voice_dropped:
-            self._config = replace(self._config, voice="")
-            self.voice = ""
+            self._config, self.voice = replace(self._config, voice=""), ""
             words = f"The service does not know the voice {event.voice_dropped}: using the model's own."
             self._publish(note.WarningNotice("voice", words))
         self._configure()
@@ -175,7 +174,7 @@ class Session:
         if self.state != "listening":
             self._interrupter.service_heard(allowed=self._manner.barge_in or not self.answers.audible)
             self._begin_turn()
-        self._turns.name(event.item_id)
+        self.turns.name(event.item_id)
         self._set_state("listening")
 
     def _end_of_voice(self) -> float:
@@ -194,7 +193,7 @@ class Session:
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
-            self._publish(self._usage.add(self._turns.number, event.usage))
+            self._publish(self._usage.add(self.turns.number, event.usage))
         if event.status == "failed" or (event.status == "incomplete" and event.reason):
             reason = event.message or event.reason or event.code or "no reason given"
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {reason}"))
@@ -273,7 +272,7 @@ class Session:
         self._mic_open = False
         if self._sent_ms < SHORTEST_TURN_MS:
             self._send(cmd.ClearAudio())
-            self._turns.forget()
+            self.turns.forget()
             words = "Nothing was recorded: press Enter, speak, press Enter again."
             self._publish(note.WarningNotice("too_short", words))
             self._settle()
@@ -295,21 +294,19 @@ class Session:
         self._break_off()
         if self.recording:
             self._mic_open = False
-            self._turns.forget()
+            self.turns.forget()
             self._send(cmd.ClearAudio())
-        self._turns.typed(text)
+        self.turns.typed(text)
         self._send(cmd.SendText(text))
         self._ask(self._clock())
         self._request(cmd.CreateResponse())
 
-    def interrupt(self) -> bool:
-        """The user wants silence now. False when there was nothing to silence."""
-        if not self.answers.pending and self.state != "thinking":
-            return False
-        self._break_off()
-        if self.state != "listening":
-            self._settle()
-        return True
+    def interrupt(self) -> None:
+        """The user wants silence now, if there is anything to silence."""
+        if self.answers.pending or self.state == "thinking":
+            self._break_off()
+            if self.state != "listening":
+                self._settle()
 
     def _break_off(self) -> None:
         """The answer, wherever it is on its way, is not wanted any more."""
@@ -350,19 +347,14 @@ class Session:
         return self.ready and self.state == "idle" and not self._requests.waiting and not self.answers.pending
 
     @property
-    def untold(self) -> bool:
-        """A turn of the user has no words yet: transcription may come late."""
-        return self._turns.untold
-
-    @property
     def turn(self) -> int:
         """The number of the current turn; 0 before the first."""
-        return self._turns.number
+        return self.turns.number
 
     def finish(self) -> None:
         """The conversation ends: what is open is published as it is."""
         self.answers.interrupt()
-        self._turns.close()
+        self.turns.close()
         self._send(cmd.Finish())
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -377,7 +369,7 @@ class Session:
         self._show(notice)
 
     def _begin_turn(self) -> None:
-        self._turns.begin()
+        self.turns.begin()
         self.restorer.turn_began(self._clock())
 
     def _ask(self, asked_at: float) -> None:

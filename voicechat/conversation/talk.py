@@ -22,19 +22,17 @@ from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.commands import SessionConfig
 from voicechat.conversation.latency import Latencies
+from voicechat.conversation.line import Line
 from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
-from voicechat.conversation.uplink import Uplink
-from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
+from voicechat.errors import VoicechatError
 from voicechat.providers.base import Provider
-from voicechat.transport import Closed, HandshakeRefused, Transport
+from voicechat.transport import Transport
 
 log = logging.getLogger(__name__)
 
-READY_TIMEOUT_S = 10.0
-"""From the connection to the accepted configuration."""
 TICK_S = 0.1
 FINISH_S = 2.0
 QUIT_S = 0.1
@@ -76,19 +74,17 @@ class Talk:
     def __init__(self, provider: Provider, connect: Callable[[], Transport], plan: TalkPlan):
         self.exit_code = 0
         self._provider = provider
-        self._connect = connect
         self._plan = plan
-        self._codec = provider.codec()
-        capabilities = self._codec.capabilities
-        self._uplink = Uplink(self._codec)
+        self.line = Line(provider, connect, self._handle, lambda: self.session.ready, self._on_lost, self._on_waiting)
+        capabilities = self._capabilities = self.line.codec.capabilities
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
         self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)
-        self.session = Session(capabilities, plan.config, plan.manner, self._queue, self._uplink.send, self._publish)
+        self.session = Session(capabilities, plan.config, plan.manner, self._queue, self.line.send, self._publish)
         self._views: list[View | Recording] = []
         self._recording: Recording | None = None
         self._over: asyncio.Future[str] | None = None
-        self._finished = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._opened = asyncio.Event()
         self._input_over = False
         self._lines: deque[str] = deque(maxlen=WAITING_LINES)
         self._ended_at: float | None = None
@@ -153,18 +149,17 @@ class Talk:
         self._over = loop.create_future()
         self._views.append(view)
         reason, error = "done", None
-        transport = self._connect()
         try:
             with _signals(loop, self.quit):
                 self._spawn(view.run())
-                self._spawn(self._live(transport))
+                self._spawn(self._live())
                 reason = await self._over
         except VoicechatError as failure:
             reason, error, self.exit_code = "error", failure, failure.exit_code
-            if transport.trace:
-                failure.hint = f"{failure.hint} For the service's support: {transport.trace}.".lstrip()
+            if self.line.trace:
+                failure.hint = f"{failure.hint} For the service's support: {self.line.trace}.".lstrip()
         finally:
-            await self._stop(transport, polite=error is None)
+            await self._stop(polite=error is None)
         if error is not None:
             self._publish(note.ErrorNotice(type(error).__name__, error.message, error.hint))
         self._publish(self._end_notice(reason))
@@ -175,33 +170,27 @@ class Talk:
         view.close()
         return self.exit_code
 
-    async def _live(self, transport: Transport) -> None:
+    async def _live(self) -> None:
         """Connect and open the audio side by side, then keep the conversation going until it is over."""
         opening = asyncio.create_task(self.sound.open(), name="open audio")
+        line = asyncio.create_task(self.line.run(), name="line")
         try:
-            await self._open_transport(transport)
-            self._spawn(self._uplink.run(transport))
-            self._spawn(self._receive(transport))
-            await asyncio.shield(opening)
-        finally:
-            if not opening.done():
+            await asyncio.wait([opening, line], return_when=asyncio.FIRST_COMPLETED)
+            if not opening.done() and line.done():
                 await asyncio.wait([opening])
-            if not opening.cancelled() and isinstance(unusable := opening.exception(), UsageError):
-                raise unusable  # a file that cannot be used is told first, whatever the service says
+            opening.result()  # a file or device that cannot be used is told first, whatever the service says
+        except BaseException:
+            line.cancel()
+            await asyncio.gather(opening, line, return_exceptions=True)
+            raise
+        self._watch(line)
         self._spawn(self.sound.watch())
         if self._plan.save:
-            capabilities = self._codec.capabilities
-            self._recording = Recording(self._plan.save, capabilities.input_rate_hz, capabilities.output_rate_hz)
+            rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
+            self._recording = Recording(self._plan.save, *rates)
             self._views.append(self._recording)
-        connected = time.monotonic()
-        while not self.session.ready:
-            if time.monotonic() - connected > READY_TIMEOUT_S:
-                raise ConnectionFailed(
-                    f"{self._provider.name} accepted the connection and then said nothing for {READY_TIMEOUT_S:.0f} s.",
-                    "Check the model's name and the address, then try again.",
-                )
-            await asyncio.sleep(0.01)
-        self._announce()
+        await self._opened.wait()
+        self._announce(None)
         if self._plan.opening:
             self.session.say(self._plan.opening)
         while True:
@@ -211,75 +200,30 @@ class Talk:
             if self._is_over():
                 self._end("done")
 
-    async def _open_transport(self, transport: Transport) -> None:
-        try:
-            await transport.connect()
-        except HandshakeRefused as refusal:
-            raise self._provider.refusal(refusal.status, None, refusal.body) from refusal
-
-    async def _receive(self, transport: Transport) -> None:
-        """Frames to events to the session, until the connection ends."""
-        complaint: ev.ServiceError | None = None
-        try:
-            while True:
-                frame = await transport.receive()
-                for event in self._codec.decode(frame):
-                    if isinstance(event, ev.ServiceError) and event.severity in ("fatal", "retry"):
-                        complaint = event
-                        if event.severity == "fatal":
-                            raise Refused(event.message, event.hint)
-                        continue
-                    if isinstance(event, ev.SessionFinished):
-                        self._finished.set()
-                        if complaint is not None:  # it ended the session, though not the connection
-                            raise ConnectionFailed(complaint.message, complaint.hint or "Try again.")
-                    self.session.handle(event)
-                self._uplink.answer()
-        except Closed as closed:
-            self._finished.set()
-            if self._over is None or self._over.done():
-                return
-            if complaint is not None:
-                raise ConnectionFailed(complaint.message, complaint.hint or "Try again.") from closed
-            if not self.session.ready:
-                raise self._provider.refusal(None, closed.code, closed.reason) from closed
-            said = f" ({closed.reason})" if closed.reason else ""
-            raise ConnectionFailed(
-                f"{self._provider.name} closed the connection, code {closed.code}{said}.",
-                "Start again to go on talking.",
-            ) from closed
-
-    async def _stop(self, transport: Transport, *, polite: bool) -> None:
+    async def _stop(self, *, polite: bool) -> None:
         """End everything in order: the last words of the session, the tasks, the connection, the audio."""
         self.session.finish()
         if polite:
-            patience = FINISH_S if self.exit_code == 0 else QUIT_S
-            with contextlib.suppress(TimeoutError, Closed):
-                async with asyncio.timeout(patience):
-                    await self._uplink.flushed()
-                    if self._codec.capabilities.acknowledges_finish:
-                        await self._finished.wait()
+            await self.line.finish(FINISH_S if self.exit_code == 0 else QUIT_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         audio = asyncio.create_task(self.sound.close(), name="close audio")  # only now is nobody opening it
-        with contextlib.suppress(Closed, OSError):
-            await transport.close()
+        await self.line.close()
         await audio
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside the rest; its failure ends the conversation."""
-        task = asyncio.create_task(work, name=getattr(work, "__qualname__", "work"))
+        self._watch(asyncio.create_task(work, name=getattr(work, "__qualname__", "work")))
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
         task.add_done_callback(self._task_done)
         self._tasks.append(task)
 
     def _task_done(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._over is None or self._over.done():
             return
-        error = task.exception()
-        if isinstance(error, Closed):
-            return  # the receiver sees the same close and knows more about it
-        if error is not None:
+        if (error := task.exception()) is not None:
             self._over.set_exception(error)
 
     def _end(self, reason: str) -> None:
@@ -287,6 +231,24 @@ class Talk:
             self._over.set_result(reason)
 
     # -- callbacks on the loop ---------------------------------------------------------------------------------
+
+    def _handle(self, event: ev.Event) -> None:
+        was_ready = self.session.ready
+        self.session.handle(event)
+        if self.session.ready and not was_ready:
+            self._on_ready()
+
+    def _on_ready(self) -> None:
+        """A session is open: the first one, which waits for the sound, or one that goes on after a drop."""
+        if self._opened.is_set():
+            self._announce(bool(self.session.restorer.complete))
+        self._opened.set()
+
+    def _on_lost(self) -> None:
+        self.session.lost()
+
+    def _on_waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
+        self._publish(note.ConnectionNotice(attempt, round(delay_s, 1), error.message))
 
     def _hear(self, frame: Frame) -> None:
         self.session.hear(frame)
@@ -305,7 +267,7 @@ class Talk:
 
     # -- what is announced, and when it is over ----------------------------------------------------------------
 
-    def _announce(self) -> None:
+    def _announce(self, restored: bool | None) -> None:
         self._publish(
             note.SessionNotice(
                 self._provider.name,
@@ -316,6 +278,7 @@ class Talk:
                 self.sound.output_name,
                 aec=self.sound.cancels_echo,
                 turn=self._plan.turn_kind,
+                state_restored=restored,
             )
         )
 
@@ -333,7 +296,7 @@ class Talk:
             return False
         quiet_s = now - max(self._ended_at, self.session.settled_at)
         linger_s = LINGER_S + self._plan.manner.silence_ms / 1000 if file_over and self._plan.manner.hands_free else 0.0
-        if self.session.untold:
+        if self.session.turns.untold:
             linger_s = max(linger_s, LATE_TRANSCRIPT_S)
         return quiet_s >= max(linger_s, self.sound.output_latency_ms / 1000)
 

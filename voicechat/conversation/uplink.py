@@ -41,6 +41,14 @@ class Uplink:
             self._idle.clear()
             self._some.set()
 
+    def renew(self, codec: Codec) -> None:
+        """Another connection: what waited was meant for the one before."""
+        self._codec = codec
+        self._commands.clear()
+        self._replies.clear()
+        self._waiting_ms = 0.0
+        self._idle.set()
+
     def _drop_oldest_audio(self) -> None:
         for index, command in enumerate(self._commands):
             if isinstance(command, AppendAudio):

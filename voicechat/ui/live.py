@@ -1,6 +1,7 @@
 """The view on a terminal: finished turns scroll upwards, the running one and the state are live below them."""
 
 import asyncio
+import math
 import sys
 import time
 from collections import deque
@@ -65,6 +66,9 @@ class LiveView:
                 self._status.state = state
             case note.UsageNotice():
                 self._status.tokens = notice.session_input_tokens + notice.session_output_tokens
+            case note.ConnectionNotice():
+                self._status.retry_at = now + notice.in_s
+                self._unprinted.append(note.WarningNotice("connection", wording.connection(notice)))
             case note.WarningNotice() | note.ErrorNotice():
                 self._unprinted.append(notice)
             case note.EndNotice():
@@ -77,6 +81,7 @@ class LiveView:
                 self._unprinted += self._turns.release(now)
 
     def _session(self, notice: note.SessionNotice, now: float) -> None:
+        self._status.retry_at = None
         self._status.aec = notice.aec
         self._status.manual = notice.turn == "manual"
         self._painter = replace(self._painter, voice=notice.voice)
@@ -127,6 +132,8 @@ class LiveView:
             self._unprinted += due
             self._live = None
         self._measure(now)
+        at = self._status.retry_at
+        self._status.retry_in_s = None if at is None else max(math.ceil(at - now), 0)
         if not self._same_size():
             return
         drawn = (self._live_lines(), replace(self._status))

@@ -43,6 +43,8 @@ class PlainView:
                 self._session(notice)
             case note.WarningNotice(code, message):
                 self._tell(message if code in wording.OWN_WORDS else f"warning: {message}")
+            case note.ConnectionNotice():
+                self._tell(wording.connection(notice))
             case note.ErrorNotice(_, message, hint):
                 self._tell(f"error: {message}")
                 if hint:

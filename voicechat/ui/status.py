@@ -53,6 +53,10 @@ class Status:
     tokens: int = 0
     text_input: bool = True
     keyboard: bool = True
+    retry_at: float | None = None
+    """While the connection is down: when the next attempt is made."""
+    retry_in_s: int | None = None
+    """The same, counted down."""
 
     def line(self, width: int) -> "Text":
         """` ● listening   mic ▂▅▃▁   out ▁▁▁▁   0.62 s   3:12   aec on   1.5k tokens`."""
@@ -71,9 +75,11 @@ class Status:
     def _parts(self) -> "list[Text]":
         from rich.text import Text
 
-        colour = COLOURS[self.state]
+        state = Text(f"● {self.state:<9}", COLOURS[self.state])
+        if self.retry_in_s is not None:
+            state = Text(f"● connecting again {f'in {self.retry_in_s} s' if self.retry_in_s else 'now'}", "red")
         parts = [
-            Text(f"● {self.state:<9}", colour),
+            state,
             Text().append("mic ", "dim").append(self.microphone, "green"),
             Text().append("out ", "dim").append(self.speaker, "magenta"),
         ]

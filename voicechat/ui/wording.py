@@ -5,7 +5,7 @@ from voicechat.ui.text import clean
 
 NOT_UNDERSTOOD = "(not understood)"
 NO_WORDS = "(no words)"
-OWN_WORDS = frozenset({"help", "mute"})
+OWN_WORDS = frozenset({"help", "mute", "connection"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
 
@@ -90,3 +90,9 @@ def _several(number: int, name: str) -> str:
 
 def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def connection(notice: note.ConnectionNotice) -> str:
+    """The line is down, and when it is tried again."""
+    which = "" if notice.attempt == 1 else f" (attempt {notice.attempt})"
+    return f"connection lost: {clean(notice.message)} Trying again in {notice.in_s:.0f} s{which}."

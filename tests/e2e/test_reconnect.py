@@ -1,0 +1,62 @@
+"""The line drops under the real program: it comes back, and the conversation goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.program import Program
+from tests.realtime_server import Faults, RealtimeServer, Reply, Script
+
+AUDIO = Path(__file__).parents[3] / "shared" / "audio"
+ENV = {"OPENAI_API_KEY": "test-key-0123456789"}
+
+
+def manual(server: RealtimeServer) -> Program:
+    files = ["--input", str(AUDIO / "ss-0880.wav"), "--output", "out.wav"]
+    arguments = ["manual", "--provider", "openai", "--url", server.url, "--json", *files]
+    return Program(arguments, env=ENV, stdin="open")
+
+
+@pytest.mark.parametrize("close_at", ["session.updated", "response.created", "response.output_audio.delta"])
+def test_the_conversation_goes_on_after_a_drop(close_at: str) -> None:
+    script = Script(replies=(Reply("first answer", seconds=0.5), Reply("second answer", seconds=0.5)))
+    faults = Faults(connections=1, close_at=close_at, close_code=1006)
+    with RealtimeServer(script=script, faults=faults) as server, manual(server) as program:
+        program.write("one\n")
+        program.wait_for("connection")
+        again = program.wait_for("session", lambda line: line["state_restored"] is not None)
+        assert again["session_id"]
+        program.write("two\n")
+        program.wait_for("assistant", lambda line: "answer" in line["text"] and line["turn"] == 2, timeout_s=20)
+        program.write("/quit\n")
+        assert program.wait() == 0
+        assert len(server.connections) == 2
+        users = [line["text"] for line in program.events if line["type"] == "user"]
+        assert users == ["one", "two"]
+        if close_at == "response.created":  # the first turn was asked, told again, and answered
+            told = [item["item"]["content"][0]["text"] for item in server.received_of("conversation.item.create")]
+            assert told[:2] == ["one", "one"]
+            assert told[-1] == "two"
+
+
+def test_a_close_that_would_come_again_is_the_end(tmp_path: Path) -> None:
+    faults = Faults(close_at="response.done", close_code=4000, close_reason="invalid_request_error.nope")
+    with RealtimeServer(faults=faults) as server, manual(server) as program:
+        program.write("one\n")
+        assert program.wait() == 5
+        assert len(server.connections) == 1
+        assert [line["type"] for line in program.events].count("connection") == 0
+
+
+def test_a_server_that_ends_every_session_is_given_up_after_five_attempts() -> None:
+    with (
+        RealtimeServer(faults=Faults(close_at="session.updated", close_code=1006)) as server,
+        manual(server) as program,
+    ):
+        program.wait_for("end", timeout_s=40)
+        assert program.wait() == 5
+        assert [line["attempt"] for line in program.events if line["type"] == "connection"] == [1, 2, 3, 4, 5]
+        assert len(server.connections) == 6
+        errors = [line["message"] for line in program.events if line["type"] == "error"]
+        assert len(errors) == 1
+        assert "could not be reached again" in errors[0]

@@ -1,0 +1,203 @@
+"""The line to a service: connected, kept up, and connected again after a drop.
+
+One connection is one transport and one codec; the line outlives both. What ended a connection decides whether
+there is another (see `retry`); the session is told when the line went, and finds out by itself when it is back.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from voicechat.conversation import events as ev
+from voicechat.conversation.commands import Command
+from voicechat.conversation.retry import Retry, RetryPolicy, worth_a_retry
+from voicechat.conversation.uplink import Uplink
+from voicechat.errors import ConnectionFailed, Refused, VoicechatError
+from voicechat.providers.base import Provider
+from voicechat.transport import Closed, HandshakeRefused, Transport
+
+log = logging.getLogger(__name__)
+
+READY_TIMEOUT_S = 10.0
+"""From the connection to the accepted configuration."""
+
+
+class _Down(Exception):
+    """A connection has ended, or never began."""
+
+    def __init__(self, error: VoicechatError, again: bool, after_s: float | None = None):
+        super().__init__(error.message)
+        self.error = error
+        self.again = again
+        self.after_s = after_s
+
+
+class Line:
+    """`run` returns when the line was closed from our side, and raises VoicechatError when it cannot be kept.
+
+    `handle` takes every event, `ready` tells whether the session is configured, `lost` is called when a configured
+    session's connection went, `waiting(error, attempt, delay_s)` before each new attempt.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        connect: Callable[[], Transport],
+        handle: Callable[[ev.Event], None],
+        ready: Callable[[], bool],
+        lost: Callable[[], None],
+        waiting: Callable[[VoicechatError, int, float], None],
+        policy: RetryPolicy | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ):
+        self.codec = provider.codec()
+        self.trace = ""
+        """What the service's support calls the last connection, where it tells."""
+        self._provider = provider
+        self._connect = connect
+        self._handle = handle
+        self._ready = ready
+        self._lost = lost
+        self._waiting = waiting
+        self._retry = Retry(policy or RetryPolicy())
+        self._clock = clock
+        self._sleep = sleep
+        self._uplink = Uplink(self.codec)
+        self._transport: Transport | None = None
+        self._closing = False
+        self._renewing = False
+        self._hanging_up: asyncio.Task[None] | None = None  # kept: the loop holds tasks weakly
+        self._finished = asyncio.Event()
+
+    def send(self, command: Command) -> None:
+        """Queue a command for the current connection; never waits."""
+        self._uplink.send(command)
+
+    def renew(self) -> None:
+        """Leave this connection for a new one, without waiting: it is about to end, or is not what it seems."""
+        if self._transport is not None and not self._renewing:
+            self._renewing = True
+            self._hanging_up = asyncio.create_task(self._transport.close(), name="hang up")
+
+    async def run(self) -> None:
+        ever_ready = False
+        while True:
+            began = self._clock()
+            try:
+                await self._one_connection()
+            except _Down as down:
+                if self._closing:
+                    return
+                was_ready = self._ready()
+                ever_ready = ever_ready or was_ready
+                if not self._renewing and (not ever_ready or not down.again):
+                    raise down.error from None
+                log.info("connection ended: %s", down.error.message)
+                if was_ready:
+                    self._retry.connected(self._clock() - began)
+                    self._lost()
+                await self._wait(down)
+                self.codec = self._provider.codec()
+                self._uplink.renew(self.codec)
+
+    async def _wait(self, down: _Down) -> None:
+        """The pause before the next attempt; none when the change was our own wish."""
+        if self._renewing:
+            self._renewing = False
+            return
+        attempt = self._retry.attempt
+        delay_s = self._retry.next_delay_s(down.after_s)
+        if delay_s is None:
+            raise ConnectionFailed(
+                f"{self._provider.name} could not be reached again: {down.error.message}",
+                "Check the network, then start again.",
+            ) from down.error
+        self._waiting(down.error, attempt, delay_s)
+        await self._sleep(delay_s)
+
+    async def _one_connection(self) -> None:
+        """Connect, and move frames until the end, which is raised as _Down."""
+        self._transport = transport = self._connect()
+        try:
+            await transport.connect()
+        except HandshakeRefused as refusal:
+            error = self._provider.refusal(refusal.status, None, refusal.body)
+            raise _Down(error, worth_a_retry(error, status=refusal.status), refusal.retry_after_s) from refusal
+        except ConnectionFailed as error:
+            raise _Down(error, True) from error
+        finally:
+            self.trace = transport.trace
+        sender = asyncio.create_task(self._uplink.run(transport), name="uplink")
+        try:
+            await self._receive(transport)
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+            with contextlib.suppress(Closed, OSError):
+                await transport.close()
+
+    async def _receive(self, transport: Transport) -> None:
+        complaint: ev.ServiceError | None = None
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S) as limit:
+                while True:
+                    frame = await transport.receive()
+                    for event in self.codec.decode(frame):
+                        if isinstance(event, ev.ServiceError) and event.severity in ("fatal", "retry"):
+                            complaint = event
+                            if event.severity == "fatal":
+                                raise _Down(Refused(event.message, event.hint), False)
+                            continue
+                        if isinstance(event, ev.SessionFinished):
+                            self._finished.set()
+                            if complaint is not None:  # it ended the session, though not the connection
+                                raise _Down(_failure(complaint), True)
+                        self._handle(event)
+                    self._uplink.answer()
+                    if self._ready():
+                        limit.reschedule(None)
+        except TimeoutError as silence:
+            error = ConnectionFailed(
+                f"{self._provider.name} accepted the connection and then said nothing for {READY_TIMEOUT_S:.0f} s.",
+                "Check the model's name and the address, then try again.",
+            )
+            raise _Down(error, True) from silence
+        except Closed as closed:
+            self._finished.set()
+            raise self._ended(closed, complaint) from closed
+
+    def _ended(self, closed: Closed, complaint: ev.ServiceError | None) -> _Down:
+        """Why the connection was closed, as far as anybody said."""
+        if complaint is not None:
+            return _Down(_failure(complaint), True)
+        if not self._ready():
+            error = self._provider.refusal(None, closed.code, closed.reason)
+            return _Down(error, worth_a_retry(error, close_code=closed.code))
+        said = f" ({closed.reason})" if closed.reason else ""
+        gone = ConnectionFailed(
+            f"{self._provider.name} closed the connection, code {closed.code}{said}.", "Start again to go on talking."
+        )
+        return _Down(gone, worth_a_retry(gone, close_code=closed.code))
+
+    async def finish(self, patience_s: float) -> None:
+        """Give what is queued, and the service's last word, so much time."""
+        self._closing = True
+        with contextlib.suppress(TimeoutError, Closed):
+            async with asyncio.timeout(patience_s):
+                await self._uplink.flushed()
+                if self.codec.capabilities.acknowledges_finish:
+                    await self._finished.wait()
+
+    async def close(self) -> None:
+        """End the connection. `run` must have been cancelled, or it ends by itself."""
+        self._closing = True
+        if self._transport is not None:
+            with contextlib.suppress(Closed, OSError):
+                await self._transport.close()
+
+
+def _failure(complaint: ev.ServiceError) -> ConnectionFailed:
+    return ConnectionFailed(complaint.message, complaint.hint or "Try again.")
