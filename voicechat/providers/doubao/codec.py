@@ -249,12 +249,17 @@ class DoubaoCodec:
         return []
 
     def _sentence_start(self, fields: Json) -> list[ev.Event]:
-        told, self._answering = self._told(), False
-        return [*told, *self._rounds.sentence(text(fields, "reply_id"), text(fields, "tts_type"))]
+        return self._reply(self._rounds.sentence(text(fields, "reply_id"), text(fields, "tts_type")))
 
     def _chat(self, fields: Json) -> list[ev.Event]:
+        return self._reply(self._rounds.text(text(fields, "reply_id"), text(fields, "content")))
+
+    def _reply(self, events: list[ev.Event]) -> list[ev.Event]:
+        """A reply that begins is the end of the user's turn, should nobody have said so."""
+        if not any(isinstance(event, ev.ResponseStarted) for event in events):
+            return events
         self._answering = False
-        return self._rounds.text(text(fields, "reply_id"), text(fields, "content"))
+        return [*self._told(), *events]
 
     def _speech_began(self, fields: Json) -> list[ev.Event]:
         """450: the barge-in. When the client ends the turns it has also begun this one."""

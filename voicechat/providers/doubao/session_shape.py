@@ -1,6 +1,7 @@
 """The configuration: StartSession (100) and UpdateConfig (201), from the settings that every service gets."""
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from voicechat.conversation.commands import SessionConfig
@@ -78,12 +79,13 @@ def update_config(config: SessionConfig, profile: Profile, voice: str) -> Json:
 
 def external_rag(context: str) -> str:
     """The knowledge as ChatRAGText wants it: a string that holds JSON, cut to what the service takes."""
-    limit = len(context)
-    while True:
-        shape = json.dumps([{"title": "参考资料", "content": context[:limit]}], ensure_ascii=False)
-        if len(shape) <= CONTEXT_CHARS:
-            return shape
-        limit -= len(shape) - CONTEXT_CHARS
+
+    def shape(length: int) -> str:
+        return json.dumps([{"title": "参考资料", "content": context[:length]}], ensure_ascii=False)
+
+    # Escapes make the JSON longer than the text by an amount that depends on the text.
+    longest = bisect_right(range(min(len(context), CONTEXT_CHARS) + 1), CONTEXT_CHARS, key=lambda n: len(shape(n))) - 1
+    return shape(longest)
 
 
 def _end_of_speech(config: SessionConfig) -> Json:

@@ -1,0 +1,387 @@
+"""What Doubao's events mean, from hand-written bytes; and that no server can break the codec."""
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.doubao_server.wire import audio_frame, error_frame, event_frame
+from tests.wire.doubao_codec import VAD, Call
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.providers.doubao.wire import ServerEvent
+
+PCM = b"\1\0\2\0"
+
+
+def vad(**options: Any) -> Call:
+    return Call(turn=VAD, **options).open()
+
+
+def speaking(call: Call, reply: str = "r-1") -> Call:
+    """In mid reply."""
+    call.server(450, question_id="q-1")
+    call.server(459)
+    call.server(350, tts_type="default", question_id="q-1", reply_id=reply)
+    assert call.audio(PCM) == [ev.AssistantAudio(reply or "reply-1", reply or "reply-1", 0, PCM)]
+    return call
+
+
+def meaning(events: list[ev.Event]) -> list[ev.Event]:
+    return [event for event in events if not isinstance(event, ev.Ignored)]
+
+
+def test_a_round_of_speech() -> None:
+    call = vad()
+    assert call.server(450, question_id="q") == [ev.SpeechStarted("q")]
+    assert call.server(451, results=[{"text": "今天", "is_interim": True}]) == [ev.UserTranscript("q", "今天", False)]
+    assert call.server(451, results=[{"text": "今天好", "is_interim": False}]) == [
+        ev.UserTranscript("q", "今天好", False)
+    ]
+    assert call.server(459) == [ev.UserTranscript("q", "今天好", True), ev.SpeechStopped("q")]
+    ids = {"question_id": "q", "reply_id": "r"}
+    assert call.server(350, tts_type="default", text="", **ids) == [ev.ResponseStarted("r")]
+    assert call.server(550, content="很", **ids) == [ev.AssistantText("r", "r", 0, "很")]
+    assert call.audio(PCM) == [ev.AssistantAudio("r", "r", 0, PCM)]
+    assert call.server(351, **ids) == []
+    assert call.server(559, **ids) == []
+    assert call.server(359, **ids) == [ev.ResponseFinished("r", "completed")]
+    usage = {
+        "input_text_tokens": 1,
+        "input_audio_tokens": 20,
+        "cached_text_tokens": 3,
+        "cached_audio_tokens": 4,
+        "output_text_tokens": 50,
+        "output_audio_tokens": 60,
+    }
+    assert call.server(154, usage=usage) == [ev.UsageReported(ev.Usage(21, 110, 1, 20, 0, 7, 50, 60))]
+
+
+def test_the_text_may_come_before_the_sound_and_the_words_from_the_alternatives() -> None:
+    call = vad()
+    call.server(450, question_id="q")
+    assert call.server(451, results=[{"alternatives": [{"text": "hi"}]}]) == [ev.UserTranscript("q", "hi", False)]
+    assert call.server(550, content="a", reply_id="r") == [
+        ev.UserTranscript("q", "hi", True),  # final at the latest when the reply begins
+        ev.ResponseStarted("r"),
+        ev.AssistantText("r", "r", 0, "a"),
+    ]
+    assert call.audio(PCM) == [ev.Ignored("late audio")], "no sentence has begun"
+    assert call.server(350, reply_id="r", tts_type="default") == []
+
+
+def test_an_odd_byte_waits_for_the_next_frame_of_the_same_reply_only() -> None:
+    call = speaking(vad())
+    assert call.audio(b"\3") == []
+    assert call.audio(b"\0\4") == [ev.AssistantAudio("r-1", "r-1", 0, b"\3\0")]
+    call.server(359, reply_id="r-1")
+    call.server(350, reply_id="r-2")
+    assert call.audio(b"\5\0") == [ev.AssistantAudio("r-2", "r-2", 0, b"\5\0")]
+
+
+def test_float32_and_ogg_are_decoded() -> None:
+    call = speaking(vad())
+    call.server(359, reply_id="r-1")
+    floats = Call(turn=VAD, audio_format="float32").open()
+    floats.server(350, reply_id="r")
+    (sound,) = floats.audio(np.array([0.5, -1.0], "<f4").tobytes())
+    assert sound == ev.AssistantAudio("r", "r", 0, np.array([16384, -32767], "<i2").tobytes())
+    from tests.doubao_server.script import sound as recorded
+
+    data = recorded(0.5, "")
+    call.server(350, reply_id="r-2")
+    pieces = [event for at in range(0, len(data), 999) for event in call.audio(data[at : at + 999])]
+    assert sum(len(event.pcm) for event in pieces if isinstance(event, ev.AssistantAudio)) == 24_000
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
+def test_barge_in_ends_the_reply_and_drops_what_is_late(ids: bool) -> None:
+    reply = "r-1" if ids else ""
+    late = {"reply_id": "r-1"} if ids else {}
+    call = speaking(vad(), reply)
+    response = reply or "reply-1"
+    assert call.server(450, question_id="q-2") == [ev.SpeechStarted("q-2"), ev.ResponseFinished(response, "cancelled")]
+    assert call.audio(PCM) == [ev.Ignored("late audio")]
+    assert call.server(550, content="late", **late) == [ev.Ignored("late text")]
+    assert call.server(350, tts_type="default", **late) == [ev.Ignored("late sentence")]
+    assert call.audio(PCM) == [ev.Ignored("late audio")]
+    assert meaning(call.server(559, **late) + call.server(359, **late)) == []
+    call.server(459)
+    new = {"reply_id": "r-2"} if ids else {}
+    assert call.server(350, **new) == [ev.ResponseStarted("r-2" if ids else "reply-2")]
+    assert len(meaning(call.audio(PCM))) == 1
+
+
+def test_a_late_sentence_of_the_old_round_does_not_borrow_the_new_rounds_sound() -> None:
+    call = speaking(vad())
+    call.server(450, question_id="q-2")
+    call.server(459)
+    call.server(350, reply_id="r-2")
+    assert call.server(350, reply_id="r-1") == [ev.Ignored("late sentence")]
+    assert call.audio(PCM) == [ev.Ignored("late audio")], "it belongs to the last sentence start, which is late"
+    assert call.server(359, reply_id="r-1") == [ev.Ignored("late end")]
+    assert call.server(350, reply_id="r-2") == []
+    assert call.audio(PCM) == [ev.AssistantAudio("r-2", "r-2", 0, PCM)]
+    assert call.server(359, reply_id="r-2") == [ev.ResponseFinished("r-2", "completed")]
+
+
+def test_two_rounds_interleaved_have_one_end_each() -> None:
+    call = speaking(vad())
+    assert call.server(350, reply_id="r-2") == [ev.ResponseFinished("r-1", "incomplete"), ev.ResponseStarted("r-2")]
+    assert meaning(call.server(550, content="x", reply_id="r-1") + call.server(359, reply_id="r-1")) == []
+    assert call.server(359, reply_id="r-2") == [ev.ResponseFinished("r-2", "completed")]
+    assert meaning(call.server(359, reply_id="r-2")) == []
+
+
+def test_our_own_interruption_closes_the_floor_until_something_is_asked() -> None:
+    call = speaking(vad())
+    call.client(cmd.CancelResponse("r-1"))
+    assert call.audio(PCM) == [ev.Ignored("late audio")]
+    assert meaning(call.server(359, reply_id="r-1")) == []
+    call.client(cmd.SendText("next"))
+    call.client(cmd.CreateResponse())
+    assert call.server(553, question_id="q-2") == [ev.InputCommitted("q-2")]
+    assert call.server(350) == [ev.ResponseStarted("reply-2")]
+
+
+def test_a_typed_question_ends_a_reply_that_is_still_running() -> None:
+    call = speaking(vad())
+    assert call.server(553, question_id="q-2") == [
+        ev.ResponseFinished("r-1", "cancelled"),
+        ev.InputCommitted("q-2"),
+    ]
+
+
+def test_audio_before_any_sentence_is_dropped_and_counted() -> None:
+    assert vad().audio(PCM) == [ev.Ignored("late audio")]
+
+
+def test_when_the_user_ends_the_turns_speech_is_no_interruption() -> None:
+    call = Call(turn=None, source="push_to_talk").open()
+    call.client(cmd.CommitAudio())
+    assert call.server(450, question_id="q") == [ev.InputCommitted("q")]
+    call.server(451, results=[{"text": "hello", "is_interim": False}])
+    assert call.server(459) == [ev.UserTranscript("q", "hello", True), ev.SpeechStopped("q")]
+    plain = Call(turn=None, source="push_to_talk").open()
+    plain.client(cmd.CommitAudio())
+    plain.server(451, results=[{"text": "hello", "is_interim": True}])
+    assert plain.server(459)[0] == ev.UserTranscript("", "hello", True), "450 may be left out"
+
+
+def test_a_greeting_shows_its_words_once() -> None:
+    call = vad()
+    call.client(cmd.CreateResponse("Greet with: 你好", "你好"))
+    assert call.server(350, reply_id="r") == [ev.ResponseStarted("r"), ev.AssistantText("r", "r", 0, "你好")]
+    assert call.server(550, content="你好", reply_id="r") == []
+    assert call.audio(PCM) == [ev.AssistantAudio("r", "r", 0, PCM)]
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "events"),
+    [
+        (567, {"items": [{"item_id": "i", "role": "user", "text": "x"}]}, [ev.ItemAdded("i", "user")]),
+        (568, {}, []),
+        (568, {"message": "missing: 1"}, [ev.ServiceError("missing: 1", "", "benign")]),
+        (569, {"items": [{"item_id": "i", "text": "x"}]}, [ev.ItemRetrieved("i", "x")]),
+        (570, {}, []),
+        (571, {"items": [{"item_id": "i"}]}, [ev.ItemDeleted("i")]),
+        (571, {"status_code": 40000010, "message": "empty"}, [ev.ServiceError("empty", "40000010", "benign")]),
+        (551, {}, [ev.Ignored("event 551")]),
+        (154, {}, []),
+        (451, {"results": []}, []),
+        (152, {}, [ev.ServiceError("The service ended the session.", severity="retry"), ev.SessionFinished()]),
+    ],
+)
+def test_other_events(event: int, fields: dict[str, Any], events: list[ev.Event]) -> None:
+    assert vad().server(event, **fields) == events
+
+
+# -- complaints
+
+
+def only_error(events: list[ev.Event]) -> ev.ServiceError:
+    (error,) = [event for event in events if isinstance(event, ev.ServiceError)]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "severity", "hint"),
+    [
+        (45000003, "Abnormal silence audio", "retry", "ten minutes"),
+        (45000292, "quota exceeded for types: concurrency", "fatal", "Too many conversations|quota"),
+        (45000010, "load grant: requested grant not found", "fatal", "app id and access token"),
+        (55000001, "sami error: codes=52000042, desc=DialogAudioIdleTimeoutError", "retry", "No sound reached"),
+        (42000020, "dialog.extra.model= 9 cant support enable_music=true", "fatal", "configuration"),
+        (50000000, "Yaml: line 3: found unknown escape character", "fatal", "backslashes"),
+        (45000000, "unable to decode V1 protocol message", "fatal", "client's fault"),
+        (55000031, "server busy", "retry", "Try again"),
+        (55000001, "ServerError", "retry", "Try again"),
+    ],
+)
+def test_complaints_that_end_the_session(code: int, message: str, severity: str, hint: str) -> None:
+    import re
+
+    call = vad()
+    for events in (call.codec.decode(error_frame(code, message)), vad().server(153, error=f"[{code}] {message}")):
+        error = only_error(events)
+        assert error.severity == severity
+        assert re.search(hint, error.hint)
+        assert error.message.endswith(message)
+        assert (ev.SessionFinished() in events) == (severity == "retry")
+
+
+def test_an_empty_packet_is_harmless() -> None:
+    assert only_error(vad().server(599, status_code="45000002", message="empty audio")).severity == "benign"
+
+
+def test_an_error_in_a_round_fails_the_reply_and_the_session_goes_on() -> None:
+    call = speaking(vad())
+    error = {"status_code": "50000000", "message": "AudioQueryError"}
+    assert call.server(599, **error) == [
+        ev.ResponseFinished("r-1", "failed", message="AudioQueryError", code="50000000")
+    ]
+    assert call.audio(PCM) == [ev.Ignored("late audio")]
+    assert only_error(call.server(599, **error)).severity == "recoverable"
+    assert call.server(450, question_id="q-2") == [ev.SpeechStarted("q-2")]
+
+
+def test_an_idle_session_is_over_in_whatever_form_it_is_told() -> None:
+    events = vad().server(599, status_code="52000042", message="DialogAudioIdleTimeoutError")
+    assert (only_error(events).severity, events[-1]) == ("retry", ev.SessionFinished())
+
+
+def test_a_voice_that_does_not_fit_falls_back_to_the_models_own_in_a_new_session() -> None:
+    call = Call(voice="zh_male_wrong", turn=VAD)
+    call.replies()
+    call.server(50)
+    call.client(cmd.Configure(call.config))
+    first = call.session_id
+    events = call.server(153, error="[55000001] ClientError:InvalidSpeaker")
+    assert events == [ev.ConfigureAgain("[55000001] ClientError:InvalidSpeaker", voice_dropped="zh_male_wrong")]
+    ((event, shape),) = call.client(cmd.Configure(cmd.SessionConfig(turn=VAD)))
+    assert (event, shape["tts"]["speaker"]) == (100, "zh_female_vv_jupiter_bigtts")
+    assert call.session_id != first
+    last = call.server(153, error="ClientError:InvalidSpeaker")
+    assert only_error(last).severity == "fatal"
+    assert "voicechat voices" in only_error(last).hint
+
+
+def test_a_refused_connection_is_lost() -> None:
+    call = Call()
+    events = call.server(51, error="no")
+    assert (only_error(events).message, events[-1]) == ("no", ev.SessionFinished())
+
+
+def test_a_key_in_a_complaint_is_not_repeated() -> None:
+    from voicechat.providers.doubao.codec import DoubaoCodec
+    from voicechat.providers.doubao.session_shape import Profile
+
+    codec = DoubaoCodec(Profile(secrets=("access-token-1",)))
+    assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad ***"
+
+
+# -- nothing breaks it
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff\xfe", b'{"results":3}', b"[" * 100_000])
+@pytest.mark.parametrize("event", [int(event) for event in ServerEvent if event not in (50, 52, 150, 352)])
+def test_broken_json_is_counted(event: int, body: bytes) -> None:
+    events = vad().raw(event, body)
+    if body != b'{"results":3}' or event == 451:
+        assert [(type(e).__name__, getattr(e, "broken", None)) for e in events] == [("Ignored", True)]
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (350, {"reply_id": 3}),
+        (450, {"question_id": []}),
+        (451, {"results": [{"text": 4}]}),
+        (451, {"results": ["x"]}),
+        (550, {"content": {}}),
+        (154, {"usage": {"input_text_tokens": "many"}}),
+        (154, {"usage": {"input_text_tokens": 1e400}}),
+        (567, {"items": {}}),
+        (599, {"message": 3}),
+    ],
+)
+def test_fields_of_a_wrong_type_are_counted(event: int, fields: dict[str, Any]) -> None:
+    (ignored,) = vad().server(event, **fields)
+    assert isinstance(ignored, ev.Ignored)
+    assert ignored.broken
+
+
+@pytest.mark.parametrize("frame", ["", "{}", "hello", b"", b"\x11", bytes(100), b'{"type":"error"}'])
+def test_what_is_no_frame_is_counted(frame: str | bytes) -> None:
+    (ignored,) = vad().codec.decode(frame)
+    assert isinstance(ignored, ev.Ignored)
+    assert ignored.broken
+
+
+def test_an_error_frame_without_json_keeps_its_text() -> None:
+    body = b"too bad"
+    frame = b"\x11\xf0\x10\x00" + (55000000).to_bytes(4, "big") + len(body).to_bytes(4, "big") + body
+    assert only_error(vad().codec.decode(frame)).message == "too bad"
+
+
+def test_frames_of_another_session_are_not_ours() -> None:
+    call = vad()
+    assert call.codec.decode(event_frame(450, "other", {})) == [ev.Ignored("another session")]
+    assert meaning(call.codec.decode(audio_frame("other", PCM))) == []
+
+
+WIRE_EVENTS = st.sampled_from([*(int(event) for event in ServerEvent), 551, 0, 1])
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "reply_id": st.sampled_from(["", "a", "b"]),
+        "question_id": st.sampled_from(["", "q"]),
+        "content": st.text(max_size=5),
+        "tts_type": st.sampled_from(["default", "external_rag", "chat_tts_text"]),
+        "results": st.lists(st.fixed_dictionaries({"text": st.text(max_size=5)}), max_size=2),
+        "status_code": st.sampled_from(["50000000", "52000042", 3, None]),
+        "message": st.text(max_size=5),
+        "error": st.one_of(st.text(max_size=5), st.dictionaries(st.text(max_size=3), st.integers())),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(WIRE_EVENTS, FIELDS), max_size=30))
+def test_whatever_the_order_every_reply_has_one_beginning_and_one_end(frames: list[tuple[int, dict[str, Any]]]) -> None:
+    call = vad()
+    open_replies: set[str] = set()
+    over: set[str] = set()
+    for event, fields in frames:
+        events = call.audio(PCM) if event == 352 else call.server(event, **fields)
+        for told in events:
+            match told:
+                case ev.ResponseStarted(name):
+                    assert name not in open_replies | over
+                    open_replies.add(name)
+                case ev.AssistantAudio(response_id=name) | ev.AssistantText(response_id=name):
+                    assert name in open_replies
+                case ev.ResponseFinished(name):
+                    open_replies.remove(name)
+                    over.add(name)
+                case _:
+                    pass
+        assert len(open_replies) <= 1
+
+
+def test_random_mutations_of_a_call_never_raise() -> None:
+    chance = random.Random(7)
+    frames = [
+        event_frame(event, "s", {"reply_id": "r", "results": [{"text": "x"}], "content": "y", "error": "z"})
+        for event in ServerEvent
+    ]
+    frames += [audio_frame("s", PCM * 50), audio_frame("s", PCM * 50, gzipped=True), error_frame(45000000, "x")]
+    call = vad()
+    for _ in range(20_000):
+        data = bytearray(chance.choice(frames))
+        for _ in range(chance.randint(0, 4)):
+            data[chance.randrange(len(data))] = chance.randrange(256)
+        call.codec.decode(bytes(data))
