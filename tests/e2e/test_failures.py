@@ -264,28 +264,48 @@ def event_types(dialect: str, folder: Path) -> list[str]:
         return [timed.type for timed in server.sent]
 
 
-def goes_away(folder: Path, at: int, code: int) -> None:
-    """The server closes after its `at`-th event: an error, at once, and a valid file."""
+def goes_away(folder: Path, at: int) -> None:
+    """The server ends the session after its `at`-th event, and means it: an error, at once, and a valid file."""
     output = folder / f"{at}.wav"
-    with RealtimeServer(script=SHORT, faults=Faults(close_at=at, close_code=code)) as server:
-        arguments = ["say", "hi", *service(server), "--output", str(output), "--json"]
-        with Program(arguments, env=KEYS) as program:
-            exit_code = program.wait(15)
-            check_manners(program)
-            end = program.of_type("end")[-1]
-            assert (exit_code, end["exit_code"]) == (5, 5), program.describe()
-            errors = program.of_type("error")
-            assert [error["code"] for error in errors] == ["ConnectionFailed"], program.describe()
-            assert errors[0]["hint"]
+    server = RealtimeServer(script=SHORT, faults=Faults(close_at=at, close_code=1000))
+    with server, Program(["say", "hi", *service(server), "--output", str(output), "--json"], env=KEYS) as program:
+        exit_code = program.wait(15)
+        check_manners(program)
+        assert (exit_code, program.of_type("end")[-1]["exit_code"]) == (5, 5), program.describe()
+        errors = program.of_type("error")
+        assert [error["code"] for error in errors] == ["ConnectionFailed"], program.describe()
+        assert errors[0]["hint"]
     read_wav(output)
 
 
-def test_a_server_that_closes_after_any_event_of_a_turn(tmp_path: Path) -> None:
+def comes_back(folder: Path, at: int, code: int) -> None:
+    """The server breaks off after its `at`-th event and takes a second connection: the talk goes on to its end."""
+    output = folder / f"{at}.wav"
+    server = RealtimeServer(script=SHORT, faults=Faults(connections=1, close_at=at, close_code=code))
+    with server, Program(["say", "hi", *service(server), "--output", str(output), "--json"], env=KEYS) as program:
+        assert program.wait(15) == 0, program.describe()
+        check_manners(program)
+        answer = program.of_type("assistant")[-1]  # whole, or what had come of it when the connection broke
+        assert answer["heard"], program.describe()
+        assert "One two three.".startswith(answer["heard"].strip()), program.describe()
+        assert not answer["interrupted"]
+    read_wav(output)
+
+
+def test_a_server_that_ends_the_session_after_any_event_of_a_turn(tmp_path: Path) -> None:
     number = len(event_types("ga", tmp_path))
     assert number > 15
-    codes = (1000, 1006, 1011)
     with ThreadPoolExecutor(4) as pool:
-        runs = [pool.submit(goes_away, tmp_path, at, codes[at % 3]) for at in range(1, number)]
+        runs = [pool.submit(goes_away, tmp_path, at) for at in range(1, number)]
+        for run in runs:
+            run.result()
+
+
+def test_a_connection_that_breaks_after_any_event_of_a_turn(tmp_path: Path) -> None:
+    types = event_types("ga", tmp_path)
+    with ThreadPoolExecutor(6) as pool:
+        ready = types.index("session.updated") + 1
+        runs = [pool.submit(comes_back, tmp_path, at, (1006, 1011)[at % 2]) for at in range(ready, len(types))]
         for run in runs:
             run.result()
 
@@ -298,22 +318,17 @@ SPEECH_POINTS = [
 ]
 
 
-def test_a_server_that_closes_while_the_user_speaks(tmp_path: Path) -> None:
+def test_a_server_that_ends_the_session_while_the_user_speaks(tmp_path: Path) -> None:
     sound = str(spoken(tmp_path))
 
     def run(point: str) -> None:
-        with RealtimeServer("qwen", faults=Faults(close_at=point)) as server:
+        with RealtimeServer("qwen", faults=Faults(close_at=point, close_code=1000)) as server:
             output = tmp_path / f"{point}.wav"
             fails(["vad", *service(server), "--input", sound, "--output", str(output)], 5, "closed the connection")
             read_wav(output)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run, SPEECH_POINTS))
-
-
-def test_a_session_that_expires_says_so(tmp_path: Path) -> None:
-    with RealtimeServer(faults=Faults(expire_at="response.created")) as server:
-        fails(["say", "hi", *service(server), "--output", str(tmp_path / "out.wav")], 5, "maximum duration")
 
 
 # -- nonsense on the wire --------------------------------------------------------------------------------------
