@@ -60,3 +60,18 @@ def test_a_server_that_ends_every_session_is_given_up_after_five_attempts() -> N
         errors = [line["message"] for line in program.events if line["type"] == "error"]
         assert len(errors) == 1
         assert "could not be reached again" in errors[0]
+
+
+def test_a_session_is_renewed_in_a_pause_before_it_expires() -> None:
+    script = Script(replies=(Reply("first answer", seconds=0.5), Reply("second answer", seconds=0.5)), lifetime_s=12)
+    with RealtimeServer(script=script) as server, manual(server) as program:
+        program.write("one\n")
+        program.wait_for("assistant")
+        renewed = program.wait_for("session", lambda line: line["state_restored"] is True, timeout_s=20)
+        assert renewed["session_id"] != program.events[0]["session_id"]
+        program.write("two\n")
+        program.wait_for("assistant", count=2)
+        program.write("/quit\n")
+        assert program.wait() == 0
+        assert "connection" not in {line["type"] for line in program.events}  # nobody had to wait
+        assert len(server.connections) >= 2

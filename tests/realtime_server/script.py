@@ -65,6 +65,8 @@ class Script:
     heard: tuple[str, ...] = ("hello there",)
     transcription: Literal["early", "late", "failed", "none"] = "early"
     finish_answer: bool = True
+    lifetime_s: int | None = None
+    """Seconds until `expires_at`; None leaves the dialect's own."""
 
     def reply(self, number: int) -> Reply:
         return self.replies[min(number, len(self.replies) - 1)]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import copy
+import time
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, Protocol
@@ -46,6 +47,8 @@ class Session:
         self._ids = count(1)
         self.conversation_id = self.new_id("conv")
         self.settings = dialect.default_session(self.new_id("sess"))
+        if link.script.lifetime_s is not None:
+            self.settings["expires_at"] = int(time.time()) + link.script.lifetime_s
         self.items: dict[str, Json] = {}
         self.voices: dict[str, tuple[bytes, int]] = {}
         """Each assistant item's audio so far, and its bytes per second."""

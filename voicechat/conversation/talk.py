@@ -25,6 +25,7 @@ from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
 from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
+from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
 from voicechat.errors import VoicechatError
@@ -90,6 +91,7 @@ class Talk:
         self._ended_at: float | None = None
         self._began = time.monotonic()
         self._latencies = Latencies()
+        self._renewal = Renewal(capabilities.session_limit_s)
 
     @property
     def saved(self) -> Recording | None:
@@ -197,8 +199,18 @@ class Talk:
             await asyncio.sleep(TICK_S)
             self.session.tick()
             self._take_lines()
+            self._renew_in_time()
             if self._is_over():
                 self._end("done")
+
+    def _renew_in_time(self) -> None:
+        """Change to a new session in a pause before the old one ends, and at once when the machine has slept."""
+        if self._renewal.slept():
+            self.warn("slept", "The machine has slept: connecting again.")
+            self.line.renew()
+        elif self._renewal.due and self.session.settled:
+            log.info("the session is about to end: renewing it")
+            self.line.renew()
 
     async def _stop(self, *, polite: bool) -> None:
         """End everything in order: the last words of the session, the tasks, the connection, the audio."""
@@ -233,6 +245,8 @@ class Talk:
     # -- callbacks on the loop ---------------------------------------------------------------------------------
 
     def _handle(self, event: ev.Event) -> None:
+        if isinstance(event, ev.SessionCreated):
+            self._renewal.session_began(event.expires_at)
         was_ready = self.session.ready
         self.session.handle(event)
         if self.session.ready and not was_ready:

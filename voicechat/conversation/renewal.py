@@ -1,0 +1,42 @@
+"""When a connection should be left before it ends by itself: its session grows old, or the machine has slept."""
+
+import time
+from collections.abc import Callable
+
+AHEAD_S = 60.0
+"""A session is renewed in the first pause within its last minute, or its last quarter if it is that short."""
+SLEPT_S = 10.0
+"""Wall clock and monotonic clock part by this much only when the machine slept, or the clock was set."""
+
+
+class Renewal:
+    """Asked a few times a second. `wall` is unix time, `monotonic` stands still while the machine sleeps."""
+
+    def __init__(
+        self,
+        limit_s: float | None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ):
+        self._limit_s = limit_s
+        self._wall = wall
+        self._monotonic = monotonic
+        self._due_at: float | None = None
+        self._apart = wall() - monotonic()
+
+    def session_began(self, expires_at: float | None) -> None:
+        """The service's own word (unix seconds) is worth more than the catalogue's limit."""
+        now = self._wall()
+        lifetime_s = expires_at - now if expires_at is not None and expires_at > now else self._limit_s
+        self._due_at = None if lifetime_s is None else now + lifetime_s - min(AHEAD_S, lifetime_s / 4)
+
+    @property
+    def due(self) -> bool:
+        """The session will not last much longer."""
+        return self._due_at is not None and self._wall() >= self._due_at
+
+    def slept(self) -> bool:
+        """Whether the machine has slept since the last question."""
+        apart = self._wall() - self._monotonic()
+        before, self._apart = self._apart, apart
+        return apart - before > SLEPT_S
