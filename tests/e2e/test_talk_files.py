@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.e2e.scenes import KEYS, PROVIDERS, check_manners, read_wav, service, spoken
-from tests.program import Program, isolated_environment
+from tests.e2e.scenes import KEYS, PROVIDERS, QUESTION, check_manners, read_wav, service, spoken
+from tests.program import ROOT, Program, isolated_environment
 from tests.realtime_server import OUTPUT_RATE_HZ, RealtimeServer, Reply, Script, buzz
 from tests.soundcard import tone
 
+RECORDING = ROOT.parent / "shared" / "audio" / "goforward.raw"
 VOICECHAT = [sys.executable, "-m", "voicechat"]
 REPLY = Reply("The first answer.", seconds=0.6)
 LONG = Script(replies=(Reply("A very long answer indeed.", seconds=20.0),))
@@ -223,3 +224,26 @@ def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(tmp_path: Path) 
         assert program.wait(10) == 0
         assert program.stderr.read() == b""
     read_wav(output)
+
+
+def test_the_offline_engine_hears_a_recording_and_answers(tmp_path: Path) -> None:
+    """No key, no network: recognition, companion and speech of the program itself, through the same path."""
+    runs = []
+    for source in (QUESTION, RECORDING):
+        files = ["--input", str(source), "--output", str(tmp_path / f"{source.stem}.wav")]
+        home = tmp_path / source.stem
+        home.mkdir()
+        runs.append(Program(["vad", "--provider", "offline", *files, "--json"], home=home))
+    try:
+        for program in runs:
+            assert program.wait(60) == 0, program.describe()
+            check_manners(program)
+        question, recording = runs
+        assert [line["text"] for line in question.of_type("user")] == ["what is twelve times seven"]
+        assert "eighty-four" in question.of_type("assistant")[0]["heard"].replace("84", "eighty-four")
+        assert [line["text"] for line in recording.of_type("user")] == ["go forward ten meters"]
+    finally:
+        for program in runs:
+            program.close()
+    pcm, rate_hz, _ = read_wav(tmp_path / f"{QUESTION.stem}.wav")
+    assert loud_ms(pcm, rate_hz) > 500
