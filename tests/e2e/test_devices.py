@@ -73,3 +73,9 @@ def test_a_microphone_of_zeros_is_named_once(soundcard: SoundCard) -> None:
         program.interrupt()
         program.wait()
         assert sum(line.get("code") == "silent_microphone" for line in program.events) == 1
+
+
+def test_a_machine_without_an_alsa_configuration_gets_a_line_and_no_abort(tmp_path: Path) -> None:
+    with Program(["devices"], env={"ALSA_CONFIG_PATH": str(tmp_path / "none")}) as program:
+        assert program.wait() == 4
+        assert "ALSA has no configuration" in program.stderr

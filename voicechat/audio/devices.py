@@ -25,6 +25,9 @@ OUTPUT_BUFFER_MS = 15
 which also shifts the echo against its reference; more, and an interruption is heard later."""
 
 
+ALSA_CONFIG = "/usr/share/alsa/alsa.conf"
+
+
 class _Quiet:
     """Who wants file descriptor 2 turned away: the first one turns it, the last one turns it back."""
 
@@ -96,6 +99,22 @@ def _quiet_alsa() -> None:
     alsa.snd_lib_error_set_handler(_alsa_handler)
 
 
+def _check_alsa() -> None:
+    """PortAudio aborts the whole process where ALSA has no configuration: let a child find that out."""
+    if not sys.platform.startswith("linux") or os.path.exists(os.environ.get("ALSA_CONFIG_PATH", ALSA_CONFIG)):
+        return
+    import subprocess
+
+    child = subprocess.run(
+        [sys.executable, "-c", "import pyaudio; pyaudio.PyAudio()"], capture_output=True, check=False
+    )
+    if child.returncode < 0:
+        raise AudioError(
+            f"ALSA has no configuration here ({os.environ.get('ALSA_CONFIG_PATH', ALSA_CONFIG)} is missing).",
+            "Install libasound2-data (Debian) or alsa-lib; --input FILE and --output FILE need no sound card.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """One entry of PortAudio's list. `index` is valid for one Backend only: remember the name instead."""
@@ -122,6 +141,7 @@ class Backend:
                 "Install PortAudio (Debian: libportaudio2, macOS: brew install portaudio), or use files instead.",
             ) from error
         self._pyaudio = pyaudio
+        _check_alsa()
         _quiet_alsa()
         with quiet_stderr():
             self._pa = pyaudio.PyAudio()

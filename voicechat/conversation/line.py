@@ -76,6 +76,11 @@ class Line:
         """Queue a command for the current connection; never waits."""
         self._uplink.send(command)
 
+    @property
+    def dropped_ms(self) -> float:
+        """Sound that a slow network had no room for."""
+        return self._uplink.dropped_ms
+
     def renew(self) -> None:
         """Leave this connection for a new one, without waiting: it is about to end, or is not what it seems."""
         if self._transport is not None and not self._renewing:
@@ -113,7 +118,7 @@ class Line:
         if delay_s is None:
             raise ConnectionFailed(
                 f"{self._provider.name} could not be reached again: {down.error.message}",
-                "Check the network, then start again.",
+                down.error.hint or "Check the network, then start again.",
             ) from down.error
         self._waiting(down.error, attempt, delay_s)
         await self._sleep(delay_s)

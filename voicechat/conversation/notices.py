@@ -152,6 +152,7 @@ class EndNotice:
     ignored_events: int = 0
     broken_frames: int = 0
     benign_errors: int = 0
+    dropped_uplink_ms: int = 0
 
 
 Notice = (

@@ -326,6 +326,7 @@ class Talk:
             counters.ignored_events,
             counters.broken_frames,
             counters.benign_errors,
+            round(self.line.dropped_ms),
         )
 
 

@@ -73,6 +73,8 @@ def summary(notice: note.EndNotice) -> str:
     ):
         if number:
             parts.append(_several(number, name))
+    if notice.dropped_uplink_ms:
+        parts.append(f"{seconds(notice.dropped_uplink_ms)} of your sound not sent")
     return " · ".join(parts)
 
 
