@@ -118,3 +118,13 @@ def test_raw_sound_is_not_written_to_a_terminal(tmp_path: Path) -> None:
     with Terminal(["say", "hi", "--provider", "openai", "--output", "-"], tmp_path) as terminal:
         assert terminal.wait() == 2
         assert "Raw sound does not belong on a terminal." in "\n".join(terminal.rows())
+
+
+def test_a_talk_that_never_began_has_no_summary(tmp_path: Path) -> None:
+    nothing = ["vad", "--provider", "openai", "--url", "ws://127.0.0.1:9", "--input", "none.wav", "--output", "out.wav"]
+    with Terminal(nothing, tmp_path) as terminal:
+        assert terminal.wait() == 2
+        terminal.check_sane()
+        left = "\n".join(terminal.everything())
+        assert "There is no input file 'none.wav'." in left
+        assert "turns in" not in left

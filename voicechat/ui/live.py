@@ -72,7 +72,9 @@ class LiveView:
             case note.WarningNotice() | note.ErrorNotice():
                 self._unprinted.append(notice)
             case note.EndNotice():
-                self._unprinted += [*self._turns.release_all(), notice]
+                self._unprinted += self._turns.release_all()
+                if notice.turns or self._began is not None:  # of a talk that never began there is nothing to sum up
+                    self._unprinted.append(notice)
             case _:
                 if isinstance(notice, note.LatencyNotice):
                     latency_ms = wording.latency_ms(notice)
