@@ -1,8 +1,10 @@
 """What `--save` keeps of a conversation: both sides as one stereo WAV, and the transcript as text and as JSON."""
 
+import contextlib
 import dataclasses
 import json
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from voicechat.errors import UsageError
 class Recording:
     """Left is the user as sent, right is the assistant as played, on one time line; s16le at `output_hz`.
 
-    Every file is valid at any moment: the WAV's header is kept true, the transcript is written line by line.
+    Every file is valid at any moment: the WAV's header is kept true, the transcript is written line by line. When
+    the disk is full the conversation goes on: `warn(code, message)` is told once, and no more is kept.
     """
 
-    def __init__(self, folder: str | Path, input_hz: int, output_hz: int):
+    def __init__(self, folder: str | Path, input_hz: int, output_hz: int, warn: Callable[[str, str], None]):
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = Path(folder).expanduser()
         try:
@@ -39,12 +42,26 @@ class Recording:
         self._flush_bytes = output_hz  # half a second of one channel
         self._began = time.monotonic()
         self._assistant = "assistant"
+        self._warn = warn
+        self._broken = False
 
     def hear(self, frame: Frame) -> None:
+        if self._broken:
+            return
         self._left += self._resampler.feed(frame.pcm)
         self._right += frame.reference
         if len(self._right) >= self._flush_bytes:
-            self._write()
+            self._safely(self._write)
+
+    def _safely(self, write: Callable[[], object]) -> None:
+        if self._broken:
+            return
+        try:
+            write()
+        except OSError as error:
+            self._broken = True
+            words = f"Nothing more is kept in {self.folder}: {error.strerror or error}. The conversation goes on."
+            self._warn("save", words)
 
     def _write(self) -> None:
         import numpy as np
@@ -57,6 +74,9 @@ class Recording:
         del self._left[:size], self._right[:size]
 
     def show(self, notice: Notice) -> None:
+        self._safely(lambda: self._note(notice))
+
+    def _note(self, notice: Notice) -> None:
         if isinstance(notice, SessionNotice):
             self._assistant = notice.voice or notice.provider
             self._text.write(f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n")
@@ -73,7 +93,7 @@ class Recording:
             self._json.flush()
 
     def close(self) -> None:
-        self._write()
-        self._wav.close()
-        self._text.close()
-        self._json.close()
+        self._safely(self._write)
+        for file in (self._wav, self._text, self._json):
+            with contextlib.suppress(OSError):  # what could not be written was told
+                file.close()

@@ -189,7 +189,7 @@ class Talk:
         self._spawn(self.sound.watch())
         if self._plan.save:
             rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
-            self._recording = Recording(self._plan.save, *rates)
+            self._recording = Recording(self._plan.save, *rates, self.warn)
             self._views.append(self._recording)
         await self._opened.wait()
         self._announce(None)

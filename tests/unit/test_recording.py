@@ -1,0 +1,70 @@
+"""What --save keeps, and what happens when the disk is full."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from voicechat.audio.frames import Frame
+from voicechat.conversation.notices import AssistantTurn, SessionNotice, UserTurn
+from voicechat.conversation.recording import Recording
+from voicechat.errors import UsageError
+
+
+def frame(left: int, right: int) -> Frame:
+    return Frame(np.full(480, left, "<i2").tobytes(), True, -30.0, 1.0, reference=np.full(480, right, "<i2").tobytes())
+
+
+def never(code: str, message: str) -> None:
+    raise AssertionError(f"warned: {code} {message}")
+
+
+def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, 24_000, 24_000, never)
+    recording.show(SessionNotice("acme", "model", "Ann"))
+    for _ in range(100):
+        recording.hear(frame(1000, -2000))
+    with wave.open(str(recording.sound)) as file:  # valid while it is still written
+        assert file.getnframes() >= 24_000
+    recording.show(UserTurn(1, "hello"))
+    recording.show(AssistantTurn(1, "one two three", "one two", True, 500))
+    recording.close()
+    with wave.open(str(recording.sound)) as file:
+        both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    assert both.shape == (48_000, 2)
+    assert set(both[:, 0]) == {1000}
+    assert set(both[:, 1]) == {-2000}
+    text = recording.transcript.read_text(encoding="utf-8")
+    assert "**you:** hello" in text
+    assert "**Ann:** one two ~~three~~" in text
+    lines = [json.loads(line) for line in recording.transcript.with_suffix(".jsonl").read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["session", "user", "assistant"]
+
+
+def test_a_full_disk_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
+    warned: list[str] = []
+    recording = Recording(tmp_path, 24_000, 24_000, lambda code, message: warned.append(f"{code}: {message}"))
+    recording._wav.close()
+    recording._wav = FullDisk()  # type: ignore[assignment]
+    for _ in range(200):
+        recording.hear(frame(1, 2))
+    recording.show(UserTurn(1, "still talking"))
+    recording.close()
+    assert len(warned) == 1
+    assert "No space left" in warned[0]
+
+
+class FullDisk:
+    def write(self, pcm: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UsageError, match="cannot be written"):
+        Recording(tmp_path / "file", 24_000, 24_000, never)
