@@ -84,8 +84,8 @@ class WebSocketTransport:
         except InvalidStatus as error:
             self._note_trace(error.response.headers)
             body = (error.response.body or b"").decode("utf-8", "replace")[:2000]
-            after = error.response.headers.get("Retry-After", "")
-            date = error.response.headers.get("Date", "")
+            after = _header(error.response.headers, "Retry-After")
+            date = _header(error.response.headers, "Date")
             raise HandshakeRefused(
                 error.response.status_code, body, float(after) if after.isdigit() else None, date
             ) from error
@@ -102,7 +102,7 @@ class WebSocketTransport:
 
     def _note_trace(self, headers: Any) -> None:
         name = self._request.trace_header
-        value = str(headers.get(name, ""))[:100] if name else ""
+        value = _header(headers, name)[:100] if name else ""
         if value and value.isascii() and value.isprintable():
             self.trace = f"{name} {value}"
             log.debug("connected: %s", self.trace)
@@ -111,7 +111,7 @@ class WebSocketTransport:
     def date(self) -> str:
         """The HTTP Date header of the upgrade's answer, "" before it or without one."""
         response = self._ws.response if self._ws is not None else None
-        return str(response.headers.get("Date", "")) if response is not None else ""
+        return _header(response.headers, "Date") if response is not None else ""
 
     async def send(self, frame: Frame) -> None:
         from websockets.exceptions import ConnectionClosed
@@ -133,6 +133,12 @@ class WebSocketTransport:
     async def close(self) -> None:
         if self._ws is not None:
             await self._ws.close()
+
+
+def _header(headers: Any, name: str) -> str:
+    """The first header of that name, "" without one: a proxy may well have doubled it."""
+    values = headers.get_all(name)
+    return str(values[0]) if values else ""
 
 
 def _closed(error: Any) -> Closed:

@@ -67,6 +67,8 @@ class Faults:
     StartSession ("session") or FinishSession ("finish"), or nothing more after the first audio of a reply ("reply").
     """
 
+    connections: int | None = None
+    """How many connections they befall, from the first on; None: all."""
     fail_at: dict[int, Failure] = field(default_factory=dict)
     inject: dict[int, list[bytes | str]] = field(default_factory=dict)
     close_at: int | None = None

@@ -40,6 +40,8 @@ class Connection:
     def __init__(self, server: "DoubaoServer", socket: ServerConnection):
         assert socket.request is not None
         self.server, self.socket, self.faults = server, socket, server.faults
+        if self.faults.connections is not None and len(server.connections) >= self.faults.connections:
+            self.faults = Faults()
         self.headers = {name.lower(): value for name, value in socket.request.headers.raw_items()}
         self.gzipped = False
         self.close_code: int | None = None
@@ -215,9 +217,7 @@ class DoubaoServer:
         headers = request.headers
 
         def refuse(status: HTTPStatus, error: str) -> Response:
-            response = connection.respond(status, json.dumps({"error": error}))
-            response.headers["X-Tt-Logid"] = self.log_id
-            return response
+            return connection.respond(status, json.dumps({"error": error}))
 
         if request.path.split("?")[0] != PATH:
             return refuse(HTTPStatus.NOT_FOUND, "no such path")
