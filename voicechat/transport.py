@@ -113,6 +113,13 @@ class WebSocketTransport:
         response = self._ws.response if self._ws is not None else None
         return _header(response.headers, "Date") if response is not None else ""
 
+    @property
+    def open(self) -> bool:
+        """Connected, as far as is known here."""
+        from websockets.protocol import State
+
+        return self._ws is not None and self._ws.state is State.OPEN
+
     async def send(self, frame: Frame) -> None:
         from websockets.exceptions import ConnectionClosed
 

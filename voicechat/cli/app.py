@@ -6,7 +6,7 @@ import sys
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, demo, devices, doctor, manual, providers, say, vad, voices
+from voicechat.cli import config, demo, devices, doctor, manual, providers, say, speak, vad, voices
 from voicechat.errors import VoicechatError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def root(
 app.command("vad")(vad.vad)
 app.command("manual")(manual.manual)
 app.command("say")(say.say)
+app.command("speak")(speak.speak)
 app.command("demo")(demo.demo)
 
 # --- Looking around ---

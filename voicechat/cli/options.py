@@ -93,12 +93,22 @@ class TalkOptions:
 
 def with_talk_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give `command(options: TalkOptions, ...)` every field of TalkOptions as a command-line option."""
+    return with_options(*(field.name for field in dataclasses.fields(TalkOptions)))(command)
+
+
+def with_options(*wanted: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The same with some of the fields; the others are as if they had not been given."""
+    return functools.partial(_add_options, wanted=wanted)
+
+
+def _add_options(command: Callable[..., None], wanted: tuple[str, ...]) -> Callable[..., None]:
     hints = get_type_hints(TalkOptions, include_extras=True)
     shared = [
         inspect.Parameter(
             field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
         )
         for field in dataclasses.fields(TalkOptions)
+        if field.name in wanted
     ]
     names = {parameter.name for parameter in shared}
     own_hints = get_type_hints(command, include_extras=True)

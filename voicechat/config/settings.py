@@ -39,6 +39,8 @@ class ProviderSettings(_Table):
     url: str = ""
     model: str = ""
     voice: str = ""
+    speech_model: str = ""
+    speech_voice: str = ""
     dialect: Literal["", "ga", "beta"] = ""
     region: str = ""
     workspace: str = ""

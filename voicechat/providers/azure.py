@@ -1,5 +1,6 @@
 """Azure OpenAI: a deployment on a resource's own host, with its GA address or the older preview one."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
 from voicechat.errors import ConfigError
@@ -7,7 +8,7 @@ from voicechat.providers.base import Capabilities, ProviderOptions
 from voicechat.providers.openai_realtime import Profile
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
-from voicechat.providers.urls import query_value, realtime_url
+from voicechat.providers.urls import query_value, realtime_url, rest_url
 
 _GA_PATH = "/openai/v1/realtime"
 _PREVIEW_PATH = "/openai/realtime"
@@ -48,6 +49,17 @@ class AzureOpenAI(RealtimeService):
         if self._options.token:
             return {"Authorization": f"Bearer {self._options.token}"}
         return {"api-key": self._options.api_key}
+
+    def speech_url(self) -> str:
+        if not self._preview:
+            return rest_url(_without_base_path(self._options.url), "/openai/v1", "/audio/speech")
+        version = self._version or "2025-04-01-preview"
+        address = _without_base_path(self._options.url.partition("?")[0]).rstrip("/").removesuffix(_PREVIEW_PATH)
+        return rest_url(address, f"/openai/deployments/{self.model}", "/audio/speech") + f"?api-version={version}"
+
+    def speech_hints(self) -> Hints:
+        deployment = "Check the deployment's name (--model): it must be of a text-to-speech model."
+        return replace(self.hints(), model=deployment)
 
     def hints(self) -> Hints:
         version = "" if self._preview else " The GA address takes no api-version: remove it if you set one."

@@ -1,11 +1,12 @@
 """What is known of each service: its settings' environment names, its models and its voices.
 
-The facts are in `catalogue.toml` beside this module. The catalogue advises and never forbids: a model or a voice
-that is not listed is passed through to the service.
+The facts are in `catalogue.toml`, and for reading aloud in `speech.toml`, beside this module. The catalogue advises
+and never forbids: a model or a voice that is not listed is passed through to the service.
 """
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from importlib import resources
@@ -43,6 +44,8 @@ class Model:
     note: str = ""
     retires: date | None = None
     """The last day the vendor announced for it."""
+    protocol: str = ""
+    """How a model that reads aloud is spoken to: `rest`, `realtime`, `inference` or `local`."""
 
     def retired(self, today: date) -> bool:
         return self.retires is not None and self.retires <= today
@@ -69,6 +72,10 @@ class ProviderInfo:
     models: tuple[Model, ...]
     all_voices: tuple[Voice, ...]
     group_languages: dict[str, str]
+    settings_of: str = ""
+    """The service whose key, address and settings it uses; its own when empty."""
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By group of voices: what other names stand for."""
 
     def model(self, model_id: str = "") -> Model | None:
         """The model of that id, or the one whose dated snapshot it is; "" is the default. None when unknown."""
@@ -89,6 +96,11 @@ class ProviderInfo:
         model = self.model(model_id)
         return tuple(voice for voice in self.all_voices if model and model.group in voice.groups)
 
+    def voice_named(self, name: str, model_id: str = "") -> str:
+        """The service's own name for a voice that is called `name`, which may be an alias."""
+        model = self.model(model_id)
+        return self.aliases.get(model.group if model else "", {}).get(name, name)
+
     def languages(self, model_id: str = "") -> str:
         """In words, what all voices of a model speak besides their own tongue."""
         model = self.model(model_id)
@@ -100,6 +112,33 @@ def providers() -> dict[str, ProviderInfo]:
     """Every service by name, in the order in which `--provider auto` looks for credentials."""
     text = resources.files("voicechat.providers").joinpath("catalogue.toml").read_text("utf-8")
     return {name: _provider(name, entry) for name, entry in tomllib.loads(text).items()}
+
+
+@cache
+def speech_providers() -> dict[str, ProviderInfo]:
+    """Every service that reads aloud, by name, with its text-to-speech models and voices (`speech.toml`)."""
+    text = resources.files("voicechat.providers").joinpath("speech.toml").read_text("utf-8")
+    return {name: _speech_provider(name, entry) for name, entry in tomllib.loads(text).items()}
+
+
+def _speech_provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
+    """Title, environment and what else is not said are those of the service whose settings it uses."""
+    conversation = providers().get(entry.get("settings_of", name))
+    if conversation is None:
+        return _provider(name, entry)
+    info = _provider(name, {"title": conversation.title, "kind": conversation.kind, "environment": {}} | entry)
+    groups = {model.group for model in info.models}
+    own = {voice.name for voice in info.all_voices}
+    shared = [voice for voice in conversation.all_voices if groups & set(voice.groups) and voice.name not in own]
+    return replace(
+        info,
+        environment=conversation.environment,
+        any_of=conversation.any_of,
+        all_of=conversation.all_of,
+        key_url=conversation.key_url,
+        all_voices=(*shared, *info.all_voices),
+        group_languages=dict(conversation.group_languages) | info.group_languages,
+    )
 
 
 def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
@@ -121,6 +160,7 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
                 default_voice=model["default_voice"],
                 note=model.get("note", ""),
                 retires=model.get("retires"),
+                protocol=model.get("protocol", ""),
             )
             for model in entry["models"]
         ),
@@ -133,7 +173,9 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
                 description=voice.get("description", ""),
                 groups=tuple(voice["groups"]),
             )
-            for voice in entry["voices"]
+            for voice in entry.get("voices", ())
         ),
         group_languages=entry.get("speaks", {}),
+        settings_of=entry.get("settings_of", ""),
+        aliases=entry.get("aliases", {}),
     )

@@ -11,6 +11,7 @@ _HOST = "api.openai.com"
 class OpenAI(RealtimeService):
     name = "openai"
     title = "OpenAI"
+    host = _HOST
     key_env = "OPENAI_API_KEY"
     default_model = "gpt-realtime-2.1"  # the first models, gpt-realtime among them, end in January 2027
     default_voice = "marin"

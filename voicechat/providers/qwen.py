@@ -4,8 +4,10 @@ Hosts, formats and what each generation can do: Model Studio's documents of 2026
 model's name, as DashScope's own SDK does.
 """
 
+from urllib.parse import urlsplit, urlunsplit
+
 from voicechat.errors import ConfigError
-from voicechat.providers.base import Capabilities, ProviderOptions
+from voicechat.providers.base import Capabilities, ConnectRequest, ProviderOptions
 from voicechat.providers.openai_realtime import Dialect, Profile
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
@@ -64,6 +66,15 @@ class Qwen(RealtimeService):
     def headers(self) -> dict[str, str]:
         workspace = self._options.workspace
         return super().headers() | ({"X-DashScope-WorkSpace": workspace} if workspace else {})
+
+    def inference_request(self) -> ConnectRequest:
+        """Where speech synthesis by tasks is served (CosyVoice): the same host, key and workspace."""
+        request = self.request()
+        parts = urlsplit(request.url)
+        path = parts.path.removesuffix("/realtime")
+        if not path.endswith("/inference"):
+            path += "/inference"
+        return ConnectRequest(urlunsplit((parts.scheme, parts.netloc, path, "", "")), request.headers)
 
     def hints(self) -> Hints:
         model = "Check the model's name (--model): older Qwen models have been retired."

@@ -35,7 +35,7 @@ def explain(
     secrets: tuple[str, ...] = (),
 ) -> VoicechatError:
     """`Refused` when trying again is of no use, `ConnectionFailed` when it may be."""
-    said = _said(text, secrets)
+    said = complaint_of(text, secrets)
     error = classify(said)
     told = f": {said.message.rstrip('.')}" if said.message else ""
     if status is not None:
@@ -80,7 +80,7 @@ def _by_close(
     return ConnectionFailed(f"{name} closed the connection{code}{told}.", "Try again in a moment.")
 
 
-def _said(text: str, secrets: tuple[str, ...]) -> Complaint:
+def complaint_of(text: str, secrets: tuple[str, ...] = ()) -> Complaint:
     """A body or a close reason as a complaint: an error object, DashScope's flat one, `type.code`, or plain text."""
     try:
         body = json.loads(text)

@@ -1,10 +1,13 @@
 """What the providers of the OpenAI Realtime family share: key, address, codec and the reading of refusals."""
 
+from dataclasses import replace
+
 from voicechat.errors import ConfigError, CredentialsError, VoicechatError
 from voicechat.providers.base import ConnectRequest, ProviderOptions
 from voicechat.providers.openai_realtime import Dialect, Profile, RealtimeCodec
 from voicechat.providers.openai_realtime.profile import AudioFormat
 from voicechat.providers.refusals import Hints, explain
+from voicechat.providers.urls import rest_url
 
 _FORMATS: dict[str, AudioFormat] = {"pcm16": "pcm16", "g711_ulaw": "g711_ulaw", "g711_alaw": "g711_alaw"}
 _DIALECTS: dict[str, Dialect] = {"ga": "ga", "beta": "beta"}
@@ -19,6 +22,8 @@ class RealtimeService:
     default_model = ""
     default_voice = ""
     key_optional = False
+    host = ""
+    """Where the service is, when no address is given."""
     subprotocols: tuple[str, ...] = ()
     audio_formats: tuple[str, ...] = tuple(_FORMATS)
 
@@ -57,6 +62,14 @@ class RealtimeService:
         """The request headers; they hold the key."""
         key = self._options.api_key or self._options.token
         return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def speech_url(self) -> str:
+        """Where its `POST /v1/audio/speech` is. Raises ConfigError for an address of no use."""
+        return rest_url(self._options.url or f"https://{self.host}", "/v1", "/audio/speech")
+
+    def speech_hints(self) -> Hints:
+        """What to check when that is refused."""
+        return replace(self.hints(), model="Check the names of the model and the voice (--model, --voice).")
 
     def profile(self) -> Profile:
         raise NotImplementedError

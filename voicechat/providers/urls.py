@@ -1,11 +1,13 @@
 """From what a user writes as an address to the WebSocket address of a realtime endpoint."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from voicechat.errors import ConfigError
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
+
+_HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 _HINT = "Write it like wss://host/v1/realtime, https://host/v1 or just host."
 
@@ -16,17 +18,8 @@ def realtime_url(address: str, path: str, query: dict[str, str], ending: str = "
     `path` is the endpoint on a bare host; a given path is kept, with `ending` at its end. Of `query` only what
     the address does not have itself is added. Raises ConfigError when it is no address.
     """
-    full = address.strip()
-    if "://" not in full:
-        full = f"{'ws' if full.startswith(_LOCAL) else 'wss'}://{full}"
-    try:
-        parts = urlsplit(full)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{shown(address)} is not an address: {error}.", _HINT) from error
-    scheme = _SCHEMES.get(parts.scheme.lower())
-    if scheme is None or not parts.hostname or port == 0 or any(c.isspace() for c in full):
-        raise ConfigError(f"{shown(address)} is not an address.", _HINT)
+    parts = _parts(address)
+    scheme = _SCHEMES[parts.scheme.lower()]
     own = parts.path.rstrip("/")
     if not own:
         own = path
@@ -37,6 +30,33 @@ def realtime_url(address: str, path: str, query: dict[str, str], ending: str = "
     # A query that needs nothing added is kept to the letter: some gateways sign it.
     full_query = "&".join(filter(None, [parts.query, urlencode(missing)]))
     return urlunsplit((scheme, parts.netloc, own, full_query, ""))
+
+
+def rest_url(address: str, base: str, endpoint: str) -> str:
+    """The http(s) address of `endpoint` (`/audio/speech`) for the same address that `realtime_url` takes.
+
+    `base` (`/v1`) is where the endpoints are on a bare host; a given path is kept, less a `/realtime` at its end.
+    Raises ConfigError when it is no address.
+    """
+    parts = _parts(address)
+    own = parts.path.rstrip("/").removesuffix(endpoint).removesuffix("/realtime") or base
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name not in ("model", "deployment")])
+    return urlunsplit((_HTTP[parts.scheme.lower()], parts.netloc, own + endpoint, query, ""))
+
+
+def _parts(address: str) -> SplitResult:
+    full = address.strip()
+    if "://" not in full:
+        full = f"{'ws' if full.startswith(_LOCAL) else 'wss'}://{full}"
+    try:
+        parts = urlsplit(full)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"{shown(address)} is not an address: {error}.", _HINT) from error
+    known = parts.scheme.lower() in _SCHEMES
+    if not known or not parts.hostname or port == 0 or any(c.isspace() for c in full):
+        raise ConfigError(f"{shown(address)} is not an address.", _HINT)
+    return parts
 
 
 def query_value(url: str, name: str) -> str:

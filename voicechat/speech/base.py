@@ -1,0 +1,97 @@
+"""What a text-to-speech service is to the reader: text in, sound out, cancellable."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Protocol
+
+from voicechat.errors import UsageError, VoicechatError
+
+ENCODINGS = ("wav", "mp3", "flac", "opus", "aac", "pcm")
+"""What a file may hold; `opus` is Ogg Opus, `aac` is ADTS, `pcm` is s16le mono without a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to speak. None and "" leave it to the service."""
+
+    model: str
+    voice: str = ""
+    instructions: str = ""
+    language: str = ""
+    speed: float | None = None
+    pitch: float | None = None
+    volume: int | None = None
+    rate_hz: int | None = None
+    """The rate that is wanted; a service that cannot give it gives its own."""
+    encoding: str = "pcm"
+    mode: str = ""
+    """`server_commit` or `commit`, where a service has the two."""
+
+
+class Interrupted(Exception):
+    """A piece was not spoken to its end, and trying again may help. `error` is what to say when it does not."""
+
+    def __init__(self, error: VoicechatError, retry_after_s: float | None = None, *, unreachable: bool = False):
+        super().__init__(error.message)
+        self.error = error
+        self.retry_after_s = retry_after_s
+        self.unreachable = unreachable
+        """Nobody was there to be asked: worth another attempt only when somebody was before."""
+
+
+class SpeechService(Protocol):
+    """One service with its manner. Several pieces may be spoken at the same time."""
+
+    @property
+    def rate_hz(self) -> int:
+        """Of the PCM that `speak` gives."""
+        ...
+
+    @property
+    def max_chars(self) -> int:
+        """The longest piece it takes."""
+        ...
+
+    def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """The sound of `text` in the manner's encoding, as it comes. Closing the iterator stops the synthesis.
+
+        PCM comes in whole samples. Raises Interrupted when trying again may help, VoicechatError when not.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a protocol can be asked for. `rates_hz` empty: the rate is the service's own."""
+
+    encodings: frozenset[str] = frozenset({"pcm"})
+    rates_hz: frozenset[int] = frozenset()
+    speed: tuple[float, float] = (0.5, 2.0)
+    pitch: tuple[float, float] | None = None
+    volume: bool = False
+    instructions: bool = False
+    modes: tuple[str, ...] = ()
+
+    def check(self, manner: Manner, title: str) -> None:
+        """Raise UsageError for what the service would refuse or, worse, ignore."""
+        _in_range("--speed", manner.speed, self.speed, title)
+        _in_range("--pitch", manner.pitch, self.pitch, title)
+        _in_range("--volume", manner.volume, (0, 100) if self.volume else None, title)
+        if manner.instructions and not self.instructions:
+            raise UsageError(f"{title} takes no instructions for reading.", "Leave --instructions out.")
+        if manner.mode and manner.mode not in self.modes:
+            known = f"It knows {' and '.join(self.modes)}." if self.modes else "Leave --mode out."
+            raise UsageError(f"{title} has no mode {manner.mode!r}.", known)
+
+
+def _in_range(option: str, value: float | None, limits: tuple[float, float] | None, title: str) -> None:
+    if value is None:
+        return
+    if limits is None:
+        raise UsageError(f"{title} has no {option.lstrip('-')} to set.", f"Leave {option} out.")
+    if not limits[0] <= value <= limits[1]:
+        raise UsageError(
+            f"{option} {value:g} is too much or too little for {title}.", f"It takes {limits[0]:g} to {limits[1]:g}."
+        )

@@ -1,0 +1,36 @@
+"""espeak-ng on this machine, with the voices it comes with: no key, no network."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from voicechat.errors import UsageError
+from voicechat.offline.synthesiser import DEFAULT_VOICE, RATE_HZ, EspeakSynthesiser
+from voicechat.speech.base import Abilities, Manner
+
+MAX_CHARS = 1000
+ABILITIES = Abilities(speed=(0.5, 2.5))
+
+
+class LocalSpeech:
+    """Implements `base.SpeechService`. Raises UsageError for a voice espeak-ng does not have."""
+
+    rate_hz = RATE_HZ
+    max_chars = MAX_CHARS
+
+    def __init__(self, manner: Manner):
+        self._voice = manner.voice or DEFAULT_VOICE
+        self._speed = manner.speed or 1.0
+        self._synthesiser = EspeakSynthesiser()
+        if not self._synthesiser.knows(self._voice):
+            raise UsageError(
+                f"espeak-ng has no voice {self._voice!r}.", "`voicechat voices --provider offline --speak` lists them."
+            )
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        async with aclosing(self._synthesiser.speak(text, self._voice, self._speed)) as spoken:
+            async for part in spoken:
+                if part.pcm:
+                    yield part.pcm
+
+    async def close(self) -> None:
+        await self._synthesiser.close()

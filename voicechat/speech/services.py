@@ -1,0 +1,49 @@
+"""From a choice to an open service: which class speaks which protocol, and what it may be asked for."""
+
+from typing import Any
+
+from voicechat.config.speech import SpeechChoice
+from voicechat.errors import ConfigError
+from voicechat.providers.catalogue import speech_providers
+from voicechat.speech import inference, local, rest, tts_realtime
+from voicechat.speech.base import Abilities, Manner, SpeechService
+
+_ABILITIES = {
+    "rest": rest.ABILITIES,
+    "realtime": tts_realtime.ABILITIES,
+    "inference": inference.ABILITIES,
+    "local": local.ABILITIES,
+}
+
+
+def abilities_of(choice: SpeechChoice) -> Abilities:
+    """What the chosen service can be asked for."""
+    return _ABILITIES[choice.protocol]
+
+
+def open_service(choice: SpeechChoice, manner: Manner) -> SpeechService:
+    """The service in that manner; nothing is connected yet.
+
+    Raises UsageError for what it cannot do, CredentialsError without a key, ConfigError for an address of no use.
+    """
+    title = choice.info.title or speech_providers()[choice.name].title
+    abilities_of(choice).check(manner, title)
+    if choice.protocol == "local":
+        from voicechat.offline.engine import require
+
+        require()
+        return local.LocalSpeech(manner)
+    from voicechat.providers.registry import create
+
+    provider = create(choice.service, choice.options)
+    provider.request()  # tells what is missing before anything else does
+    service: dict[str, Any] = {
+        "rest": rest.RestSpeech,
+        "realtime": tts_realtime.TtsRealtime,
+        "inference": inference.InferenceTts,
+    }
+    kind = service.get(choice.protocol)
+    if kind is None:
+        raise ConfigError(f"{choice.name} does not read aloud.", "Choose another service with --provider.")
+    made: SpeechService = kind(provider, manner)
+    return made
