@@ -38,7 +38,7 @@ def _terminal(stack: contextlib.ExitStack) -> "TextIO | None":
     terminal = sys.stdin
     if not terminal.isatty():
         try:
-            terminal = stack.enter_context(Path("/dev/tty").open(encoding="utf-8"))
+            terminal = stack.enter_context(Path("/dev/tty").open(encoding="utf-8"))  # noqa: SIM115 - the stack closes it
         except OSError:
             return None
     if hasattr(os, "tcgetpgrp"):

@@ -94,6 +94,17 @@ def find_voice(voice: str) -> str | None:
     return f"{name}{plus}{variant}" if name and (not plus or variant in variants) else None
 
 
+def installed_voices() -> list[tuple[str, str]]:
+    """Every language it speaks, as (tag, name in English), sorted by tag. Raises ConfigError without the extra."""
+    found = {}
+    for path in (_data_path() / "lang").rglob("*"):
+        if path.is_file():
+            lines = [line.partition(" ") for line in path.read_text("utf-8", "replace").splitlines()]
+            said = {key: value.strip() for key, _, value in reversed(lines)}
+            found[said.get("language", path.name).split()[0]] = said.get("name", path.name)
+    return sorted(found.items())
+
+
 @cache
 def _voices() -> tuple[dict[str, str], set[str]]:
     """Names by language, and the variants. The library finds a voice by the name of its file only, and the file
