@@ -46,7 +46,7 @@ class RestServer:
         self.most_at_once = 0
         self.stopping = threading.Event()
         self._running = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._http.daemon_threads = False
@@ -66,6 +66,11 @@ class RestServer:
         self._thread.join()
         self._http.server_close()
 
+    def wait_for(self, requests: int, timeout_s: float = 10.0) -> None:
+        """Until so many requests have come."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: len(self.requests) >= requests, timeout_s), self.requests
+
     def inputs(self) -> list[str]:
         return [request.get("input", "") for request in self.requests]
 
@@ -76,6 +81,7 @@ class RestServer:
             self.headers.append(headers)
             self.times.append(time.monotonic())
             self._running += 1
+            self._lock.notify_all()
             self.most_at_once = max(self.most_at_once, self._running)
             return fault_for(self.faults, len(self.requests), str(request.get("input", "")))
 

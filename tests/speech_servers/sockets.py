@@ -35,11 +35,8 @@ class SocketServer:
         self._server: Server = serve(
             self._serve, "127.0.0.1", port, process_request=self._admit, compression=None, max_size=None
         )
+        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="speech server")
-
-    @property
-    def url(self) -> str:
-        return f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}"
 
     def __enter__(self) -> "SocketServer":
         self._thread.start()

@@ -1,4 +1,4 @@
-"""`voicechat voices`: the voices of a service and model, for conversations and for reading aloud, and how they sound."""
+"""`voicechat voices`: the voices of a service and model, for talking and for reading aloud, and how they sound."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -90,6 +90,9 @@ def _chosen(provider: str | None, model: str | None, config: Path | None, aloud:
     reads = any(info.model(model) for info in speech_providers().values()) if model else False
     talks = any(info.model(model) for info in catalogue().values()) if model else False
     if aloud or only_aloud or (reads and not talks):
+        owners = [info.name for info in speech_providers().values() if model and info.model(model)]
+        if provider is None and owners and loaded.settings.provider not in owners:
+            loaded = load(config, {"provider": owners[0], "model": model})
         spoken = choose_speech(loaded)
         notes += spoken.notes
         return _listing(spoken.info, spoken.options.model, True)
@@ -106,7 +109,7 @@ def _everything() -> list[Listing]:
     listings = []
     for aloud, table in ((False, catalogue()), (True, speech_providers())):
         for info in table.values():
-            groups = {}
+            groups: dict[str, str] = {}
             for model in info.models:
                 if not model.retired(date.today()):
                     groups.setdefault(model.group, model.id)
@@ -176,7 +179,7 @@ def _play(name: str, provider: str | None, model: str | None, config: Path | Non
     chosen = choose_speech(load(config, {"provider": provider, "model": model, "voice": name}))
     having = [
         (info.name, entry.id)
-        for info in speech_providers().values()
+        for info in sorted(speech_providers().values(), key=lambda info: info.kind == "gateway")
         for entry in info.models
         if not entry.retired(date.today()) and name in [voice.name for voice in info.voices(entry.id)]
     ]

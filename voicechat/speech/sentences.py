@@ -77,8 +77,10 @@ class SentenceSplitter:
         pieces = []
         while len(text) > self._max:
             cut = _cut(text, self._max)
-            pieces.append(_flowing(text[:cut]))
-            text = text[cut:]
+            piece = _flowing(text[:cut])
+            within_word = not (text[cut - 1].isspace() or text[cut].isspace())
+            pieces.append(piece.rstrip() if within_word else piece)
+            text = text[cut:].lstrip()
         return [*pieces, text] if text else pieces
 
 
