@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.doubao_server import DoubaoServer, Faults
 from tests.speech_servers.cosyvoice import CosyVoiceServer
 from tests.speech_servers.qwen import QwenTtsServer
 from tests.speech_servers.rest import KEY, RestServer
@@ -16,6 +17,7 @@ from voicechat.providers.base import ProviderOptions
 from voicechat.providers.registry import create
 from voicechat.speech import inference, rest, tts_realtime
 from voicechat.speech.base import Interrupted, Manner, SpeechService
+from voicechat.speech.dialogue import DialogueSpeech
 from voicechat.speech.inference import InferenceTts
 from voicechat.speech.reading import Reader
 from voicechat.speech.rest import RestSpeech, retry_after_s
@@ -408,3 +410,40 @@ def test_where_tasks_are_served(options: dict[str, str], url: str) -> None:
     request = create("qwen", ProviderOptions(api_key="k", model="m", **options)).inference_request()  # type: ignore[attr-defined]
     assert request.url == url
     assert request.headers["Authorization"] == "Bearer k"
+
+
+def dialogue_service(server: DoubaoServer, **manner: Any) -> DialogueSpeech:
+    options = ProviderOptions(app_id="1234", access_key=KEY, url=server.url)
+    return DialogueSpeech(create("doubao", options), Manner("1.2.1.1", **manner))  # type: ignore[arg-type]
+
+
+def test_a_dialogue_is_given_its_words() -> None:
+    with DoubaoServer() as server:
+        sink = Ear()
+        read(dialogue_service(server, voice="zh_male_yunzhou_jupiter_bigtts", speed=1.2), ["你好。", "再见。"], sink)
+        assert [len(piece) for piece in sink.pieces] == [24_000, 24_000]  # half a second each, s16le
+        supplied = [timed.fields for timed in server.received if timed.event == 500]
+        assert supplied == [
+            {"start": True, "content": "你好。", "end": False},
+            {"start": False, "content": "", "end": True},
+            {"start": True, "content": "再见。", "end": False},
+            {"start": False, "content": "", "end": True},
+        ]
+        start = next(timed.fields for timed in server.received if timed.event == 100)
+        assert start["tts"]["speaker"] == "zh_male_yunzhou_jupiter_bigtts"
+        assert start["tts"]["audio_config"]["speech_rate"] == 20
+        assert start["dialog"]["extra"]["input_mod"] == "text"
+        assert len(server.connections) == 1
+
+
+def test_a_dialogue_that_is_cut_is_begun_again() -> None:
+    with DoubaoServer(faults=Faults(close_at=352, close_code=1006, connections=1)) as server:
+        sink, waits = Ear(), list[float]()
+        read(dialogue_service(server), ["你好。"], sink, waits)
+        assert [len(piece) for piece in sink.pieces] == [24_000]
+        assert waits == [0.5]
+
+
+def test_a_dialogue_without_its_voice_is_refused() -> None:
+    with DoubaoServer() as server, pytest.raises(Refused, match="InvalidSpeaker"):
+        read(dialogue_service(server, voice="saturn_zh_female_wenrouwenya_tob"), ["你好。"], Ear())

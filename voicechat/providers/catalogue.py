@@ -45,7 +45,7 @@ class Model:
     retires: date | None = None
     """The last day the vendor announced for it."""
     protocol: str = ""
-    """How a model that reads aloud is spoken to: `rest`, `realtime`, `inference` or `local`."""
+    """How a model that reads aloud is spoken to: `rest`, `realtime`, `inference`, `dialogue` or `local`."""
 
     def retired(self, today: date) -> bool:
         return self.retires is not None and self.retires <= today
@@ -74,7 +74,7 @@ class ProviderInfo:
     group_languages: dict[str, str]
     settings_of: str = ""
     """The service whose key, address and settings it uses; its own when empty."""
-    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    voice_aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By group of voices: what other names stand for."""
 
     def model(self, model_id: str = "") -> Model | None:
@@ -99,7 +99,7 @@ class ProviderInfo:
     def voice_named(self, name: str, model_id: str = "") -> str:
         """The service's own name for a voice that is called `name`, which may be an alias."""
         model = self.model(model_id)
-        return self.aliases.get(model.group if model else "", {}).get(name, name)
+        return self.voice_aliases.get(model.group if model else "", {}).get(name, name)
 
     def languages(self, model_id: str = "") -> str:
         """In words, what all voices of a model speak besides their own tongue."""
@@ -135,6 +135,7 @@ def _speech_provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
         environment=conversation.environment,
         any_of=conversation.any_of,
         all_of=conversation.all_of,
+        companions=conversation.companions,
         key_url=conversation.key_url,
         all_voices=(*shared, *info.all_voices),
         group_languages=dict(conversation.group_languages) | info.group_languages,
@@ -177,5 +178,5 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
         ),
         group_languages=entry.get("speaks", {}),
         settings_of=entry.get("settings_of", ""),
-        aliases=entry.get("aliases", {}),
+        voice_aliases=entry.get("voice_aliases", {}),
     )

@@ -5,13 +5,14 @@ from typing import Any
 from voicechat.config.speech import SpeechChoice
 from voicechat.errors import ConfigError
 from voicechat.providers.catalogue import speech_providers
-from voicechat.speech import inference, local, rest, tts_realtime
+from voicechat.speech import dialogue, inference, local, rest, tts_realtime
 from voicechat.speech.base import Abilities, Manner, SpeechService
 
 _ABILITIES = {
     "rest": rest.ABILITIES,
     "realtime": tts_realtime.ABILITIES,
     "inference": inference.ABILITIES,
+    "dialogue": dialogue.ABILITIES,
     "local": local.ABILITIES,
 }
 
@@ -41,6 +42,7 @@ def open_service(choice: SpeechChoice, manner: Manner) -> SpeechService:
         "rest": rest.RestSpeech,
         "realtime": tts_realtime.TtsRealtime,
         "inference": inference.InferenceTts,
+        "dialogue": dialogue.DialogueSpeech,
     }
     kind = service.get(choice.protocol)
     if kind is None:

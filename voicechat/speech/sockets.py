@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import ConnectRequest, Frame
@@ -24,8 +25,9 @@ class SpeechSocket:
         self.fresh = fresh
         """Nothing has been said on it yet."""
         self.kept = False
+        self.state: Any = None
+        """What the protocol wants to remember of a connection that is kept."""
         self._refusal = refusal
-        self._sounded = False
 
     def keep(self) -> None:
         """The piece is over and the connection may serve another."""
@@ -59,7 +61,7 @@ class Sockets:
     def __init__(self, request: ConnectRequest, refusal: Refusal):
         self._request = request
         self._refusal = refusal
-        self._idle: list[tuple[WebSocketTransport, float]] = []
+        self._idle: list[tuple[WebSocketTransport, float, Any]] = []
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[SpeechSocket]:
@@ -69,16 +71,18 @@ class Sockets:
             yield socket
         finally:
             if socket.kept:
-                self._idle.append((socket.transport, asyncio.get_running_loop().time()))
+                self._idle.append((socket.transport, asyncio.get_running_loop().time(), socket.state))
             else:
                 await socket.transport.close()
 
     async def _open(self) -> SpeechSocket:
         now = asyncio.get_running_loop().time()
         while self._idle:
-            transport, since = self._idle.pop()
+            transport, since, state = self._idle.pop()
             if now - since < REUSE_WITHIN_S and transport.open:
-                return SpeechSocket(transport, self._refusal, fresh=False)
+                socket = SpeechSocket(transport, self._refusal, fresh=False)
+                socket.state = state
+                return socket
             await transport.close()
         transport = WebSocketTransport(self._request)
         try:
