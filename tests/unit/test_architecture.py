@@ -144,7 +144,16 @@ LOADED = "import sys; sys.stderr.write('\\n' + ' '.join(sorted({name.split('.')[
 
 @pytest.mark.parametrize(
     "arguments",
-    [None, ["--help"], ["--version"], ["vad", "--help"], ["manual", "--help"], ["say", "--help"], ["demo", "--help"]],
+    [
+        None,
+        ["--help"],
+        ["--version"],
+        ["vad", "--help"],
+        ["manual", "--help"],
+        ["say", "--help"],
+        ["speak", "--help"],
+        ["demo", "--help"],
+    ],
     ids=lambda arguments: " ".join(arguments) if arguments else "import",
 )
 def test_help_imports_nothing_heavy(arguments: list[str] | None) -> None:

@@ -446,4 +446,4 @@ def test_a_dialogue_that_is_cut_is_begun_again() -> None:
 
 def test_a_dialogue_without_its_voice_is_refused() -> None:
     with DoubaoServer() as server, pytest.raises(Refused, match="InvalidSpeaker"):
-        read(dialogue_service(server, voice="saturn_zh_female_wenrouwenya_tob"), ["你好。"], Ear())
+        read(dialogue_service(server, voice="ICL_zh_female_wenrouwenya_tob"), ["你好。"], Ear())

@@ -10,7 +10,7 @@ from voicechat.config.choose import FLAG, choose_provider
 from voicechat.config.load import Loaded, did_you_mean
 from voicechat.errors import UsageError
 from voicechat.providers.base import ProviderOptions
-from voicechat.providers.catalogue import ProviderInfo, speech_providers
+from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def choose_speech(loaded: Loaded) -> SpeechChoice:
     if loaded.rank("voice") == FLAG:
         voice = settings.voice
     else:
-        configured = choice.options.voice if choice.options.voice in voices else ""
+        talks = providers()[choice.name].default_voice(choice.options.model)
+        configured = choice.options.voice if choice.options.voice in voices - {talks} else ""
         voice = section.speech_voice or configured or info.default_voice(model) or info.default_voice()
     entry = info.model(model) or info.model()
     return SpeechChoice(
