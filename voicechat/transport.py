@@ -7,6 +7,7 @@ answered; `receive` raises `Closed` when the connection has ended, from either s
 
 import asyncio
 import logging
+import re
 from typing import Any, Protocol
 
 from voicechat.errors import ConnectionFailed
@@ -68,7 +69,7 @@ class WebSocketTransport:
         from websockets.exceptions import InvalidStatus, WebSocketException
         from websockets.typing import Subprotocol
 
-        host = self._request.url.split("?")[0]
+        host = shown(self._request.url)
         try:
             self._ws = await connect(
                 self._request.url,
@@ -87,7 +88,7 @@ class WebSocketTransport:
             after = _header(error.response.headers, "Retry-After")
             date = _header(error.response.headers, "Date")
             raise HandshakeRefused(
-                error.response.status_code, body, float(after) if after.isdigit() else None, date
+                error.response.status_code, body, float(after) if after.isdecimal() else None, date
             ) from error
         except TimeoutError as error:
             raise ConnectionFailed(
@@ -97,7 +98,12 @@ class WebSocketTransport:
         except (OSError, WebSocketException, EOFError) as error:
             raise ConnectionFailed(*explain_connect_error(host, error)) from error
         except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
-            raise ConnectionFailed(f"{host} is not a WebSocket address: {error}.", "Use ws://… or wss://….") from error
+            raise ConnectionFailed(f"{host} is not a WebSocket address.", "Use ws://… or wss://….") from error
+        except ImportError as error:  # websockets needs python-socks for a SOCKS proxy, and says so this way
+            raise ConnectionFailed(
+                "The environment names a SOCKS proxy, which needs another package.",
+                "pip install python-socks, or unset ALL_PROXY and https_proxy for this program.",
+            ) from error
         self._note_trace(self._ws.response.headers)
 
     def _note_trace(self, headers: Any) -> None:
@@ -146,6 +152,11 @@ def _header(headers: Any, name: str) -> str:
     """The first header of that name, "" without one: a proxy may well have doubled it."""
     values = headers.get_all(name)
     return str(values[0]) if values else ""
+
+
+def shown(url: str) -> str:
+    """An address as it may be printed: without query, user name and password."""
+    return re.sub(r"//[^/@]*@", "//", url.split("?")[0])
 
 
 def _closed(error: Any) -> Closed:

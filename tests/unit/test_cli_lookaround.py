@@ -81,6 +81,7 @@ def test_voices_by_language_as_json(voicechat: Shell) -> None:
     found = json.loads(done.stdout)
     assert [voice["name"] for voice in found] == ["Rocky", "Kiki"]
     assert found[0] == {
+        "use": "talk",
         "provider": "qwen",
         "model": "qwen3.5-omni-flash-realtime",
         "name": "Rocky",

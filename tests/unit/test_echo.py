@@ -163,5 +163,11 @@ def test_in_a_noisy_room_the_clean_sound_goes_out_all_the_time() -> None:
     blocks = run(CleanMicrophone(canceller(warm=True)).process, hiss, b"")
     clean = np.frombuffer(b"".join(blocks[400:]), "<i2").astype(float)
     assert level_db(hiss) - level_db(clean) > 6
-    untouched = run(CleanMicrophone(canceller(warm=True), noise_suppression=False).process, hiss, b"")
-    assert b"".join(untouched) == hiss.astype("<i2").tobytes()
+
+
+def test_with_gain_control_every_block_is_processed() -> None:
+    quiet = np.zeros(CAPTURE)
+    microphone = CleanMicrophone(canceller(warm=True), always=True)
+    speech = np.random.default_rng(3).normal(0, 60, CAPTURE)  # below the quiet room's level: would go out untouched
+    out = np.frombuffer(b"".join(run(microphone.process, np.concatenate([quiet, speech]), b"")), "<i2").astype(float)
+    assert not np.array_equal(out[CAPTURE:], speech.astype("<i2"))

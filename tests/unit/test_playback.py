@@ -200,3 +200,10 @@ def test_a_waiting_player_is_woken_by_sound_and_by_close() -> None:
     assert not thread.is_alive()
     assert got[0] is not None
     assert got[1] is None
+
+
+def test_the_head_buffer_is_not_waited_for_longer_than_its_own_length() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.prime_ms = 40
+    queue.put(0, "a", 0, tone(20))  # and nothing more comes
+    assert queue.next_block(2.0) is not None or queue.next_block(2.0) is not None

@@ -488,3 +488,72 @@ def test_silence_during_the_drop_is_not_sent() -> None:
     stage.pass_ms(3000, voiced=False)
     back(stage)
     assert stage.of(cmd.AppendAudio) == []
+
+
+# -- what services and rooms do that they should not ------------------------------------------------------------
+
+
+def test_a_cough_is_no_turn_of_ours_either() -> None:
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage.session.say("hello")
+    stage.speak(1, ms=2000)
+    stage.pass_ms(500, voiced=False)
+    stage.pass_ms(80, voiced=True)
+    stage.pass_ms(2500, voiced=False)
+    (answer,) = stage.of(note.AssistantTurn)
+    assert (answer.interrupted, answer.heard_ms) == (False, 2000)
+    assert stage.of(cmd.CommitAudio) == []
+
+
+def test_a_word_over_the_answer_is_a_turn_of_ours_with_its_first_syllable() -> None:
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage.session.say("hello")
+    stage.speak(1, ms=5000)
+    stage.pass_ms(1000, voiced=False)
+    stage.pass_ms(600, voiced=True)
+    stage.pass_ms(400, voiced=False)
+    assert [a.interrupted for a in stage.of(note.AssistantTurn)] == [True]
+    assert len(stage.of(cmd.CommitAudio)) == 1
+    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
+    assert sent_ms >= 600 + 300
+
+
+def test_a_service_that_never_says_when_speech_ended_does_not_listen_for_ever() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"))
+    stage.speak(1, ms=100)  # it answers all the same
+    stage.pass_ms(200)
+    assert stage.session.settled
+    stage.tell(ev.SpeechStarted("u2"))  # and now it says nothing at all
+    stage.pass_ms(21_000, voiced=False)
+    assert stage.session.settled
+
+
+def test_speech_over_an_answer_interrupts_even_while_listening() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"))
+    stage.session.handle(ev.ResponseStarted("r"))
+    stage.tell(ev.SpeechStarted("u2"), ev.AssistantAudio("r", "i", 0, b"\1\0" * 48_000))
+    stage.pass_ms(100)
+    stage.tell(ev.SpeechStarted("u3"))
+    stage.pass_ms(50)
+    assert not stage.speaker.busy
+
+
+def test_a_greeting_that_was_refused_for_now_keeps_its_words() -> None:
+    stage = Stage(greeting="Good day!")
+    stage.tell(ev.SessionCreated("s"), ev.SessionConfigured())
+    stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
+    stage.tell(ev.ResponseStarted("other"), ev.ResponseFinished("other", "completed"))
+    assert ["Good day!" in c.instructions for c in stage.of(cmd.CreateResponse)] == [True, True]
+
+
+def test_local_turns_survive_a_drop_with_what_was_said_before_it() -> None:
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage.pass_ms(1000, voiced=False)
+    stage.pass_ms(800, voiced=True)
+    stage.session.lost()
+    stage.pass_ms(200, voiced=True)
+    back(stage)
+    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
+    assert sent_ms >= 1000

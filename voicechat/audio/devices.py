@@ -193,13 +193,16 @@ class Backend:
             default = [d for d in usable if (d.default_output if output else d.default_input)]
             return default[0] if default else usable[0]
         exact = [d for d in usable if d.name == name]
-        fitting = exact or [d for d in usable if name.casefold() in d.name.casefold()]
+        fitting = exact or [d for d in usable if name.casefold() in f"{d.name} ({d.host_api})".casefold()]
+        if len(fitting) > 1:  # Windows lists every device once for each host API: the default one's comes first
+            apis = [d.host_api for d in usable if (d.default_output if output else d.default_input)]
+            fitting = [d for d in fitting if d.host_api in apis[:1]] or fitting
         listing = "\n".join(f"    {d.name}  ({d.host_api})" for d in (fitting or usable))
         if not fitting:
             raise UsageError(
                 f"No {kind} is called {name!r}.", f"{option} takes one of these, or a part of it:\n{listing}"
             )
-        if len(fitting) > 1 and not exact:
+        if len(fitting) > 1:
             raise UsageError(
                 f"{len(fitting)} {kind}s are called {name!r}.", f"Give {option} more of the name:\n{listing}"
             )

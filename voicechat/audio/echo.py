@@ -86,10 +86,11 @@ class CleanMicrophone:
     pause, so that no word is cut.
     """
 
-    def __init__(self, canceller: EchoCanceller, noise_suppression: bool = True):
+    def __init__(self, canceller: EchoCanceller, *, always: bool = False):
+        """`always`: every block is processed, for a gain control must not come and go."""
         self._canceller = canceller
-        self._suppresses = noise_suppression
-        self._untouched = True
+        self._always = always
+        self._untouched = not always
         self._hold = 0
         self._minimum = 0.0
         self._minima: deque[float] = deque(maxlen=10)
@@ -101,8 +102,8 @@ class CleanMicrophone:
         self._hold = ECHO_TAIL_BLOCKS if any(reference) else max(self._hold - 1, 0)
         level = dbfs(captured)
         self._track_noise(level)
-        noisy = self._suppresses and self.noise_dbfs > QUIET_ROOM_DBFS
-        untouched = not self._hold and not noisy
+        noisy = self.noise_dbfs > QUIET_ROOM_DBFS
+        untouched = not (self._always or self._hold or noisy)
         if untouched == self._untouched or (untouched and level > max(self.noise_dbfs, QUIET_ROOM_DBFS) + 6):
             return captured if self._untouched else clean
         old, new = (clean, captured) if untouched else (captured, clean)

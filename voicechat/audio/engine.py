@@ -97,7 +97,9 @@ class Engine:
                 self._hand_over.put,
                 notify,
                 reference=reference,
-                cancel=CleanMicrophone(self.canceller).process if self.canceller else None,
+                cancel=CleanMicrophone(self.canceller, always=self._plan.gain_control).process
+                if self.canceller
+                else None,
                 detector=VoiceDetector(self._capture_hz, self._plan.vad_aggressiveness, self._plan.vad_floor_dbfs),
                 convert=Decimator(self._capture_hz // self._input_rate_hz).feed,
                 keep_reference=self._plan.keep_reference,
@@ -164,11 +166,10 @@ class Engine:
 
     def close(self) -> None:
         """Stop both threads and close the devices. Idempotent."""
-        if self.recorder is not None:
-            self.recorder.stop()
-        if self.player is not None:
-            self.player.stop()
-        self._backend.close()
+        ended = [part.stop() for part in (self.recorder, self.player) if part is not None]
+        if all(ended):
+            self._backend.close()
+        # else a thread hangs inside PortAudio (a sound server that does not answer): ending it there would crash
 
     @property
     def dropped_frames(self) -> int:

@@ -5,10 +5,13 @@ late delta of an old answer can never be played. What was heard is counted in sa
 """
 
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
 from voicechat.audio.frames import block_bytes, duration_ms, fade
+
+REMEMBERED_ITEMS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class PlaybackQueue:
         self._resume: tuple[_Item, bytes] | None = None  # the same block unfaded, to begin again with
         self._paused = False
         self._primed = False
+        self._priming_since: float | None = None
         self._closed = False
 
     # -- the conversation's side -------------------------------------------------------------------------------
@@ -70,11 +74,15 @@ class PlaybackQueue:
         with self._changed:
             if generation != self.generation:
                 return False
+            if (item_id, content_index) not in self._items and len(self._items) > REMEMBERED_ITEMS:
+                self._items = {key: item for key, item in self._items.items() if not item.done}
             item = self._items.setdefault((item_id, content_index), _Item(item_id, content_index))
             item.received += len(pcm)
             if item.starved:
                 item.starved = False
                 self.underruns += 1
+            if not self._primed and self._priming_since is None:
+                self._priming_since = time.monotonic()
             self._pieces.append((item, pcm))
             self._queued += len(pcm)
             self._changed.notify()
@@ -178,7 +186,9 @@ class PlaybackQueue:
         with self._changed:
             if not self._playable():
                 self._starve()
-                self._changed.wait_for(lambda: self._closed or self._playable(), timeout_s)
+                priming = self._queued and not self._primed and not self._paused
+                wait_s = self.prime_ms / 1000 if priming and timeout_s is None else timeout_s
+                self._changed.wait_for(lambda: self._closed or self._playable(), wait_s)
             if self._closed:
                 return None
             if self._tail is not None:
@@ -190,7 +200,7 @@ class PlaybackQueue:
             item = self._pieces[0][0]
             starts = item.item_id if item.consumed == 0 else None
             self._current = item
-            self._primed = True
+            self._primed, self._priming_since = True, None
             return Block(self._take(self._block).ljust(self._block, b"\0"), starts)
 
     def close(self) -> None:
@@ -215,7 +225,8 @@ class PlaybackQueue:
         if self._paused or not self._queued:
             return False
         if not self._primed and self.prime_ms and not self._pieces[0][0].done:
-            return self._queued >= self.prime_ms * self.rate_hz / 500
+            waited_ms = (time.monotonic() - (self._priming_since or 0.0)) * 1000
+            return waited_ms >= self.prime_ms or self._queued >= self.prime_ms * self.rate_hz / 500
         return self._queued >= self._block or self._pieces[0][0].done
 
     def _starve(self) -> None:
@@ -260,3 +271,4 @@ class PlaybackQueue:
         self._resume = None
         self._paused = False
         self._primed = False
+        self._priming_since = None

@@ -4,6 +4,7 @@ When there is nothing to play the device is left to drain: a stream kept full of
 answer by its whole buffer (35 ms on the card this was measured on).
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.reference import Reference
 from voicechat.audio.streams import OutputStream
 from voicechat.errors import AudioError
+
+log = logging.getLogger(__name__)
 
 PARTIAL_WAIT_S = 0.02
 """How long the rest of a half-filled block is waited for in mid-item before it is played with silence."""
@@ -53,16 +56,23 @@ class Player:
         self._stream = stream
         self._notify = notify
         self._reference = reference
+        self._stopping = False
+        self.wrote_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="voicechat-player", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and close the stream."""
+    def stop(self) -> bool:
+        """End the thread and close the stream; False when it hangs in the device, and was left alone."""
+        self._stopping = True
         self.queue.close()
-        self._thread.join(timeout=2.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=0.5)
+        if self._thread.is_alive():
+            return False
         self._stream.close()
+        return True
 
     @property
     def latency_ms(self) -> float:
@@ -75,7 +85,7 @@ class Player:
     def _run(self) -> None:
         sounding = False
         try:
-            while not self.queue.closed:
+            while not (self.queue.closed or self._stopping):
                 block = self.queue.next_block(PARTIAL_WAIT_S if sounding else None)
                 if block is None:
                     if sounding and not self.queue.busy:
@@ -88,7 +98,12 @@ class Player:
                     self._notify(PlaybackStarted(block.starts, time.monotonic()))
                 if self._reference is not None:
                     self._reference.write(block.pcm)
+                self.wrote_at = time.monotonic()  # a write that never returns is a device that hangs
                 self._stream.write(block.pcm)
+                self.wrote_at = None
                 self.level_dbfs = dbfs(block.pcm)
         except AudioError as error:
             self._notify(error)
+        except Exception as error:  # a thread that dies silently would leave the conversation mute
+            log.exception("player")
+            self._notify(AudioError(f"The player failed: {type(error).__name__}: {error}."))

@@ -6,6 +6,7 @@ counted, never queued without end.
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,8 @@ from voicechat.errors import AudioError
 
 SOUND_DBFS = -45.0
 """Above this a block is handed over by itself: ten milliseconds matter when somebody begins to speak."""
+log = logging.getLogger(__name__)
+
 HANDOVER_FRAMES = 100
 """Frames the loop may be behind: one to two seconds."""
 
@@ -74,6 +77,7 @@ class Recorder:
         self.muted = False
         self.level_dbfs = float("-inf")
         self.zero_ms = 0
+        self.captured_at = time.monotonic()
         self._stream = stream
         self._deliver = deliver
         self._lost = lost
@@ -88,12 +92,15 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread and close the stream. A pipe that nobody writes to cannot be interrupted: it is left."""
+    def stop(self) -> bool:
+        """End the thread and close the stream; False when it hangs in a pipe or a device, and was left alone."""
         self._stopping = True
-        self._thread.join(timeout=0.2)
-        if not self._thread.is_alive():
-            self._stream.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=0.2)
+        if self._thread.is_alive():
+            return False
+        self._stream.close()
+        return True
 
     @property
     def name(self) -> str:
@@ -110,12 +117,15 @@ class Recorder:
         except AudioError as error:
             if not self._stopping:
                 self._lost(error)
+        except Exception as error:  # a thread that dies silently would leave the conversation deaf
+            log.exception("recorder")
+            self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
         voiced, pending, references = False, b"", b""
         while not self._stopping:
             block = self._stream.read()
-            now = time.monotonic()
+            now = self.captured_at = time.monotonic()
             self.zero_ms = 0 if any(block) else self.zero_ms + 10
             if self.muted:
                 block = bytes(len(block))

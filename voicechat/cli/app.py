@@ -67,3 +67,11 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # a mistake of ours: the user gets a line, and the details when asked for
+        if {"-v", "--verbose"} & set(sys.argv):
+            raise
+        typer.echo(f"voicechat: this should not have happened: {type(error).__name__}: {error}", err=True)
+        typer.echo(
+            "  Run it again with -v (where the command has it) for the details, and please report them.", err=True
+        )
+        sys.exit(1)

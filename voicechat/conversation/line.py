@@ -155,7 +155,6 @@ class Line:
                             complaint = event
                             if event.severity == "fatal":
                                 raise _Down(Refused(event.message, event.hint), False)
-                            continue
                         if isinstance(event, ev.SessionFinished):
                             self._finished.set()
                             if complaint is not None:  # it ended the session, though not the connection

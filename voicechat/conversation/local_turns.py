@@ -29,7 +29,8 @@ class LocalTurns:
     _quiet_ms: float = 0.0
     _out: bytes = b""
 
-    def hear(self, pcm: bytes, voiced: bool, length_ms: float) -> Step:
+    def hear(self, pcm: bytes, voiced: bool, length_ms: float, *, may_start: bool = True) -> Step:
+        """`may_start` false: somebody else decides whether this voice is a turn; its sound is kept meanwhile."""
         if self.speaking:
             self._out += pcm
             self._quiet_ms = 0.0 if voiced else self._quiet_ms + length_ms
@@ -47,7 +48,7 @@ class LocalTurns:
             if recent > WINDOW_MS:
                 break
             voice += piece_ms if was_voiced else 0.0
-        if voice < START_MS:
+        if voice < START_MS or not may_start:
             return Step.WAIT
         self._out += b"".join(piece for piece, _, _ in self._ring)
         self._ring.clear()

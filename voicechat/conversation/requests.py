@@ -17,6 +17,7 @@ class Requests:
         self._send = send
         self._clock = clock
         self._next: CreateResponse | None = None
+        self._last = CreateResponse()
         self._asked = 0  # asked for, not announced yet
         self._unwanted = 0  # how many of those are not wanted any more
         self._cancelled_at = 0.0
@@ -32,7 +33,7 @@ class Requests:
             self._next = create
             return False
         self._next = None
-        self._asked = 1
+        self._asked, self._last = 1, create
         self._send(create)
         return True
 
@@ -58,7 +59,7 @@ class Requests:
     def refused(self) -> None:
         """The service said that one is running already: ask again when that is over."""
         self._asked = max(self._asked - 1, 0)
-        self._next = CreateResponse()
+        self._next = self._last
 
     def cancel_running(self) -> None:
         self._cancelled_at = self._clock()

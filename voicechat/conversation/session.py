@@ -23,14 +23,13 @@ from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
+from voicechat.conversation.voice import Voice
 from voicechat.providers.base import Capabilities
 
 ANSWER_TIMEOUT_S = 20.0
 """How long an answer may take to begin before the user is told that none came."""
 SHORTEST_TURN_MS = 100.0
 """Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
-VOICE_MEMORY_S = 5.0
-"""The local detector's last voice is the end of the user's speech only if it is not older than this."""
 
 
 class Session:
@@ -71,7 +70,7 @@ class Session:
         )
         self._local = LocalTurns(manner.silence_ms)
         self._asked_at: float | None = None
-        self._voice_at: float | None = None
+        self._voice = Voice(manner.silence_ms)
         self._state_at = clock()
         self._heard_at = clock()  # the service said something
 
@@ -94,7 +93,7 @@ class Session:
                 self._on_speech_started(event)
             case ev.SpeechStopped():
                 if self.state == "listening":
-                    self._ask(self._end_of_voice())
+                    self._ask(self._voice.ended(self._clock()))
             case ev.UserTranscript():
                 self.turns.words(event.item_id, event.text, event.final)
             case ev.UserTranscriptFailed():
@@ -171,24 +170,22 @@ class Session:
         self._configure()
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
-        if self.state != "listening":
+        if self.state != "listening" or self.answers.audible:
             self._interrupter.service_heard(allowed=self._manner.barge_in or not self.answers.audible)
+        if self.state != "listening":
             self._begin_turn()
         self.turns.name(event.item_id)
         self._set_state("listening")
-
-    def _end_of_voice(self) -> float:
-        """When the user stopped to speak: what we heard ourselves, else the service's word less its patience."""
-        now = self._clock()
-        if self._voice_at is not None and now - self._voice_at < VOICE_MEMORY_S:
-            return self._voice_at
-        return now - self._manner.silence_ms / 1000
 
     def _announce(self, response_id: str) -> None:
         """An answer begins, by its announcement or, where a service forgets that, by its first piece."""
         if self.answers.knows(response_id):
             return
         if self._requests.announced(response_id):
+            if self.state == "listening" and not self.recording and not self._local.speaking:
+                self._ask(
+                    self._voice.ended(self._clock())
+                )  # the service answers: it has heard the end, and did not say so
             self.answers.begin(response_id, self.turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
@@ -226,8 +223,7 @@ class Session:
         if not self.ready and not self.restorer.pending:
             return
         length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
-        if frame.voiced:
-            self._voice_at = frame.captured_at
+        self._voice.hear(frame)
         judging = self._manner.hands_free and self._manner.barge_in and self.answers.audible
         if judging and self._interrupter.hear(frame, length_ms):
             self._settle()
@@ -236,15 +232,16 @@ class Session:
         pcm = frame.pcm
         if not self._manner.barge_in and self.answers.audible:
             pcm = bytes(len(pcm))  # nobody may interrupt: the service hears silence, and its clock goes on
+        self.restorer.hear(frame)
         if self._manner.local_turns and self.ready:
             self._find_turn(pcm, frame.voiced and any(pcm), length_ms)
             return
         self._sent_ms += length_ms
-        self.restorer.hear(frame)
         self._send(cmd.AppendAudio(pcm))
 
     def _find_turn(self, pcm: bytes, voiced: bool, length_ms: float) -> None:
-        step = self._local.hear(pcm, voiced, length_ms)
+        # Over an answer a cough must not be a turn: there the interrupter decides, and the sound waits for it.
+        step = self._local.hear(pcm, voiced, length_ms, may_start=not self.answers.audible)
         if step is Step.WAIT:
             return
         if step is Step.START:
@@ -255,7 +252,7 @@ class Session:
             self._send(cmd.AppendAudio(sound))
         if step is Step.END:
             self._send(cmd.CommitAudio())
-            self._ask(self._end_of_voice())
+            self._ask(self._voice.ended(self._clock()))
             self._request(cmd.CreateResponse())
 
     # -- what the user does ------------------------------------------------------------------------------------
@@ -336,6 +333,9 @@ class Session:
             self.answers.abandon()
             self._rest()
         waited = now - self._state_at
+        silent_s = self._voice.silent_s(now, self._state_at)
+        if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
+            self._settle()  # the end of speech got lost, or there was none
         if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
             self._requests.reset()

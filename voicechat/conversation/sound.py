@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from voicechat.errors import AudioError, UsageError
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+HANG_S = 5.0
 ZEROS_MS = 2000
 """Exact zeros for this long are no room: the microphone is muted, or the system feeds us nothing on purpose."""
 
@@ -91,6 +93,7 @@ class Sound:
                 error = await asyncio.wait_for(self._lost.get(), RETRY_S)
             except TimeoutError:
                 self._look_for_zeros()
+                self._look_for_hangs()
                 if follows and asyncio.get_running_loop().time() >= due:
                     await self._follow_defaults()
                     due = asyncio.get_running_loop().time() + defaults.interval_s()
@@ -142,6 +145,17 @@ class Sound:
         self._zeros_told = True
         hint = PERMISSION.get(sys.platform, LINUX_PERMISSION)
         self._warn("silent_microphone", f"{recorder.name} gives nothing but zeros: muted or forbidden. {hint}")
+
+    def _look_for_hangs(self) -> None:
+        """A sound server that does not answer blocks our threads without an error: after a while it counts as lost."""
+        engine, now = self._engine, time.monotonic()
+        if engine is None or self._lost.full():
+            return
+        recorder, player = engine.recorder, engine.player
+        if recorder is not None and not self._plan.input_ends and now - recorder.captured_at > HANG_S:
+            self._lost.put_nowait(AudioError(f"The microphone {recorder.name!r} has stopped."))
+        elif player is not None and player.wrote_at is not None and now - player.wrote_at > HANG_S:
+            self._lost.put_nowait(AudioError(f"The speaker {player.name!r} has stopped."))
 
     # -- what others ask -----------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from voicechat.conversation.recording import Recording
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
-from voicechat.errors import VoicechatError
+from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.transport import Transport
 
@@ -90,6 +90,8 @@ class Talk:
         self._lines: deque[str] = deque(maxlen=WAITING_LINES)
         self._ended_at: float | None = None
         self._began = time.monotonic()
+        self._answer = ""  # how the last one ended
+        self._complained = False
         self._latencies = Latencies()
         self._renewal = Renewal(capabilities.session_limit_s)
 
@@ -106,7 +108,8 @@ class Talk:
         Before the session is ready every line waits; a `patient` one, from a pipe, also until the answer to the
         one before it is over.
         """
-        if self._lines or not self.session.ready or (patient and line.strip() and not self._takes_line):
+        reachable = self.session.ready or (self._opened.is_set() and not line.strip())  # Enter needs no connection
+        if self._lines or not reachable or (patient and line.strip() and not self._takes_line):
             self._lines.append(line)
         elif line.strip():
             self.session.say(line.strip())
@@ -151,17 +154,17 @@ class Talk:
         self._over = loop.create_future()
         self._views.append(view)
         reason, error = "done", None
-        try:
-            with _signals(loop, self.quit):
+        with _signals(loop, self.quit):
+            try:
                 self._spawn(view.run())
                 self._spawn(self._live())
                 reason = await self._over
-        except VoicechatError as failure:
-            reason, error, self.exit_code = "error", failure, failure.exit_code
-            if self.line.trace:
-                failure.hint = f"{failure.hint} For the service's support: {self.line.trace}.".lstrip()
-        finally:
-            await self._stop(polite=error is None)
+            except VoicechatError as failure:
+                reason, error, self.exit_code = "error", failure, failure.exit_code
+                if self.line.trace:
+                    failure.hint = f"{failure.hint} For the service's support: {self.line.trace}.".lstrip()
+            finally:
+                await self._stop(polite=error is None)
         if error is not None:
             self._publish(note.ErrorNotice(type(error).__name__, error.message, error.hint))
         self._publish(self._end_notice(reason))
@@ -201,7 +204,15 @@ class Talk:
             self._take_lines()
             self._renew_in_time()
             if self._is_over():
+                if self._plan.ends_when_settled:
+                    self.exit_code = self._outcome()
                 self._end("done")
+
+    def _outcome(self) -> int:
+        """What became of the one turn this was about, for the script that asked."""
+        if self._answer == "completed":
+            return 0
+        return Refused.exit_code if self._answer or self._complained else ConnectionFailed.exit_code
 
     def _renew_in_time(self) -> None:
         """Change to a new session in a pause before the old one ends, and at once when the machine has slept."""
@@ -276,6 +287,10 @@ class Talk:
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.LatencyNotice):
             self._latencies.add(notice)
+        elif isinstance(notice, note.AssistantTurn):
+            self._answer = notice.status
+        elif isinstance(notice, note.ErrorNotice):
+            self._complained = True
         for view in self._views:
             view.show(notice)
 
