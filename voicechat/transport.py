@@ -15,6 +15,9 @@ from voicechat.providers.base import ConnectRequest, Frame
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
+PING_INTERVAL_S = 30.0
+PING_TIMEOUT_S = 15.0
+"""A peer that is gone without a word is noticed within the two together."""
 
 
 class HandshakeRefused(Exception):
@@ -56,9 +59,17 @@ class Transport(Protocol):
 class WebSocketTransport:
     """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses."""
 
-    def __init__(self, request: ConnectRequest, *, ping_interval_s: float = 30.0, timeout_s: float = CONNECT_TIMEOUT_S):
+    def __init__(
+        self,
+        request: ConnectRequest,
+        *,
+        ping_interval_s: float = PING_INTERVAL_S,
+        ping_timeout_s: float = PING_TIMEOUT_S,
+        timeout_s: float = CONNECT_TIMEOUT_S,
+    ):
         self._request = request
         self._ping_interval_s = ping_interval_s
+        self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
         self._ws: Any = None
         self.trace = ""
@@ -78,7 +89,7 @@ class WebSocketTransport:
                 compression=None,
                 open_timeout=self._timeout_s,
                 ping_interval=self._ping_interval_s,
-                ping_timeout=15.0,
+                ping_timeout=self._ping_timeout_s,
                 close_timeout=0.2,
             )
         except InvalidStatus as error:
