@@ -160,6 +160,8 @@ def _header(headers: Any, name: str) -> str:
 
 
 def _closed(error: Any) -> Closed:
+    if error.rcvd is None and error.sent is not None and error.sent.reason == "keepalive ping timeout":
+        return Closed(1006, "no answer to pings")
     close = error.rcvd or error.sent
     return Closed(close.code, close.reason) if close else Closed(1006, "connection lost")
 
