@@ -1,19 +1,26 @@
 """A long conversation on a virtual sound card: does anything grow, leak or drift?
 
     python -m benchmarks.soak --minutes 10
+    python -m benchmarks.soak --minutes 30 --drop-every 20
 
 A scripted server and the real program hold turn after turn; every third answer is talked over. Every ten seconds
 the program's memory, threads and descriptors are read from /proc, and from its log how far the speaker leads the
-microphone at the end of an answer (the canceller's reference must not drift against the capture).
+microphone at the end of an answer (the canceller's reference must not drift against the capture). With `--drop-every`
+the connection is cut every so many seconds, whatever is going on, nothing is talked over, and every turn must still
+have its answer.
 """
 
 import argparse
 import re
 import statistics
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.faulty_proxy import FaultyProxy
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
 from tests.soundcard import SoundCard
@@ -31,36 +38,76 @@ def census(pid: int) -> tuple[float, int, int]:
     return resident_kb / 1024, threads, len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
+@contextmanager
+def drops(proxy: FaultyProxy, every_s: float) -> Iterator[None]:
+    """Cut the connection every so many seconds; never for 0."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every_s):
+            proxy.drop()
+
+    thread = threading.Thread(target=run)
+    if every_s:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if every_s:
+            thread.join()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--drop-every", type=float, default=0.0, metavar="SECONDS")
+    arguments = parser.parse_args()
+    minutes, drop_every_s = arguments.minutes, arguments.drop_every
     samples: list[tuple[float, float, int, int]] = []
     with tempfile.TemporaryDirectory() as folder, SoundCard(room_gain_db=-20.0) as card:
-        log = Path(folder) / "log"
+        log, config = Path(folder) / "log", Path(folder) / "config.toml"
+        # More attempts than the default has: no connection lasts the minute after which they are counted anew.
+        config.write_text(f"[connection]\nretry_delays_s = {[1.0] * 100}\n" if drop_every_s else "")
         script = Script(replies=(Reply(seconds=4.0),))
         with (
             RealtimeServer(script=script) as server,
+            FaultyProxy(server.url) as proxy,
             Program(
-                ["vad", "--provider", "openai", "--url", server.url, "--json", "--log-file", str(log)],
+                [
+                    "vad",
+                    "--json",
+                    "--provider",
+                    "openai",
+                    "--url",
+                    proxy.url,
+                    "--log-file",
+                    str(log),
+                    "--config",
+                    str(config),
+                ],
                 card=card,
                 env={"OPENAI_API_KEY": "test-key-0123456789"},
             ) as program,
+            ExitStack() as stack,
         ):
             program.wait_for("session")
+            stack.enter_context(drops(proxy, drop_every_s))
             began, due, turns = time.monotonic(), 0.0, 0
             while (now := time.monotonic() - began) < minutes * 60:
                 turns += 1
                 card.play(QUESTION).wait()
-                program.wait_for("latency", lambda line: line["voice_to_voice_ms"] is not None, count=turns)
-                if turns % 3 == 0:
+                if not drop_every_s:
+                    program.wait_for("latency", lambda line: line["voice_to_voice_ms"] is not None, count=turns)
+                if turns % 3 == 0 and not drop_every_s:
                     turns += 1
                     card.play(INTERRUPTION).wait()
                     program.wait_for("latency", lambda line: line["voice_to_voice_ms"] is not None, count=turns)
-                program.wait_for("assistant", count=turns, timeout_s=20)
+                program.wait_for("assistant", lambda line: bool(line["heard"]), count=turns, timeout_s=30)
                 if now >= due:
                     due = now + 10
                     samples.append((now, *census(program.pid)))
+            drop_count = len(program.of_type("connection"))
             program.interrupt()
             program.wait()
             end = program.wait_for("end")
@@ -70,6 +117,7 @@ def main() -> None:
     print(
         f"turns {turns}, answered {turns}, underruns {end['underruns']}, dropped frames {end['dropped_input_frames']}"
     )
+    print(f"drops {drop_count}")
     print(f"memory after warm-up: {rss[0]:.1f} MB, at the end {rss[-1]:.1f} MB, most {max(rss):.1f} MB")
     print(f"threads {min(s[2] for s in warm)}..{max(s[2] for s in warm)}")
     print(f"descriptors {min(s[3] for s in warm)}..{max(s[3] for s in warm)}")

@@ -16,6 +16,9 @@ from voicechat.providers.base import ConnectRequest, Frame
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 10.0
+PING_INTERVAL_S = 30.0
+PING_TIMEOUT_S = 15.0
+"""A peer that is gone without a word is noticed within the two together."""
 
 
 class HandshakeRefused(Exception):
@@ -57,9 +60,17 @@ class Transport(Protocol):
 class WebSocketTransport:
     """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses."""
 
-    def __init__(self, request: ConnectRequest, *, ping_interval_s: float = 30.0, timeout_s: float = CONNECT_TIMEOUT_S):
+    def __init__(
+        self,
+        request: ConnectRequest,
+        *,
+        ping_interval_s: float = PING_INTERVAL_S,
+        ping_timeout_s: float = PING_TIMEOUT_S,
+        timeout_s: float = CONNECT_TIMEOUT_S,
+    ):
         self._request = request
         self._ping_interval_s = ping_interval_s
+        self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
         self._ws: Any = None
         self.trace = ""
@@ -79,7 +90,7 @@ class WebSocketTransport:
                 compression=None,
                 open_timeout=self._timeout_s,
                 ping_interval=self._ping_interval_s,
-                ping_timeout=15.0,
+                ping_timeout=self._ping_timeout_s,
                 close_timeout=0.2,
             )
         except InvalidStatus as error:
@@ -160,6 +171,8 @@ def shown(url: str) -> str:
 
 
 def _closed(error: Any) -> Closed:
+    if error.rcvd is None and error.sent is not None and error.sent.reason == "keepalive ping timeout":
+        return Closed(1006, "no answer to pings")
     close = error.rcvd or error.sent
     return Closed(close.code, close.reason) if close else Closed(1006, "connection lost")
 

@@ -148,6 +148,7 @@ def test_config_show_names_every_origin_and_masks_keys(voicechat: Shell) -> None
     assert shown["providers.qwen.api_key"] == {"value": "********", "origin": ".env DASHSCOPE_API_KEY"}
     assert shown["providers.qwen.region"] == {"value": "cn-beijing", "origin": ".env DASHSCOPE_REGION"}
     assert shown["url"]["value"] == "wss://********@host/v1?model=m&api-key=********"
+    assert shown["connection.ping_interval_s"] == {"value": 30.0, "origin": "default"}
     plain = voicechat("config", "show", VOICECHAT_URL=address)
     assert ["providers.qwen.api_key", ".env", "DASHSCOPE_API_KEY", "********"] in [
         line.split() for line in plain.stdout.splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from voicechat.config import Chat, Choice, Loaded, choose_provider, default_path, load
-from voicechat.config.settings import DEFAULT_INSTRUCTIONS, Persona, ProviderSettings, Settings
+from voicechat.config.settings import DEFAULT_INSTRUCTIONS, TABLES, Connection, Persona, ProviderSettings, Settings
 from voicechat.config.sources import line_of
 from voicechat.errors import ConfigError, CredentialsError, UsageError
 from voicechat.providers.catalogue import providers
@@ -53,7 +53,8 @@ def test_without_anything_everything_is_default() -> None:
     loaded = load()
     assert loaded.settings == Settings()
     assert set(loaded.origins.values()) == {"default"}
-    assert loaded.origins.keys() == set(Settings.model_fields) - {"personas", "providers"}
+    connection = {f"connection.{name}" for name in Connection.model_fields}
+    assert loaded.origins.keys() == set(Settings.model_fields) - TABLES | connection
     assert loaded.path == default_path()
     assert not loaded.found
 
@@ -172,6 +173,8 @@ def test_the_chat_endpoint_of_the_offline_companion(monkeypatch: pytest.MonkeyPa
         ("barge_in = 1\n", 1, "barge_in: must be a valid boolean."),
         ('turn = "never"\n', 1, "turn: must be 'server', 'semantic' or 'local'."),
         ("providers = 3\n", 1, "providers: must be a table."),
+        ("[connection]\nping_time_s = 3\n", 2, "unknown key 'ping_time_s' in [connection].\nDid you mean 'ping_time"),
+        ("[connection]\n\nretry_delays_s = [1.0, -1.0]\n", 3, "connection.retry_delays_s.1: must be greater"),
         ("voice = 'a'\n\nmodel = \n", 3, "model: Invalid value."),
         ("voice = 'a'\nvoice = 'b'\n", 2, "voice: Cannot overwrite a value."),
         ('instructions = """\nvoyce = 1\n"""\nvoyce = 2\n', 4, "unknown key 'voyce'.\nDid you mean 'voice'?"),
@@ -425,7 +428,8 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
     assert loaded.found
     assert loaded.path == path
     named = {key for key in loaded.origins if loaded.origins[key] == "config.toml"}
-    assert named >= set(Settings.model_fields) - {"personas", "providers"}, "a setting is not in the example"
+    assert named >= set(Settings.model_fields) - TABLES, "a setting is not in the example"
+    assert {f"connection.{name}" for name in Connection.model_fields} <= named
     assert {f"personas.teacher.{name}" for name in Persona.model_fields} <= named
     assert {key.rpartition(".")[2] for key in named if key.startswith("providers.")} == set(
         ProviderSettings.model_fields
@@ -436,7 +440,8 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
 def test_the_example_shows_the_defaults() -> None:
     write(uncommented())
     settings = load().settings
-    for name, default in Settings().model_dump(exclude={"instructions", "personas", "providers"}).items():
+    for name in set(Settings.model_fields) - {"instructions", "personas", "providers"}:
+        default = getattr(Settings(), name)
         if default is not None:
             assert getattr(settings, name) == default, name
 

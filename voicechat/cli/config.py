@@ -82,7 +82,8 @@ def _shown(settings: Any, key: str) -> Any:
     table, _, rest = key.partition(".")
     if rest:
         name, _, setting = rest.rpartition(".")
-        value = getattr(getattr(settings, table)[name], setting)
+        holder = getattr(settings, table)
+        value = getattr(holder[name] if name else holder, setting)
     else:
         value = getattr(settings, key)
     if hasattr(value, "get_secret_value"):

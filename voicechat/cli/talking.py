@@ -14,6 +14,7 @@ from voicechat.errors import UsageError
 
 if TYPE_CHECKING:
     from voicechat.config import Choice, Loaded
+    from voicechat.config.settings import Connection
     from voicechat.conversation.talk import Talk, TalkPlan
     from voicechat.providers.base import Provider
     from voicechat.transport import Transport
@@ -40,7 +41,7 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     choice = choose_provider(loaded)
     for line in choice.notes:
         typer.echo(line, err=True)
-    service = open_service(choice)
+    service = open_service(choice, loaded.settings.connection)
     from voicechat.conversation.talk import Talk
 
     conversation = Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening))
@@ -97,7 +98,7 @@ def start_logging(options: TalkOptions) -> None:
     ours.setLevel(level)
 
 
-def open_service(choice: "Choice") -> Service:
+def open_service(choice: "Choice", watch: "Connection | None" = None) -> Service:
     """The provider of a choice. A missing key or address is told here, before anything is opened."""
     if choice.name == "offline":
         from voicechat.offline.provider import offline_service
@@ -108,7 +109,10 @@ def open_service(choice: "Choice") -> Service:
 
     provider = create(choice.name, choice.options)
     request = provider.request()
-    return Service(provider, lambda: WebSocketTransport(request))
+    if watch is None:
+        return Service(provider, lambda: WebSocketTransport(request))
+    interval_s, timeout_s = watch.ping_interval_s, watch.ping_timeout_s
+    return Service(provider, lambda: WebSocketTransport(request, ping_interval_s=interval_s, ping_timeout_s=timeout_s))
 
 
 def plan(
@@ -119,6 +123,7 @@ def plan(
     from voicechat.cli.role import read_context, role
     from voicechat.conversation.commands import SessionConfig, TurnDetection
     from voicechat.conversation.manner import Manner
+    from voicechat.conversation.retry import RetryPolicy
     from voicechat.conversation.talk import TalkPlan
 
     settings = loaded.settings
@@ -166,8 +171,16 @@ def plan(
         keep_reference=bool(settings.save),
     )
     manner = Manner(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
+    watch = settings.connection
     return TalkPlan(
-        config, manner, audio, opening, kind == "say", turn_kind if kind == "vad" else "manual", settings.save
+        config,
+        manner,
+        audio,
+        opening,
+        kind == "say",
+        turn_kind if kind == "vad" else "manual",
+        settings.save,
+        RetryPolicy(tuple(watch.retry_delays_s), watch.retry_jitter, watch.retries_per_session),
     )
 
 

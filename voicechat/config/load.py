@@ -14,7 +14,7 @@ from voicechat.errors import ConfigError, UsageError, VoicechatError
 from voicechat.providers.catalogue import providers
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
     from voicechat.config.settings import Settings
 
@@ -56,16 +56,16 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     Raises UsageError (a `config_file` that is not there, a flag's value) and ConfigError (everything else), which
     name the file, line and key.
     """
-    from voicechat.config.settings import Settings
+    from voicechat.config.settings import TABLES, Connection, Settings
 
     path = config_file if config_file is not None else default_path()
     table, text = read_file(path, explicit=config_file is not None)
     _check(Settings, table, path, text)
 
     merged = copy.deepcopy(table)
-    origins = dict.fromkeys(
-        (name for name in Settings.model_fields if name not in ("personas", "providers")), "default"
-    )
+    names_of_all = [name for name in Settings.model_fields if name not in TABLES]
+    names_of_all += [f"connection.{name}" for name in Connection.model_fields]
+    origins = dict.fromkeys(names_of_all, "default")
     ranks: dict[str, int] = {}
 
     def put(key: Key, value: object, origin: str, rank: int) -> None:
@@ -116,9 +116,9 @@ def _leaves(table: Mapping[str, Any], prefix: Key = ()) -> list[tuple[Key, Any]]
 
 def _environment_names(model: "type[Settings]") -> dict[str, Key]:
     """The setting of every environment variable that is read."""
-    names: dict[str, Key] = {
-        f"VOICECHAT_{name.upper()}": (name,) for name in model.model_fields if name not in ("personas", "providers")
-    }
+    from voicechat.config.settings import TABLES
+
+    names: dict[str, Key] = {f"VOICECHAT_{name.upper()}": (name,) for name in model.model_fields if name not in TABLES}
     for provider, info in providers().items():
         for setting, variable in info.environment.items():
             names[variable] = ("providers", provider, setting)
@@ -157,14 +157,15 @@ def _check(model: "type[Settings]", table: dict[str, Any], path: Path, text: str
 
 
 def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text: str) -> ConfigError:
-    from voicechat.config.settings import Persona, ProviderSettings
+    from voicechat.config.settings import Connection, Persona, ProviderSettings
 
     problem = error.errors(include_input=False)[0]
     key = tuple(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         fields = model.model_fields
         if len(key) > 1:
-            fields = (ProviderSettings if key[0] == "providers" else Persona).model_fields
+            tables: dict[str, type[BaseModel]] = {"providers": ProviderSettings, "connection": Connection}
+            fields = tables.get(key[0], Persona).model_fields
         return _file_error(path, text, key, "unknown key", key[-1], list(fields))
     return _file_error(path, text, key, f"{'.'.join(key)}: {_reason(problem)}")
 

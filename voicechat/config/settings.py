@@ -13,6 +13,9 @@ DEFAULT_INSTRUCTIONS = (
     "Say numbers, dates and units the way people speak them. If you did not understand, ask briefly."
 )
 
+TABLES = frozenset({"connection", "personas", "providers"})
+"""The settings that are tables: they stand in the file only, apart from the services' own variables."""
+
 AudioFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 
 
@@ -57,6 +60,18 @@ class ProviderSettings(_Table):
     chat_key: SecretStr = SecretStr("")
 
 
+class Connection(_Table):
+    """How a connection is watched, and made again after a drop: `[connection]`."""
+
+    ping_interval_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    ping_timeout_s: Annotated[float, Field(gt=0, le=600)] = 15.0
+    retry_delays_s: Annotated[list[Annotated[float, Field(ge=0, le=600)]], Field(max_length=100)] = [
+        1.0, 2.0, 3.0, 4.0, 5.0
+    ]  # fmt: skip
+    retry_jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    retries_per_session: Annotated[int, Field(ge=0)] = 100
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -87,6 +102,7 @@ class Settings(_Table):
     save: str = ""
     log_audio: bool = False
 
+    connection: Connection = Field(default_factory=Connection)
     personas: dict[str, Persona] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
 

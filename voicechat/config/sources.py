@@ -84,6 +84,8 @@ def line_of(text: str, keys: tuple[str, ...]) -> int | None:
         except tomllib.TOMLDecodeError:
             continue
         for key in keys:
+            if isinstance(table, list):
+                break
             table = table.get(key) if isinstance(table, dict) else None
         if table is not None:
             return begins

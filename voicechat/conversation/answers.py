@@ -197,10 +197,17 @@ class Answers:
         """The service never ended the answer it was told to cancel: stop waiting for that."""
         self._running = None
 
-    def abandon(self) -> None:
-        """Nothing more will come of the answer that is running: it ends with what there is."""
-        if self._running is not None:
-            self.end(ev.ResponseFinished(self._running.response_id, "incomplete"))
+    def abandon(self, again: bool = False) -> None:
+        """Nothing more will come of the answer that is running: it ends with what there is.
+
+        `again`: it will be asked for once more, so that this is not its end, and nobody is told of one.
+        """
+        if self._running is None:
+            return
+        if again and self._running in self._open:
+            self._open.remove(self._running)
+            self._running.closed = True
+        self.end(ev.ResponseFinished(self._running.response_id, "incomplete"))
 
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)

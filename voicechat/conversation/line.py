@@ -135,6 +135,7 @@ class Line:
             raise _Down(error, True) from error
         finally:
             self.trace = transport.trace
+        self._renewing = False  # a wish from before is fulfilled by this connection
         sender = asyncio.create_task(self._uplink.run(transport), name="uplink")
         try:
             await self._receive(transport)

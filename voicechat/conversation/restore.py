@@ -52,6 +52,11 @@ class Restorer:
     def pending(self) -> bool:
         return self._drop is not None
 
+    @property
+    def owes_answer(self) -> bool:
+        """The new session will be asked for an answer that nothing was heard of."""
+        return self._drop is not None and self._drop.owed in (Owed.WORDS, Owed.SPEECH)
+
     def hear(self, frame: Frame) -> None:
         """Sound that is sent, or would be if the connection were up."""
         self._recent.add(frame.captured_at, frame.pcm)

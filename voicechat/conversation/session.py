@@ -147,7 +147,7 @@ class Session:
         self.ready = False
         self._interrupter.reset()
         self._requests.reset()
-        self.answers.abandon()
+        self.answers.abandon(again=self.restorer.owes_answer)
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""

@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from voicechat.audio.engine import AudioPlan
@@ -26,6 +26,7 @@ from voicechat.conversation.line import Line
 from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.renewal import Renewal
+from voicechat.conversation.retry import RetryPolicy
 from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
@@ -67,6 +68,7 @@ class TalkPlan:
     """Over after the opening has been answered."""
     turn_kind: str = "server"
     save: str = ""
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 class Talk:
@@ -76,7 +78,15 @@ class Talk:
         self.exit_code = 0
         self._provider = provider
         self._plan = plan
-        self.line = Line(provider, connect, self._handle, lambda: self.session.ready, self._on_lost, self._on_waiting)
+        self.line = Line(
+            provider,
+            connect,
+            self._handle,
+            lambda: self.session.ready,
+            self._on_lost,
+            self._on_waiting,
+            plan.retry,
+        )
         capabilities = self._capabilities = self.line.codec.capabilities
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
         self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)

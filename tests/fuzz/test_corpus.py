@@ -1,0 +1,12 @@
+"""What the fuzzers start from, and whatever they have found, holds in every test run."""
+
+from tests.fuzz import doubao, realtime
+from tests.fuzz.harness import replay
+
+
+def test_the_corpus_of_the_realtime_codec() -> None:
+    assert replay("realtime", realtime.check) >= 3
+
+
+def test_the_corpus_of_doubao() -> None:
+    assert replay("doubao", doubao.check) >= 3
