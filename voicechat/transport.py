@@ -93,6 +93,11 @@ class WebSocketTransport:
             def process_redirect(self, exc: Exception) -> Exception | str:
                 return exc  # another host would be given the key
 
+        class Connection(client.ClientConnection):
+            def connection_lost(self, exc: Exception | None) -> None:
+                if hasattr(self, "transport"):  # TLS inside a proxy failed: it is lost before it was made
+                    super().connection_lost(exc)
+
         host = shown(self._request.url)
         encrypted = self._request.url.startswith("wss:")
         try:
@@ -102,6 +107,7 @@ class WebSocketTransport:
                 subprotocols=[Subprotocol(name) for name in self._request.subprotocols] or None,
                 max_size=None,
                 compression=None,
+                create_connection=Connection,
                 ssl=tls_context(self._ca_file) if encrypted else None,
                 proxy=None if is_loopback(self._request.url) else True,
                 open_timeout=self._timeout_s,
@@ -212,7 +218,7 @@ def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {host} was not accepted: {cause.verify_message}.", (
+            return f"The certificate of {host} was not accepted: {cause.verify_message.rstrip('.')}.", (
                 "Check the address and this machine's clock; a private authority goes into ca_file or SSL_CERT_FILE."
             )
         if isinstance(cause, ssl.SSLError):

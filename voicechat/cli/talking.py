@@ -99,6 +99,8 @@ def start_logging(options: TalkOptions) -> None:
     ours = logging.getLogger("voicechat")
     ours.handlers, ours.propagate = [handler], False
     ours.setLevel(level)
+    if logging.lastResort is not None:  # where the warnings of libraries go
+        logging.lastResort.setFormatter(RedactingFormatter("%(message)s"))
     logging.getLogger("voicechat.wirelog").setLevel(logging.DEBUG if options.log_file else logging.WARNING)
 
 
