@@ -31,15 +31,15 @@ def talk(server: RealtimeServer, folder: Path) -> list[str]:
     return ["vad", *service(server), *files, "--save", str(folder / "saved")]
 
 
-def check_files(folder: Path) -> None:
-    """What was heard, and what was kept of it, are whole files."""
+def check_files(folder: Path, *, heard: bool = True) -> None:
+    """What was `heard`, and what was kept of it, are whole files."""
     pcm, _, _ = read_wav(folder / "out.wav")
-    assert any(pcm)
+    assert any(pcm) or not heard
     names = sorted(path.suffix for path in (folder / "saved").iterdir())
     assert names == [".jsonl", ".md", ".wav"]
     kept, _, channels = read_wav(next((folder / "saved").glob("*.wav")))
     assert channels == 2
-    assert any(kept)
+    assert any(kept) or not heard
 
 
 def state(pid: int) -> str:
@@ -139,7 +139,7 @@ def test_nobody_reads_the_words_any_more(form: str, server: RealtimeServer, tmp_
         said = stderr.read_text()
         assert "Traceback" not in said
         assert "Broken" not in said
-        check_files(tmp_path)
+        check_files(tmp_path, heard=False)  # it may well end before there was any sound
 
 
 def test_nobody_reads_the_sound_any_more(server: RealtimeServer, tmp_path: Path) -> None:
