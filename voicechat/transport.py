@@ -7,11 +7,16 @@ answered; `receive` raises `Closed` when the connection has ended, from either s
 
 import asyncio
 import logging
-import re
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from voicechat.errors import ConnectionFailed
+from voicechat.errors import ConfigError, ConnectionFailed
 from voicechat.providers.base import ConnectRequest, Frame
+from voicechat.providers.urls import is_loopback, shown
+from voicechat.wirelog import described
+from voicechat.wirelog import log as wire
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger(__name__)
 
@@ -58,17 +63,26 @@ class Transport(Protocol):
 
 
 class WebSocketTransport:
-    """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses."""
+    """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses.
+
+    Certificates are always verified: against those in `ca_file` (PEM), else the system's. The proxy of the environment
+    is used, but never on the way to this machine. At the log level DEBUG every frame is a line, its sound left out
+    unless `log_audio`.
+    """
 
     def __init__(
         self,
         request: ConnectRequest,
         *,
+        ca_file: str = "",
+        log_audio: bool = False,
         ping_interval_s: float = PING_INTERVAL_S,
         ping_timeout_s: float = PING_TIMEOUT_S,
         timeout_s: float = CONNECT_TIMEOUT_S,
     ):
         self._request = request
+        self._ca_file = ca_file
+        self._log_audio = log_audio
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
@@ -76,18 +90,31 @@ class WebSocketTransport:
         self.trace = ""
 
     async def connect(self) -> None:
-        from websockets.asyncio.client import connect
+        from websockets.asyncio import client
         from websockets.exceptions import InvalidStatus, WebSocketException
         from websockets.typing import Subprotocol
 
+        class Connect(client.connect):
+            def process_redirect(self, exc: Exception) -> Exception | str:
+                return exc  # another host would be given the key
+
+        class Connection(client.ClientConnection):
+            def connection_lost(self, exc: Exception | None) -> None:
+                if hasattr(self, "transport"):  # TLS inside a proxy failed: it is lost before it was made
+                    super().connection_lost(exc)
+
         host = shown(self._request.url)
+        encrypted = self._request.url.startswith("wss:")
         try:
-            self._ws = await connect(
+            self._ws = await Connect(
                 self._request.url,
                 additional_headers=self._request.headers,
                 subprotocols=[Subprotocol(name) for name in self._request.subprotocols] or None,
                 max_size=None,
                 compression=None,
+                create_connection=Connection,
+                ssl=tls_context(self._ca_file) if encrypted else None,
+                proxy=None if is_loopback(self._request.url) else True,
                 open_timeout=self._timeout_s,
                 ping_interval=self._ping_interval_s,
                 ping_timeout=self._ping_timeout_s,
@@ -144,6 +171,7 @@ class WebSocketTransport:
             await self._ws.send(frame)
         except ConnectionClosed as error:
             raise _closed(error) from error
+        self._note("→", frame)
 
     async def receive(self) -> Frame:
         from websockets.exceptions import ConnectionClosed
@@ -152,7 +180,12 @@ class WebSocketTransport:
             frame: Frame = await self._ws.recv()
         except ConnectionClosed as error:
             raise _closed(error) from error
+        self._note("←", frame)
         return frame
+
+    def _note(self, way: str, frame: Frame) -> None:
+        if wire.isEnabledFor(logging.DEBUG):
+            wire.debug("%s %s", way, described(frame, self._log_audio))
 
     async def close(self) -> None:
         if self._ws is not None:
@@ -165,9 +198,21 @@ def _header(headers: Any, name: str) -> str:
     return str(values[0]) if values else ""
 
 
-def shown(url: str) -> str:
-    """An address as it may be printed: without query, user name and password."""
-    return re.sub(r"//[^/@]*@", "//", url.split("?")[0])
+def tls_context(ca_file: str = "") -> "ssl.SSLContext":
+    """A context that verifies certificates and host names; `ca_file` "" is the system's authorities.
+
+    Raises ConfigError when the file cannot be used.
+    """
+    import ssl
+    from pathlib import Path
+
+    if not ca_file:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=Path(ca_file).expanduser())
+    except (OSError, RuntimeError) as error:  # an SSLError is an OSError; a home that is unknown
+        reason = "it holds no certificates" if isinstance(error, ssl.SSLError) else getattr(error, "strerror", error)
+        raise ConfigError(f"The ca_file {ca_file} cannot be used: {reason}.", "It takes a PEM file.") from error
 
 
 def _closed(error: Any) -> Closed:
@@ -185,8 +230,8 @@ def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"The certificate of {host} was not accepted: {cause.verify_message}.", (
-                "Check the address and this machine's clock; a private authority goes into SSL_CERT_FILE."
+            return f"The certificate of {host} was not accepted: {cause.verify_message.rstrip('.')}.", (
+                "Check the address and this machine's clock; a private authority goes into ca_file or SSL_CERT_FILE."
             )
         if isinstance(cause, ssl.SSLError):
             return (

@@ -59,10 +59,15 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self._over = True
-        self._reader.join()
-        os.close(self.master)
+        self.hang_up()
         os.close(self.slave)
+
+    def hang_up(self) -> None:
+        """The window is closed: the program gets SIGHUP and cannot write any more."""
+        if not self._over:
+            self._over = True
+            self._reader.join()
+            os.close(self.master)
 
     def _read(self) -> None:
         while not self._over or select.select([self.master], [], [], 0)[0]:

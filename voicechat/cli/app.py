@@ -1,13 +1,16 @@
 """The Typer application and the one place where errors become exit codes."""
 
+import contextlib
+import logging
 import os
 import sys
 
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, demo, devices, doctor, manual, providers, say, speak, vad, voices
+from voicechat.cli import config, demo, devices, doctor, login, manual, providers, say, speak, vad, voices
 from voicechat.errors import VoicechatError
+from voicechat.redaction import redact
 
 app = typer.Typer(
     name="voicechat",
@@ -45,6 +48,8 @@ app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("providers")(providers.providers)
 app.command("voices")(voices.voices)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.add_typer(config.app, name="config")
 
 
@@ -61,17 +66,29 @@ def main() -> None:
     try:
         app()
     except VoicechatError as error:
-        typer.echo(f"voicechat: {error.message}", err=True)
-        if error.hint:
-            typer.echo(f"  {error.hint}", err=True)
+        _tell(error.message, error.hint)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # a mistake of ours: the user gets a line, and the details when asked for
-        if {"-v", "--verbose"} & set(sys.argv):
-            raise
-        typer.echo(f"voicechat: this should not have happened: {type(error).__name__}: {error}", err=True)
-        typer.echo(
-            "  Run it again with -v (where the command has it) for the details, and please report them.", err=True
-        )
+    except Exception as error:  # noqa: BLE001 - the last resort: no traceback for users, no key in what is printed
+        _tell(*_explain_unexpected(error))
         sys.exit(1)
+
+
+def _tell(message: str, hint: str) -> None:
+    """One or two lines on stderr. Without one, nobody can be told."""
+    with contextlib.suppress(OSError):
+        typer.echo(f"voicechat: {redact(message)}", err=True)
+        if hint:
+            typer.echo(f"  {redact(hint)}", err=True)
+
+
+def _explain_unexpected(error: Exception) -> tuple[str, str]:
+    """An error that nobody foresaw: its traceback goes where --verbose or --log-file send the log."""
+    log = logging.getLogger("voicechat")
+    text = (str(error).splitlines() or [""])[0]
+    message = f"unexpected {type(error).__name__}{f': {text}' if text else ''}."
+    if not log.isEnabledFor(logging.DEBUG):
+        return message, "This is a fault of the program; --verbose shows where."
+    log.debug("%s", message, exc_info=error)
+    return message, "This is a fault of the program."

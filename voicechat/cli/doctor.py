@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicechat.cli.options import ApiKeyFile, Insecure
 from voicechat.doctor.checks import Check, attempt, exit_code, failed, not_tested
 from voicechat.doctor.terminal import TERMINAL, terminal_check
 from voicechat.errors import VoicechatError
@@ -27,6 +28,8 @@ def doctor(
     provider: Annotated[str | None, typer.Option("--provider", help="Service to try.", show_default=False)] = None,
     url: Annotated[str | None, typer.Option("--url", help="Its address.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")] = None,
+    api_key_file: ApiKeyFile = None,
+    insecure: Insecure = False,
     input_device: Annotated[
         str | None, typer.Option("--input-device", help="Microphone, by a part of its name.", show_default=False)
     ] = None,
@@ -43,7 +46,7 @@ def doctor(
     flags = {"provider": provider, "url": url, "input_device": input_device, "output_device": output_device}
     checks = [attempt(TERMINAL, terminal_check, necessary=False)]  # before Rich puts its own file in stdout's place
     with _progress() as say:
-        checks += _examine(config, flags, sound, say)
+        checks += _examine(config, flags, api_key_file, insecure, sound, say)
     code = exit_code(checks)
     if as_json:
         import json
@@ -58,9 +61,11 @@ def doctor(
         raise typer.Exit(code)
 
 
-def _examine(config: Path | None, flags: dict[str, str | None], sound: bool, say: Callable[[str], None]) -> list[Check]:
+def _examine(
+    config: Path | None, flags: dict[str, str | None], key_file: Path | None, insecure: bool, sound: bool, say: Say
+) -> list[Check]:
     """Every check, in the order of the exit codes: settings, sound, service. None prevents another."""
-    from voicechat.config import load
+    from voicechat.config import load, with_key_file
     from voicechat.doctor import settings as setup
     from voicechat.doctor.sound import NAMES as SOUND
     from voicechat.doctor.sound import sound_checks
@@ -68,11 +73,11 @@ def _examine(config: Path | None, flags: dict[str, str | None], sound: bool, say
     checks: list[Check] = []
     loaded: Loaded | None = None
     try:
-        loaded = load(config, flags)
+        loaded = with_key_file(load(config, flags), key_file)
         checks.append(setup.configuration_check(loaded))
     except VoicechatError as error:
         checks.append(failed(setup.CONFIGURATION, error))
-    key, service = _service(loaded, say)
+    key, service = _service(loaded, insecure, say)
     checks.append(key)
     if sound:
         devices = [getattr(loaded.settings, name) if loaded else flags[name] or "" for name in DEVICE_FLAGS]
@@ -82,7 +87,7 @@ def _examine(config: Path | None, flags: dict[str, str | None], sound: bool, say
     return checks + service()
 
 
-def _service(loaded: "Loaded | None", say: Say) -> tuple[Check, Callable[[], list[Check]]]:
+def _service(loaded: "Loaded | None", insecure: bool, say: Say) -> tuple[Check, Callable[[], list[Check]]]:
     """The finding about the key, and the checks of the service, to be made later."""
     from voicechat.cli.talking import open_service
     from voicechat.config import choose_provider
@@ -101,14 +106,14 @@ def _service(loaded: "Loaded | None", say: Say) -> tuple[Check, Callable[[], lis
     except VoicechatError as error:
         return failed(setup.KEYS, error), nothing("No service was chosen.")
     try:
-        service = open_service(choice)
+        service = open_service(choice, insecure=insecure)
     except VoicechatError as error:
         return setup.keys_check(loaded, choice.name, error), nothing(f"{choice.name} is not set up.")
 
     def examine() -> list[Check]:
         say(f"Opening a session with {choice.name} …")
         parts = [attempt(OFFLINE, offline_check)] if choice.name == "offline" else []
-        return parts + asyncio.run(service_checks(service.provider, service.connect()))
+        return parts + asyncio.run(service_checks(service.provider, service.connect(), choice.ca_file))
 
     return setup.keys_check(loaded, choice.name, None), examine
 

@@ -17,6 +17,12 @@ def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
     return typer.Option(*names, rich_help_panel=panel, help=help, show_default=False, **more)
 
 
+ApiKeyFile = Annotated[
+    Path | None, _option("--api-key-file", panel=VOICE, metavar="FILE", help="File that holds the service's key alone.")
+]
+Insecure = Annotated[bool, _option("--insecure", panel=VOICE, help="Send a key to another machine unencrypted too.")]
+
+
 @dataclass(frozen=True, slots=True)
 class TalkOptions:
     """What was given on the command line; None is "not given", so that files and environment may decide."""
@@ -45,6 +51,8 @@ class TalkOptions:
     config: Annotated[
         Path | None, _option("--config", panel=VOICE, help="Configuration file instead of the usual one.")
     ] = None
+    api_key_file: ApiKeyFile = None
+    insecure: Insecure = False
     turn: Annotated[
         str | None, _option("--turn", panel=TURNS, help="Who finds the turns: server, semantic or local.")
     ] = None

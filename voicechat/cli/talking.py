@@ -11,6 +11,7 @@ import typer
 
 from voicechat.cli.options import TalkOptions
 from voicechat.errors import UsageError
+from voicechat.redaction import RedactingFormatter
 
 if TYPE_CHECKING:
     from voicechat.config import Choice, Loaded
@@ -35,13 +36,13 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     """Hold one conversation; leaves with its exit code. Raises VoicechatError for what goes wrong before or in it."""
     check_streams(options)
     start_logging(options)
-    from voicechat.config import choose_provider, load
+    from voicechat.config import choose_provider, load, with_key_file
 
-    loaded = load(options.config, options.settings())
+    loaded = with_key_file(load(options.config, options.settings()), options.api_key_file)
     choice = choose_provider(loaded)
     for line in choice.notes:
         typer.echo(line, err=True)
-    service = open_service(choice, loaded.settings.connection)
+    service = open_service(choice, loaded.settings.connection, insecure=options.insecure)
     from voicechat.conversation.talk import Talk
 
     conversation = Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening))
@@ -84,7 +85,10 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
 
 def start_logging(options: TalkOptions) -> None:
-    """--verbose to stderr, --log-file to a file; else only warnings of ours, to stderr."""
+    """--verbose to stderr, --log-file to a file, with the frames on the wire; else only warnings of ours, to stderr.
+
+    Only what we log ourselves: the debug log of the WebSocket library would hold the key.
+    """
     level = logging.DEBUG if options.verbose or options.log_file else logging.WARNING
     try:
         handler = logging.FileHandler(options.log_file, encoding="utf-8") if options.log_file else StderrHandler()
@@ -92,27 +96,43 @@ def start_logging(options: TalkOptions) -> None:
         raise UsageError(
             f"{options.log_file} cannot be written: {error.strerror}.", "--log-file takes a file."
         ) from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
+    handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
     ours = logging.getLogger("voicechat")
     ours.handlers, ours.propagate = [handler], False
     ours.setLevel(level)
+    if logging.lastResort is not None:  # where the warnings of libraries go
+        logging.lastResort.setFormatter(RedactingFormatter("%(message)s"))
+    logging.getLogger("voicechat.wirelog").setLevel(logging.DEBUG if options.log_file else logging.WARNING)
 
 
-def open_service(choice: "Choice", watch: "Connection | None" = None) -> Service:
-    """The provider of a choice. A missing key or address is told here, before anything is opened."""
+def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecure: bool = False) -> Service:
+    """The provider of a choice. A missing key or address is told here, before anything is opened.
+
+    Raises CredentialsError when a key would travel unencrypted to another machine, unless `insecure`.
+    """
+    from voicechat.providers.urls import refuse_plain
+
     if choice.name == "offline":
         from voicechat.offline.provider import offline_service
 
+        if choice.chat.key and not insecure:
+            refuse_plain(choice.chat.url)
         return Service(*offline_service(choice))
     from voicechat.providers.registry import create
-    from voicechat.transport import WebSocketTransport
+    from voicechat.transport import WebSocketTransport, tls_context
 
     provider = create(choice.name, choice.options)
     request = provider.request()
-    if watch is None:
-        return Service(provider, lambda: WebSocketTransport(request))
-    interval_s, timeout_s = watch.ping_interval_s, watch.ping_timeout_s
-    return Service(provider, lambda: WebSocketTransport(request, ping_interval_s=interval_s, ping_timeout_s=timeout_s))
+    holds_key = choice.options.api_key or choice.options.token or choice.options.access_key
+    if holds_key and not insecure:
+        refuse_plain(request.url)
+    if choice.ca_file:
+        tls_context(choice.ca_file)  # a file that cannot be used is told at once
+    pings = {} if watch is None else {"ping_interval_s": watch.ping_interval_s, "ping_timeout_s": watch.ping_timeout_s}
+    return Service(
+        provider,
+        lambda: WebSocketTransport(request, ca_file=choice.ca_file, log_audio=choice.log_audio, **pings),
+    )
 
 
 def plan(

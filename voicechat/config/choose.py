@@ -41,6 +41,9 @@ class Choice:
     style: str = ""
     notes: list[str] = field(default_factory=list)
     chat: Chat = field(default_factory=Chat)
+    ca_file: str = ""
+    """Certificates of authorities to trust, in place of the system's."""
+    log_audio: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
     settings = loaded.settings
     persona = _persona(loaded)
     persona_rank = loaded.rank("persona")
-    name = settings.provider
-    if persona.provider and not _beats(loaded.rank("provider"), persona_rank):
-        name = persona.provider
+    name = named_provider(loaded)
     notes: list[str] = []
     automatic = name == "auto"
     if automatic:
@@ -148,7 +149,20 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         style=persona.style,
         notes=notes,
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
+        ca_file=settings.ca_file,
+        log_audio=settings.log_audio,
     )
+
+
+def named_provider(loaded: Loaded) -> str:
+    """The service that settings and persona name, known or not; `auto` when they leave it open.
+
+    Raises UsageError for a persona nobody knows.
+    """
+    persona = _persona(loaded)
+    if persona.provider and not _beats(loaded.rank("provider"), loaded.rank("persona")):
+        return persona.provider
+    return loaded.settings.provider
 
 
 def _persona(loaded: Loaded) -> "Persona":

@@ -1,4 +1,4 @@
-"""Settings from all sources: defaults < config.toml < .env < environment < flags, each value with its origin."""
+"""Settings from all sources: defaults < config.toml < keyring < .env < environment < flags; each with its origin."""
 
 import copy
 import difflib
@@ -9,9 +9,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from voicechat.config.sources import line_of, read_dotenv, read_file
+from voicechat.config.logins import logins, stored_keys
+from voicechat.config.sources import SECRET_KEYS, line_of, read_dotenv, read_file
 from voicechat.errors import ConfigError, UsageError, VoicechatError
 from voicechat.providers.catalogue import providers
+from voicechat.redaction import remember
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -26,8 +28,8 @@ class Loaded:
     """Settings and where they come from.
 
     `origins` has one entry per value, its key dotted (`voice`, `providers.qwen.api_key`): `default`, the name of the
-    file (`config.toml`), `.env NAME`, `environment NAME` or `flag --NAME`. `path` is the file that was read, or would
-    have been (`found` tells).
+    file (`config.toml`), `keyring`, `.env NAME`, `environment NAME` or `flag --NAME`. `path` is the file that was
+    read, or would have been (`found` tells).
     """
 
     settings: "Settings"
@@ -78,6 +80,13 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
 
     for key, value in _leaves(table):
         put(key, value, path.name, 1)
+    unasked: list[tuple[str, ConfigError]] = []
+    for name, stored in logins().items():
+        try:
+            for setting, secret in stored_keys(name, stored).items():
+                put(("providers", name, setting), secret, "keyring", 1)
+        except ConfigError as error:  # only a matter for those who need that key
+            unasked.append((name, error))
     names = _environment_names(Settings)
     dotenv = read_dotenv(Path.cwd())
     environment = {name: value for name, value in os.environ.items() if value.strip()}
@@ -93,8 +102,15 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
         flag = f"--{'no-' if plain is False else ''}{name.replace('_', '-')}"
         _check_one(Settings, (name,), plain, UsageError, flag)
         put((name,), plain, f"flag {flag}", 3)
+    for name, failure in unasked:
+        has_key = any(f"providers.{name}.{setting}" in origins for setting in SECRET_KEYS)
+        if not has_key and merged.get("provider", "auto") in ("auto", name):
+            raise failure
+    settings = Settings.model_validate(merged)
+    for section in settings.providers.values():
+        remember(*(getattr(section, secret).get_secret_value() for secret in SECRET_KEYS))
     return Loaded(
-        settings=Settings.model_validate(merged),
+        settings=settings,
         origins=origins,
         path=path,
         found=path.is_file(),

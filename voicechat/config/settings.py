@@ -81,6 +81,7 @@ class Settings(_Table):
     instructions: str = DEFAULT_INSTRUCTIONS
     persona: str = ""
     url: str = ""
+    ca_file: str = ""
     language: str = ""
     transcription_model: str = ""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

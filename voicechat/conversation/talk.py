@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -160,6 +161,15 @@ class Talk:
     # -- the run -----------------------------------------------------------------------------------------------
 
     async def run(self, view: View) -> int:
+        try:
+            await self._converse(view)
+        finally:  # whatever happened: the files are whole, and the terminal is as before
+            if self._recording is not None:
+                self._recording.close()
+            view.close()
+        return self.exit_code
+
+    async def _converse(self, view: View) -> None:
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         self._views.append(view)
@@ -180,10 +190,6 @@ class Talk:
         self._publish(self._end_notice(reason))
         for line in self._latencies.summary():
             log.info("%s", line)
-        if self._recording is not None:
-            self._recording.close()
-        view.close()
-        return self.exit_code
 
     async def _live(self) -> None:
         """Connect and open the audio side by side, then keep the conversation going until it is over."""
@@ -357,9 +363,13 @@ class Talk:
 
 @contextlib.contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, quit_: Callable[[int], None]) -> Any:
-    """SIGINT and SIGTERM end the conversation in order, where the platform's loop can take them."""
+    """Ctrl-C, SIGTERM and a closed terminal end the conversation in order, where the platform's loop can take them."""
     handled = []
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
+        code = 128 + number
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, quit_, code)
             handled.append(number)

@@ -12,7 +12,15 @@ from voicechat.conversation.commands import Configure, SessionConfig
 from voicechat.doctor.checks import UNEXPECTED, Check, Figure, failed, not_tested
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Codec, Provider
-from voicechat.transport import Closed, HandshakeRefused, Transport, WebSocketTransport, explain_connect_error
+from voicechat.providers.urls import is_loopback
+from voicechat.transport import (
+    Closed,
+    HandshakeRefused,
+    Transport,
+    WebSocketTransport,
+    explain_connect_error,
+    tls_context,
+)
 
 NAME, TLS, SESSION, CLOCK = "name resolution", "TLS", "session", "clock"
 NAMES = (NAME, TLS, SESSION, CLOCK)
@@ -22,26 +30,30 @@ MOST_SKEW_S = 60.0
 CERTIFICATE_DAYS = 7
 
 
-async def service_checks(provider: Provider, transport: Transport) -> list[Check]:
-    """All of NAMES. `transport` is a fresh one to the provider; it is closed here."""
+async def service_checks(provider: Provider, transport: Transport, ca_file: str = "") -> list[Check]:
+    """All of NAMES. `transport` is a fresh one to the provider; it is closed here. `ca_file`: as for it."""
     if not isinstance(transport, WebSocketTransport):
         why = "The offline engine needs no network."
         return [not_tested(NAME, why), not_tested(TLS, why), (await _session(provider, transport))[0],
                 not_tested(CLOCK, why)]  # fmt: skip
-    checks = await _network(provider.request().url)
+    checks = await _network(provider.request().url, ca_file)
     before = time.time()
     session, date = await _session(provider, transport)
     return [*checks, session, clock_check(date, before, time.time())]
 
 
-async def _network(url: str) -> list[Check]:
+async def _network(url: str, ca_file: str) -> list[Check]:
     """The way to the host, step by step. A failure is explained here and counted at the session, which needs it."""
     from urllib.request import getproxies, proxy_bypass
 
     parts = urlsplit(url)
     host, encrypted = parts.hostname or "", parts.scheme == "wss"
     proxies = getproxies()
-    if (proxies.get("https" if encrypted else "http") or proxies.get("all")) and not proxy_bypass(host):
+    if (
+        (proxies.get("https" if encrypted else "http") or proxies.get("all"))
+        and not is_loopback(url)
+        and not proxy_bypass(host)
+    ):
         why = "The connection goes through a proxy, which does this."
         return [not_tested(NAME, why), not_tested(TLS, why)]
     try:
@@ -59,16 +71,19 @@ async def _network(url: str) -> list[Check]:
         f"{host} is {addresses[0]}{f' and {len(addresses) - 1} more' if len(addresses) > 1 else ''}.",
         figures={"host": host, "addresses": len(addresses), "took_ms": took_ms},
     )
-    return [name, await _tls(host, port) if encrypted else not_tested(TLS, "The address is a plain ws:// one.")]
+    return [
+        name,
+        await _tls(host, port, ca_file) if encrypted else not_tested(TLS, "The address is a plain ws:// one."),
+    ]
 
 
-async def _tls(host: str, port: int) -> Check:
+async def _tls(host: str, port: int, ca_file: str) -> Check:
     import ssl
 
     try:
         began = time.monotonic()
         async with asyncio.timeout(TIMEOUT_S):
-            _, writer = await asyncio.open_connection(host, port, ssl=ssl.create_default_context())
+            _, writer = await asyncio.open_connection(host, port, ssl=tls_context(ca_file))
     except (*UNEXPECTED, TimeoutError) as error:
         return _network_failure(TLS, host, error)
     took_ms = round((time.monotonic() - began) * 1000, 1)

@@ -1,8 +1,9 @@
 """From what a user writes as an address to the WebSocket address of a realtime endpoint."""
 
+import ipaddress
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
-from voicechat.errors import ConfigError
+from voicechat.errors import ConfigError, CredentialsError
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
@@ -70,6 +71,25 @@ def host_of(url: str) -> str:
         return urlsplit(url if "://" in url else f"wss://{url}").hostname or ""
     except ValueError:
         return ""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is on this machine, whatever the network."""
+    host = host_of(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def refuse_plain(url: str) -> None:
+    """Raise CredentialsError when a key sent to `url` could be read on the way."""
+    full = url.strip()
+    if full.lower().startswith(("ws:", "http:")) and not is_loopback(full):
+        raise CredentialsError(
+            f"{shown(full)} is not encrypted: the key could be read on the way.",
+            "Use wss:// or https://, or --insecure where you trust the network in between.",
+        )
 
 
 def shown(address: str) -> str:

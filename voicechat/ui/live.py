@@ -1,6 +1,7 @@
 """The view on a terminal: finished turns scroll upwards, the running one and the state are live below them."""
 
 import asyncio
+import contextlib
 import math
 import sys
 import time
@@ -11,6 +12,7 @@ from dataclasses import replace
 from voicechat.conversation import notices as note
 from voicechat.ui import wording
 from voicechat.ui.base import Controls, Meters
+from voicechat.ui.job_control import TerminalClosed, explained
 from voicechat.ui.lines import run_with_lines
 from voicechat.ui.render import Ansi, Item, Painter
 from voicechat.ui.screen import Screen
@@ -97,7 +99,8 @@ class LiveView:
     # -- its life ----------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        await run_with_lines(self._run(), self._controls if self._reads_lines else None)
+        with explained():
+            await run_with_lines(self._run(), self._controls if self._reads_lines else None)
 
     async def _run(self) -> None:
         try:
@@ -120,7 +123,8 @@ class LiveView:
         if self._screen.running:
             self._screen.exit()  # what is left is printed when the lower part is gone
         else:
-            self._print_rest()
+            with contextlib.suppress(TerminalClosed), explained():
+                self._print_rest()
 
     # -- drawing -----------------------------------------------------------------------------------------------
 

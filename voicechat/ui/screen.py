@@ -23,6 +23,7 @@ from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
 
 from voicechat.ui.base import Controls
+from voicechat.ui.job_control import stop_job, stoppable
 
 PROMPT = " › "
 INPUT_ROWS = 4
@@ -129,10 +130,8 @@ class Screen:
             erase_when_done=True,
         )
         self._app.ttimeoutlen = ESCAPE_S
-        try:
+        with stoppable(self._app):
             await self._app.run_async(handle_sigint=False, set_exception_handler=False)
-        except EOFError:  # the terminal was closed
-            self._controls.quit()
 
     def exit(self) -> None:
         if self._app is not None and self._app.is_running and not self._app.is_done:
@@ -173,6 +172,10 @@ class Screen:
         @keys.add("c-c")
         def _quit(event: KeyPressEvent) -> None:
             self._controls.quit()
+
+        @keys.add("c-z")
+        def _stop(event: KeyPressEvent) -> None:
+            stop_job()
 
         @keys.add("c-d")
         def _end(event: KeyPressEvent) -> None:

@@ -1,0 +1,101 @@
+"""`voicechat login` and `logout`: keys in the system's keyring. A key is never an argument: those are seen by all."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from voicechat.errors import CredentialsError, UsageError
+
+if TYPE_CHECKING:
+    from voicechat.providers.catalogue import ProviderInfo
+
+Provider = Annotated[str, typer.Argument(help="Service; `voicechat providers` lists them.", metavar="PROVIDER")]
+
+
+def login(provider: Provider) -> None:
+    """Keep the key of a service in the system's keyring.
+
+    Asks for it without showing it; from a pipe it reads the key alone on the first line.
+    """
+    from voicechat.config import logins
+
+    info = _info(provider)
+    logins.require()
+    keys = _ask(info) if sys.stdin.isatty() else _read(info)
+    for key in keys.values():
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise CredentialsError("That holds characters that no key has.", "Copy it again, without spaces.")
+    logins.store(info.name, keys)
+    typer.echo(
+        f"The key for {info.name} is in the system keyring; `voicechat logout {info.name}` removes it.", err=True
+    )
+
+
+def logout(provider: Provider) -> None:
+    """Take the key of a service out of the system's keyring."""
+    from voicechat.config import logins
+
+    info = _info(provider)
+    if logins.forget(info.name):
+        typer.echo(f"The key for {info.name} is no longer in the system keyring.", err=True)
+    else:
+        typer.echo(f"There was no login to {info.name}.", err=True)
+
+
+def _info(provider: str) -> "ProviderInfo":
+    from voicechat.config.load import did_you_mean
+    from voicechat.providers.catalogue import providers
+
+    if provider not in providers():
+        raise UsageError(f"Unknown provider {provider!r}.", did_you_mean(provider, list(providers())))
+    return providers()[provider]
+
+
+def _ask(info: "ProviderInfo") -> dict[str, str]:
+    """The keys as typed. A service whose key may come with a second part is asked for that first."""
+    from getpass import getpass
+
+    from voicechat.config.keyfile import key_setting
+
+    if info.key_url:
+        typer.echo(f"A key for {info.title}: {info.key_url}", err=True)
+    try:
+        for setting, companion in info.companions.items():
+            second = getpass(f"{_words(companion)} (empty: there is none): ").strip()
+            if second:
+                return {companion: second, setting: _needed(getpass(f"{_words(setting)}: "))}
+        setting = key_setting(info)
+        return {setting: _needed(getpass(f"{_words(setting)}: "))}
+    except EOFError:
+        raise _nothing() from None
+
+
+def _read(info: "ProviderInfo") -> dict[str, str]:
+    """One line is the key, two are its companion (an app id) and the key that needs it."""
+    from voicechat.config.keyfile import MOST_BYTES, key_setting
+
+    lines = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8-sig", "replace").split("\n")
+    values = [line.strip() for line in lines if line.strip()]
+    if not values:
+        raise _nothing()
+    if len(values) == 1:
+        return {key_setting(info): values[0]}
+    if len(values) == 2 and info.companions:
+        setting, companion = next(iter(info.companions.items()))
+        return {companion: values[0], setting: values[1]}
+    raise UsageError("There is more than a key on stdin.", "Give the key alone, on one line.")
+
+
+def _words(setting: str) -> str:
+    return setting.replace("_", " ").replace("api key", "key").capitalize()
+
+
+def _needed(key: str) -> str:
+    if not key.strip():
+        raise _nothing()
+    return key.strip()
+
+
+def _nothing() -> UsageError:
+    return UsageError("No key was given.", "Nothing has been changed.")
