@@ -67,8 +67,7 @@ def main() -> None:
     samples: list[tuple[float, float, int, int]] = []
     with tempfile.TemporaryDirectory() as folder, SoundCard(room_gain_db=-20.0) as card:
         log, config = Path(folder) / "log", Path(folder) / "config.toml"
-        # More attempts than the default has: no connection lasts the minute after which they are counted anew.
-        config.write_text(f"[connection]\nretry_delays_s = {[1.0] * 100}\n" if drop_every_s else "")
+        config.write_text("")
         script = Script(replies=(Reply(seconds=4.0),))
         with (
             RealtimeServer(script=script) as server,

@@ -39,22 +39,24 @@ def test_five_attempts_with_growing_delays_and_jitter() -> None:
     assert delays[5] is None
 
 
-def test_a_minute_of_health_begins_a_new_count_and_less_does_not() -> None:
+def test_a_connection_that_held_begins_a_new_count_and_a_flicker_does_not() -> None:
     retry = Retry(RetryPolicy(jitter=0.0))
     assert [retry.next_delay_s(), retry.next_delay_s()] == [1.0, 2.0]
-    retry.connected(59.0)
+    retry.connected(9.0)
     assert retry.next_delay_s() == 3.0
-    retry.connected(60.0)
+    retry.connected(10.0)
     assert retry.next_delay_s() == 1.0
 
 
 def test_the_session_as_a_whole_is_bounded_too() -> None:
     retry = Retry(RetryPolicy(attempts_per_session=3))
     for _ in range(3):
-        retry.connected(100.0)
+        retry.connected(20.0)
         assert retry.next_delay_s() is not None
-    retry.connected(100.0)
+    retry.connected(20.0)
     assert retry.next_delay_s() is None
+    retry.connected(60.0)  # a minute of health
+    assert retry.next_delay_s() is not None
 
 
 @pytest.mark.parametrize(("asked_for_s", "delay_s"), [(0.5, 1.0), (20.0, 20.0), (3600.0, 60.0)])

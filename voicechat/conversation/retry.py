@@ -37,8 +37,10 @@ class RetryPolicy:
     jitter: float = 0.2
     """Each delay is stretched by up to this share, so that many clients do not come back at once."""
     attempts_per_session: int = 100
+    steady_after_s: float = 10.0
+    """A connection that lasted this long was one: the next drop is a drop of its own, with all its attempts."""
     healthy_after_s: float = 60.0
-    """A connection that lasted this long begins a new count."""
+    """One that lasted this long also begins the session's count anew."""
     longest_wait_s: float = 60.0
     """A service may ask for more patience than the delays have, up to this."""
 
@@ -59,8 +61,10 @@ class Retry:
 
     def connected(self, lasted_s: float) -> None:
         """A connection was up for so long."""
-        if lasted_s >= self._policy.healthy_after_s:
+        if lasted_s >= self._policy.steady_after_s:
             self._attempt = 0
+        if lasted_s >= self._policy.healthy_after_s:
+            self._total = 0
 
     def next_delay_s(self, asked_for_s: float | None = None) -> float | None:
         """How long to wait before the next attempt; None when there is none left. `asked_for_s`: Retry-After."""
