@@ -126,7 +126,8 @@ class Reading:
         rate_hz = self._manner.rate_hz
         # Of MP3 and AAC frames many answers make one file, of Ogg and FLAC only one does.
         kept = kept and (single or self._encoding in ("mp3", "aac")) and (not rate_hz or rate_hz in abilities.rates_hz)
-        service = open_service(self._choice, replace(self._manner, encoding=self._encoding if kept else "pcm"))
+        manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
+        service = open_service(self._choice, manner, insecure=self._options.insecure)
         try:
             with self._on_signals():
                 async with aclosing(pieces):

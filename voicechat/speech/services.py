@@ -22,10 +22,11 @@ def abilities_of(choice: SpeechChoice) -> Abilities:
     return _ABILITIES[choice.protocol]
 
 
-def open_service(choice: SpeechChoice, manner: Manner) -> SpeechService:
+def open_service(choice: SpeechChoice, manner: Manner, *, insecure: bool = False) -> SpeechService:
     """The service in that manner; nothing is connected yet.
 
-    Raises UsageError for what it cannot do, CredentialsError without a key, ConfigError for an address of no use.
+    Raises UsageError for what it cannot do, CredentialsError without a key or when one would travel unencrypted to
+    another machine (unless `insecure`), ConfigError for an address of no use.
     """
     title = choice.info.title or speech_providers()[choice.name].title
     abilities_of(choice).check(manner, title)
@@ -35,9 +36,13 @@ def open_service(choice: SpeechChoice, manner: Manner) -> SpeechService:
         require()
         return local.LocalSpeech(manner)
     from voicechat.providers.registry import create
+    from voicechat.providers.urls import refuse_plain
 
     provider = create(choice.service, choice.options)
-    provider.request()  # tells what is missing before anything else does
+    request = provider.request()  # tells what is missing before anything else does
+    options = choice.options
+    if (options.api_key or options.token or options.access_key) and not insecure:
+        refuse_plain(request.url)
     service: dict[str, Any] = {
         "rest": rest.RestSpeech,
         "realtime": tts_realtime.TtsRealtime,
