@@ -105,6 +105,7 @@ class WebSocketTransport:
 
         host = shown(self._request.url)
         encrypted = self._request.url.startswith("wss:")
+        log.debug("connecting to %s, waiting up to %.0f s", host, self._timeout_s)
         try:
             self._ws = await Connect(
                 self._request.url,

@@ -1,9 +1,11 @@
 """What `vad`, `manual`, `say` and `demo` share: from options to a running conversation."""
 
 import asyncio
+import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -65,7 +67,8 @@ async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool 
     with private_stderr():
         words = sys.stderr if sound_to_stdout else None
         view = make_view(kind, conversation.sound, controls, interactive=interactive, words=words)
-        return await conversation.run(view)
+        with log_held_back(kind == "auto" and sys.stdout.isatty()):
+            return await conversation.run(view)
 
 
 def check_streams(options: TalkOptions) -> None:
@@ -79,9 +82,30 @@ def check_streams(options: TalkOptions) -> None:
 class StderrHandler(logging.StreamHandler[TextIO]):
     """Writes to whatever `sys.stderr` is at that moment: it changes while a conversation runs."""
 
+    held: deque[logging.LogRecord] | None = None
+    """Where records wait while a live view owns the terminal; the last of them are kept."""
+
     def emit(self, record: logging.LogRecord) -> None:
+        if self.held is not None:
+            self.held.append(record)
+            return
         self.stream = sys.stderr
         super().emit(record)
+
+
+@contextlib.contextmanager
+def log_held_back(wanted: bool) -> Iterator[None]:
+    """Log lines in the middle of a live view would tear it apart: they are written when it is over."""
+    handlers = [h for h in logging.getLogger("voicechat").handlers if isinstance(h, StderrHandler) and wanted]
+    for handler in handlers:
+        handler.held = deque(maxlen=1000)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            held, handler.held = handler.held, None
+            for record in held or ():
+                handler.emit(record)
 
 
 def start_logging(options: TalkOptions) -> None:
