@@ -181,7 +181,7 @@ def test_a_server_that_is_restarted(tmp_path: Path) -> None:
 def test_a_host_that_does_not_exist(tmp_path: Path) -> None:
     with RealtimeServer() as server:
         began = time.monotonic()
-        with start(tmp_path, "ws://no-such-host.invalid/v1/realtime", server, b"one\n") as program:
+        with start(tmp_path, "wss://no-such-host.invalid/v1/realtime", server, b"one\n") as program:
             assert program.wait(LONGEST_S) == 5, program.describe()
             check_manners(program)
             assert "was not found" in program.of_type("error")[0]["message"], program.describe()

@@ -103,6 +103,7 @@ class Talk:
         self._began = time.monotonic()
         self._answer = ""  # how the last one ended
         self._complained = False
+        self._dropped = False
         self._latencies = Latencies()
         self._renewal = Renewal(capabilities.session_limit_s)
 
@@ -228,7 +229,8 @@ class Talk:
         """What became of the one turn this was about, for the script that asked."""
         if self._answer == "completed":
             return 0
-        return Refused.exit_code if self._answer or self._complained else ConnectionFailed.exit_code
+        cut_off = self._dropped or not (self._answer or self._complained)
+        return ConnectionFailed.exit_code if cut_off else Refused.exit_code
 
     def _renew_in_time(self) -> None:
         """Change to a new session in a pause before the old one ends, and at once when the machine has slept."""
@@ -289,6 +291,7 @@ class Talk:
         self.session.lost()
 
     def _on_waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
+        self._dropped = True
         self._publish(note.ConnectionNotice(attempt, round(delay_s, 1), error.message))
 
     def _hear(self, frame: Frame) -> None:
