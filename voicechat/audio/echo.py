@@ -99,7 +99,7 @@ class CleanMicrophone:
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """The block to use for this captured block; both inputs as for `EchoCanceller.cancel`."""
         clean = self._canceller.cancel(captured, reference)
-        self._hold = ECHO_TAIL_BLOCKS if any(reference) else max(self._hold - 1, 0)
+        self._hold = ECHO_TAIL_BLOCKS if reference.count(0) != len(reference) else max(self._hold - 1, 0)
         level = dbfs(captured)
         self._track_noise(level)
         noisy = self.noise_dbfs > QUIET_ROOM_DBFS

@@ -126,7 +126,7 @@ class Recorder:
         while not self._stopping:
             block = self._stream.read()
             now = self.captured_at = time.monotonic()
-            self.zero_ms = 0 if any(block) else self.zero_ms + 10
+            self.zero_ms = self.zero_ms + 10 if block.count(0) == len(block) else 0
             if self.muted:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""
