@@ -209,7 +209,7 @@ class DoubaoCodec:
             if wire.kind is MessageType.ERROR:
                 return self._error_frame(wire)
             event = _EVENTS.get(-1 if wire.event is None else wire.event)
-            if event is None or wire.kind is not MessageType.SERVER_FULL:
+            if event not in self._decoders or wire.kind is not MessageType.SERVER_FULL:  # 352 is sound only
                 log.debug("unknown frame: type %s, event %s", wire.kind.name, wire.event)
                 return [ev.Ignored(f"event {wire.event}")]
             if wire.id and event >= ServerEvent.SESSION_STARTED and wire.id != self._session_id:
