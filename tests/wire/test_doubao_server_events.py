@@ -128,6 +128,20 @@ def test_a_late_sentence_of_the_old_round_does_not_borrow_the_new_rounds_sound()
     assert call.server(359, reply_id="r-2") == [ev.ResponseFinished("r-2", "completed")]
 
 
+def test_the_first_sentence_to_a_question_that_was_replaced_is_late() -> None:
+    call = vad()
+    call.server(450, question_id="q-1")
+    call.server(459)
+    call.server(450, question_id="q-2")
+    old = {"question_id": "q-1", "reply_id": "r-1"}
+    for _ in range(2):
+        assert call.server(350, tts_type="default", **old) == [ev.Ignored("late sentence")]
+        assert call.server(550, content="late", **old) == [ev.Ignored("late text")]
+        assert call.audio(PCM) == [ev.Ignored("late audio")]
+        call.server(459)
+    assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2")]
+
+
 def test_two_rounds_interleaved_have_one_end_each() -> None:
     call = speaking(vad())
     assert call.server(350, reply_id="r-2") == [ev.ResponseFinished("r-1", "incomplete"), ev.ResponseStarted("r-2")]
