@@ -324,7 +324,8 @@ class DoubaoCodec:
         return self._complain(status_of(fields), complaint_of(fields), dead=True)
 
     def _common_error(self, fields: Json) -> list[ev.Event]:
-        return self._complain(status_of(fields), complaint_of(fields), dead=False)
+        """599: a running session survives most of them; one that is being opened will not begin any more."""
+        return self._complain(status_of(fields), complaint_of(fields), dead=not self._running)
 
     def _complain(self, code: str, message: str, *, dead: bool) -> list[ev.Event]:
         if is_invalid_speaker(message) and self._voice != session_shape.default_speaker(self._profile.model):
