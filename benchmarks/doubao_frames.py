@@ -1,4 +1,4 @@
-"""How many of Doubao's audio frames one core decodes per second, and encodes: `python benchmarks/doubao_frames.py`.
+"""How many of Doubao's audio frames one core decodes per second, and encodes: `python -m benchmarks.doubao_frames`.
 
 Whole steps of the codec, not only the frames: a reply's frame of 20 ms becomes an event, a microphone's frame of 20 ms
 becomes bytes.

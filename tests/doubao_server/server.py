@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -180,6 +180,11 @@ class DoubaoServer:
         if self._thread is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
+
+    def run(self, step: Coroutine[Any, Any, None]) -> None:
+        """Let a dialogue do something of its own accord, from the test's thread."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(step, self._loop).result(10)
 
     # what a test sees
 

@@ -178,11 +178,11 @@ class Dialogue:
         silence_ms = self.config.get("asr", {}).get("extra", {}).get("end_smooth_window_ms", 1500)
         for change, _ in self._vad.hear(samples, {"type": "server_vad", "silence_duration_ms": silence_ms}):
             if change == "started":
-                await self._speech_began()
+                await self.speech_began()
             else:
-                await self._speech_ended()
+                await self.speech_ended()
 
-    async def _speech_began(self) -> None:
+    async def speech_began(self) -> None:
         late = self._stop_reply()
         self._question_id = str(uuid.uuid4())
         await self.event(450, **self._ids(question_id=self._question_id))
@@ -191,7 +191,7 @@ class Dialogue:
         self._heard_as = self.link.script.words(self.link.count("turn"))
         await self._transcript(self._heard_as[: max(len(self._heard_as) // 2, 1)], interim=True)
 
-    async def _speech_ended(self) -> None:
+    async def speech_ended(self) -> None:
         await self._transcript(self._heard_as, interim=True)
         await self._transcript(self._heard_as, interim=False)
         await self.event(459)
@@ -206,7 +206,7 @@ class Dialogue:
             self._heard_ms = 0.0
             self._question_id = str(uuid.uuid4())
             self._heard_as = self.link.script.words(self.link.count("turn"))
-            await self._speech_ended()
+            await self.speech_ended()
 
     async def _query(self, frame: ClientFrame) -> None:
         self._stop_reply()

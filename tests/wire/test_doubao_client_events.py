@@ -94,9 +94,9 @@ def test_opus_is_what_comes_when_nothing_is_asked_for() -> None:
 
 
 def test_a_dialect_and_what_would_break_the_services_yaml() -> None:
-    shape = started(language="zh-sichuan", instructions="a\\b\x07\nc", name="x" * 30)
+    shape = started(language="zh-sichuan", instructions="a\\b\x07\nc\td\xa0e\u3000f", name="x" * 30)
     assert shape["tts"]["extra"] == {"explicit_dialect": "sichuan"}
-    assert shape["dialog"]["system_role"] == "ab\nc"
+    assert shape["dialog"]["system_role"] == "ab\nc d e f"
     assert shape["dialog"]["bot_name"] == "x" * 20
 
 

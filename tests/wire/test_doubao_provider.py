@@ -83,6 +83,15 @@ def test_refusals(status: int | None, close: int | None, text: str, kind: type[E
     assert TOKEN not in str(error)
 
 
+def test_a_refused_key_of_the_new_console_is_named() -> None:
+    error = make(app_id="", access_key="", api_key="new").refusal(401, None, "requested grant not found")
+    assert "DOUBAO_API_KEY" in str(error)
+    assert "API_ACCESS_KEY" not in str(error)
+    assert "DOUBAO_API_KEY" in str(make().refusal(401, None, "requested grant not found")), (
+        "it may be in the wrong place"
+    )
+
+
 def test_keys_are_not_in_a_representation() -> None:
     assert TOKEN not in repr(make())
     assert TOKEN not in repr(make().request())

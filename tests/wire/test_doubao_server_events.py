@@ -128,6 +128,20 @@ def test_a_late_sentence_of_the_old_round_does_not_borrow_the_new_rounds_sound()
     assert call.server(359, reply_id="r-2") == [ev.ResponseFinished("r-2", "completed")]
 
 
+def test_the_first_sentence_to_a_question_that_was_replaced_is_late() -> None:
+    call = vad()
+    call.server(450, question_id="q-1")
+    call.server(459)
+    call.server(450, question_id="q-2")
+    old = {"question_id": "q-1", "reply_id": "r-1"}
+    for _ in range(2):
+        assert call.server(350, tts_type="default", **old) == [ev.Ignored("late sentence")]
+        assert call.server(550, content="late", **old) == [ev.Ignored("late text")]
+        assert call.audio(PCM) == [ev.Ignored("late audio")]
+        call.server(459)
+    assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2")]
+
+
 def test_two_rounds_interleaved_have_one_end_each() -> None:
     call = speaking(vad())
     assert call.server(350, reply_id="r-2") == [ev.ResponseFinished("r-1", "incomplete"), ev.ResponseStarted("r-2")]
@@ -153,6 +167,10 @@ def test_a_typed_question_ends_a_reply_that_is_still_running() -> None:
         ev.ResponseFinished("r-1", "cancelled"),
         ev.InputCommitted("q-2"),
     ]
+
+
+def test_sound_in_a_frame_that_is_no_audio_is_ignored() -> None:
+    assert speaking(vad()).server(352) == [ev.Ignored("event 352")]
 
 
 def test_audio_before_any_sentence_is_dropped_and_counted() -> None:
@@ -210,10 +228,15 @@ def only_error(events: list[ev.Event]) -> ev.ServiceError:
 @pytest.mark.parametrize(
     ("code", "message", "severity", "hint"),
     [
-        (45000003, "Abnormal silence audio", "retry", "ten minutes"),
-        (45000292, "quota exceeded for types: concurrency", "fatal", "Too many conversations|quota"),
+        (45000003, "Abnormal silence audio", "retry", "ten minutes.* Start again"),
+        (45000292, "quota exceeded for types: concurrency", "fatal", "Too many conversations"),
         (45000010, "load grant: requested grant not found", "fatal", "app id and access token"),
-        (55000001, "sami error: codes=52000042, desc=DialogAudioIdleTimeoutError", "retry", "No sound reached"),
+        (
+            55000001,
+            "sami error: codes=52000042, desc=DialogAudioIdleTimeoutError",
+            "retry",
+            "^No sound reached.* Start again",
+        ),
         (42000020, "dialog.extra.model= 9 cant support enable_music=true", "fatal", "configuration"),
         (50000000, "Yaml: line 3: found unknown escape character", "fatal", "backslashes"),
         (45000000, "unable to decode V1 protocol message", "fatal", "client's fault"),
@@ -228,8 +251,10 @@ def test_complaints_that_end_the_session(code: int, message: str, severity: str,
     for events in (call.codec.decode(error_frame(code, message)), vad().server(153, error=f"[{code}] {message}")):
         error = only_error(events)
         assert error.severity == severity
-        assert re.search(hint, error.hint)
-        assert error.message.endswith(message)
+        assert re.search(hint, f"{error.message} {error.hint}")
+        assert message in error.message
+        assert error.code in error.message, "support asks for it"
+        assert error.message.endswith(".")
         assert (ev.SessionFinished() in events) == (severity == "retry")
 
 
@@ -241,11 +266,37 @@ def test_an_error_in_a_round_fails_the_reply_and_the_session_goes_on() -> None:
     call = speaking(vad())
     error = {"status_code": "50000000", "message": "AudioQueryError"}
     assert call.server(599, **error) == [
-        ev.ResponseFinished("r-1", "failed", message="AudioQueryError", code="50000000")
+        ev.ResponseFinished("r-1", "failed", message="AudioQueryError (code 50000000).", code="50000000")
     ]
     assert call.audio(PCM) == [ev.Ignored("late audio")]
     assert only_error(call.server(599, **error)).severity == "recoverable"
     assert call.server(450, question_id="q-2") == [ev.SpeechStarted("q-2")]
+
+
+def test_a_running_session_survives_a_request_that_is_refused() -> None:
+    refused = {"status_code": "45000001", "message": "truncation is not enabled"}
+    assert only_error(vad().server(599, **refused)).severity == "recoverable"
+    call = Call()
+    call.replies()
+    call.server(50)
+    call.client(cmd.Configure(call.config))
+    assert only_error(call.server(599, **refused)).severity == "fatal", "it was the session itself"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_the_models_own_answer_is_heard_when_its_replacement_does_not_come(refused: bool) -> None:
+    call = vad(context="It rains.")
+    call.server(450, question_id="q")
+    call.server(459)
+    kind = "default" if refused else "audit_content_risky"
+    if refused:
+        call.server(599, status_code="45000001", message="external_rag is too long")
+    assert call.server(350, reply_id="r", question_id="q", tts_type=kind) == [ev.ResponseStarted("r")]
+
+
+def test_a_connection_that_starts_twice_has_one_session() -> None:
+    call = vad()
+    assert call.server(50) == [ev.Ignored("a second connection start")]
 
 
 def test_an_idle_session_is_over_in_whatever_form_it_is_told() -> None:
@@ -272,7 +323,7 @@ def test_a_voice_that_does_not_fit_falls_back_to_the_models_own_in_a_new_session
 def test_a_refused_connection_is_lost() -> None:
     call = Call()
     events = call.server(51, error="no")
-    assert (only_error(events).message, events[-1]) == ("no", ev.SessionFinished())
+    assert (only_error(events).message, events[-1]) == ("no.", ev.SessionFinished())
 
 
 def test_a_key_in_a_complaint_is_not_repeated() -> None:
@@ -280,7 +331,7 @@ def test_a_key_in_a_complaint_is_not_repeated() -> None:
     from voicechat.providers.doubao.session_shape import Profile
 
     codec = DoubaoCodec(Profile(secrets=("access-token-1",)))
-    assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad ***"
+    assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad *** (code 45000001)."
 
 
 # -- nothing breaks it
@@ -324,7 +375,7 @@ def test_what_is_no_frame_is_counted(frame: str | bytes) -> None:
 def test_an_error_frame_without_json_keeps_its_text() -> None:
     body = b"too bad"
     frame = b"\x11\xf0\x10\x00" + (55000000).to_bytes(4, "big") + len(body).to_bytes(4, "big") + body
-    assert only_error(vad().codec.decode(frame)).message == "too bad"
+    assert only_error(vad().codec.decode(frame)).message == "too bad (code 55000000)."
 
 
 def test_frames_of_another_session_are_not_ours() -> None:
@@ -373,15 +424,20 @@ def test_whatever_the_order_every_reply_has_one_beginning_and_one_end(frames: li
 
 
 def test_random_mutations_of_a_call_never_raise() -> None:
-    chance = random.Random(7)
+    chance, call = random.Random(7), vad()
+    name = call.session_id
     frames = [
-        event_frame(event, "s", {"reply_id": "r", "results": [{"text": "x"}], "content": "y", "error": "z"})
+        event_frame(event, name, {"reply_id": "r", "results": [{"text": "x"}], "content": "y", "error": "z"})
         for event in ServerEvent
     ]
-    frames += [audio_frame("s", PCM * 50), audio_frame("s", PCM * 50, gzipped=True), error_frame(45000000, "x")]
-    call = vad()
+    frames += [audio_frame(name, PCM * 50), audio_frame(name, PCM * 50, gzipped=True), error_frame(45000000, "x")]
+    understood = 0
     for _ in range(20_000):
         data = bytearray(chance.choice(frames))
         for _ in range(chance.randint(0, 4)):
-            data[chance.randrange(len(data))] = chance.randrange(256)
-        call.codec.decode(bytes(data))
+            place = chance.randrange(len(data))
+            if not 12 <= place < 12 + len(name) or chance.random() < 0.1:  # another session's would all be dropped
+                data[place] = chance.randrange(256)
+        understood += bool(meaning(call.codec.decode(bytes(data))))
+        call.replies()
+    assert understood > 2000, "the frames did not reach the decoders"

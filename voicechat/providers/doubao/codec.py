@@ -70,7 +70,7 @@ class DoubaoCodec:
         self._heard: str | None = None  # what was understood of the running turn
         self._audio_head = b""
         self._decoders: dict[ServerEvent, Callable[[Json], list[ev.Event]]] = {
-            ServerEvent.CONNECTION_STARTED: lambda _: [ev.SessionCreated(self._next_id, self._profile.model)],
+            ServerEvent.CONNECTION_STARTED: self._connection_started,
             ServerEvent.CONNECTION_FINISHED: lambda _: [ev.SessionFinished()],
             ServerEvent.CONNECTION_FAILED: self._lost,
             ServerEvent.SESSION_STARTED: self._session_started,
@@ -209,7 +209,7 @@ class DoubaoCodec:
             if wire.kind is MessageType.ERROR:
                 return self._error_frame(wire)
             event = _EVENTS.get(-1 if wire.event is None else wire.event)
-            if event is None or wire.kind is not MessageType.SERVER_FULL:
+            if event not in self._decoders or wire.kind is not MessageType.SERVER_FULL:  # 352 is sound only
                 log.debug("unknown frame: type %s, event %s", wire.kind.name, wire.event)
                 return [ev.Ignored(f"event {wire.event}")]
             if wire.id and event >= ServerEvent.SESSION_STARTED and wire.id != self._session_id:
@@ -236,6 +236,12 @@ class DoubaoCodec:
             events.append(ev.AssistantAudio(reply.response_id, reply.response_id, 0, pcm))
         return events
 
+    def _connection_started(self, _: Json) -> list[ev.Event]:
+        """Told once: a second session would be one too many on this connection."""
+        if self._session_id:
+            return [ev.Ignored("a second connection start")]
+        return [ev.SessionCreated(self._next_id, self._profile.model)]
+
     def _session_started(self, fields: Json) -> list[ev.Event]:
         self._running = True
         log.debug("session %s, dialogue %s", self._session_id, text(fields, "dialog_id"))
@@ -249,10 +255,10 @@ class DoubaoCodec:
         return []
 
     def _sentence_start(self, fields: Json) -> list[ev.Event]:
-        return self._reply(self._rounds.sentence(text(fields, "reply_id"), text(fields, "tts_type")))
+        return self._reply(self._rounds.sentence(*_ids(fields), text(fields, "tts_type")))
 
     def _chat(self, fields: Json) -> list[ev.Event]:
-        return self._reply(self._rounds.text(text(fields, "reply_id"), text(fields, "content")))
+        return self._reply(self._rounds.text(*_ids(fields), text(fields, "content")))
 
     def _reply(self, events: list[ev.Event]) -> list[ev.Event]:
         """A reply that begins is the end of the user's turn, should nobody have said so."""
@@ -264,7 +270,7 @@ class DoubaoCodec:
     def _speech_began(self, fields: Json) -> list[ev.Event]:
         """450: the barge-in. When the client ends the turns it has also begun this one."""
         self._question_id, self._heard, self._answering = text(fields, "question_id"), "", False
-        ended = self._rounds.user_begins()
+        ended = self._rounds.user_begins(self._question_id)
         if self._config.turn is None:
             return [ev.InputCommitted(self._question_id), *ended]
         return [ev.SpeechStarted(self._question_id), *ended]
@@ -288,7 +294,7 @@ class DoubaoCodec:
     def _query_confirmed(self, fields: Json) -> list[ev.Event]:
         """553: a typed question was taken; a reply that was still running is over."""
         self._question_id = text(fields, "question_id")
-        ended = self._rounds.user_begins()
+        ended = self._rounds.user_begins(self._question_id)
         self._expect_answer()
         return [*ended, ev.InputCommitted(self._question_id)]
 
@@ -318,7 +324,8 @@ class DoubaoCodec:
         return self._complain(status_of(fields), complaint_of(fields), dead=True)
 
     def _common_error(self, fields: Json) -> list[ev.Event]:
-        return self._complain(status_of(fields), complaint_of(fields), dead=False)
+        """599: a running session survives most of them; one that is being opened will not begin any more."""
+        return self._complain(status_of(fields), complaint_of(fields), dead=not self._running)
 
     def _complain(self, code: str, message: str, *, dead: bool) -> list[ev.Event]:
         if is_invalid_speaker(message) and self._voice != session_shape.default_speaker(self._profile.model):
@@ -336,3 +343,8 @@ class DoubaoCodec:
             self._running = False
             events.append(ev.SessionFinished())
         return events
+
+
+def _ids(fields: Json) -> tuple[str, str]:
+    """Of the reply and of the question it answers; "" where the service gives none."""
+    return text(fields, "reply_id"), text(fields, "question_id")

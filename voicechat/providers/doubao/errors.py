@@ -11,20 +11,24 @@ from voicechat.providers.openai_realtime.fields import Json, text
 
 _CODE = re.compile(r"(?<!\d)[2-6]\d{7}(?!\d)")
 
-_ACTIVATE = "Is the service switched on for this app in the console, and are app id and access token of the same app?"
+_ACTIVATE = (
+    "Is the service switched on for this app in the console, and are app id and access token of the same app? "
+    "A key of the new console belongs into DOUBAO_API_KEY."
+)
 _LATER = "Try again in a moment."
-_SOUND = "No sound reached the service: a paused program, or a network that stalled. Start again."
+_CONFIGURATION = "A part of the session's configuration was refused: check model, voice and options."
+_TOO_MANY = "Too many conversations at once for this account: end others, or wait some minutes."
 
 _BY_CODE: dict[str, tuple[Severity, str]] = {
-    "42000020": ("fatal", "A part of the session's configuration was refused: check model, voice and options."),
-    "45000001": ("fatal", "A part of the session's configuration was refused: check model, voice and options."),
+    "42000020": ("fatal", _CONFIGURATION),
+    "45000001": ("fatal", _CONFIGURATION),
     "45000002": ("benign", ""),
-    "45000003": ("retry", "Nothing was said for ten minutes, so the service hung up. Start again."),
+    "45000003": ("retry", "Start again."),
     "45000010": ("fatal", _ACTIVATE),
-    "45000292": ("fatal", "Too many conversations at once for this account: end others, or wait some minutes."),
-    "52000009": ("retry", _SOUND),
+    "45000292": ("fatal", _TOO_MANY),
+    "52000009": ("retry", "Start again."),
     "52000030": ("recoverable", "The sound stopped in the middle of a sentence."),
-    "52000042": ("retry", _SOUND),
+    "52000042": ("retry", "Start again."),
     "55000030": ("retry", _LATER),
     "55000031": ("retry", _LATER),
 }
@@ -38,11 +42,20 @@ _BY_TEXT: tuple[tuple[str, Severity, str], ...] = (
     ("escape character", "fatal", "Leave backslashes and unusual characters out of the instructions."),
     ("requested grant not found", "fatal", _ACTIVATE),
     ("resource not granted", "fatal", _ACTIVATE),
+    ("types: concurrency", "fatal", _TOO_MANY),
     ("quota exceeded", "fatal", "The account's quota is used up, or too many conversations run at once."),
-    ("audioidletimeout", "retry", _SOUND),
+    ("audioidletimeout", "retry", "Start again."),
     ("session number limit", "retry", "The session before this one has not ended yet. Start again."),
 )
 _ENDS_THE_SESSION = frozenset({"45000003", "52000009", "52000042"})
+_REFUSES_A_REQUEST = frozenset({"42000020", "45000001"})
+"""A running session goes on without what was asked."""
+_NO_SOUND = "No sound reached the service, because the program was paused or the network stalled"
+_REASONS = (
+    (("45000003", "abnormal silence"), "Nothing was said for ten minutes, so the service hung up"),
+    (("52000009", "52000042", "audioidletimeout"), _NO_SOUND),
+)
+"""What some complaints mean. It is a part of the message: a hint is not shown while the line is made again."""
 
 
 def complaint_of(payload: Json) -> str:
@@ -76,11 +89,23 @@ def classify(code: str, message: str, *, dead: bool, secrets: tuple[str, ...] = 
             break
     if dead and not known and code.startswith("4") and severity == "retry":
         severity, hint = "fatal", hint or "The service calls it the client's fault: check model, voice and options."
-    if severity == "retry" and not dead and code not in _ENDS_THE_SESSION:
+    if severity == "fatal" and not dead and known in _REFUSES_A_REQUEST:
+        severity, hint = "recoverable", "The conversation goes on without what was asked."
+    elif severity == "retry" and not dead and code not in _ENDS_THE_SESSION:
         severity = "recoverable"
     elif severity in ("recoverable", "benign") and dead:
         severity = "retry"
-    return ServiceError(message or "The service reported an error without a text.", code, severity, hint)
+    return ServiceError(_explained(code, message), code, severity, hint)
+
+
+def _explained(code: str, message: str) -> str:
+    """With the reason in plain words where it is known, and with the number that support asks for."""
+    said = message.rstrip(".") or "The service reported an error without a text"
+    if code and code not in said:
+        said += f" (code {code})"
+    lower = said.lower()
+    reason = next((f"{reason}: " for signs, reason in _REASONS if any(sign in lower for sign in signs)), "")
+    return f"{reason}{said}."
 
 
 def is_invalid_speaker(message: str) -> bool:

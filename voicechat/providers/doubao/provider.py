@@ -73,10 +73,13 @@ class Doubao:
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         """What an HTTP status of the handshake, or an early close, means and what to fix."""
+        options = self._options
         key = "Check API_APP_ID and API_ACCESS_KEY: are they of the same app, and is it the access token?"
+        if options.api_key and not (options.app_id and options.access_key):
+            key = "Check DOUBAO_API_KEY: is it a key of the new console, and is the service switched on for it?"
         said = classify("", text, dead=True)
         hints = Hints(
-            key=said.hint if said.severity == "fatal" and said.hint else key,
+            key=said.hint if said.severity == "fatal" and said.hint and "DOUBAO_API_KEY" not in key else key,
             model="Check the model's name (--model) and that the app may use it.",
         )
         return explain(self.title, self.model, hints, status, close_code, text, self._secrets)

@@ -2,7 +2,8 @@
 
 Audio belongs to the last sentence start (350) that was accepted. After an interruption (450, or our own 515) the
 floor is closed: what then comes without an id is late, until the user's turn is over (459, 553) or we ask for
-something ourselves. What comes with the id of a reply that is over is late at any time.
+something ourselves. What comes with the id of a reply that is over, or of a question that a later one has replaced,
+is late at any time: the first sentence to the old question may cross the interruption.
 """
 
 from collections import deque
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from voicechat.conversation import events as ev
 
 REMEMBERED = 64
+_MODERATION = "audit_content_risky"
+"""What the service says in place of any answer that it must not give."""
 
 
 @dataclass(slots=True)
@@ -33,6 +36,8 @@ class Rounds:
         self._floor = True
         self._over: deque[str] = deque(maxlen=REMEMBERED)
         self._named: deque[str] = deque(maxlen=REMEMBERED)
+        self._question = ""
+        self._replaced: deque[str] = deque(maxlen=REMEMBERED)  # questions nobody waits for an answer to
         self._count = 0
         self._kind = ""  # of 350: the only one wanted, while our own text is to replace the model's
         self._words = ""
@@ -43,9 +48,12 @@ class Rounds:
         if kind and self.current is not None:
             self.current.sounding = False
 
-    def user_begins(self) -> list[ev.Event]:
+    def user_begins(self, question_id: str = "") -> list[ev.Event]:
         """The user speaks: whatever was on its way is late from now on."""
         events = self._end("cancelled")
+        if self._question and self._question != question_id:
+            self._replaced.append(self._question)
+        self._question = question_id
         self._floor, self._words, self._kind = False, "", ""
         return events
 
@@ -58,9 +66,10 @@ class Rounds:
         self._end("cancelled")
         self._floor, self._words, self._kind = False, "", ""
 
-    def sentence(self, reply_id: str, kind: str) -> list[ev.Event]:
+    def sentence(self, reply_id: str, question_id: str, kind: str) -> list[ev.Event]:
         """350: a sentence's audio follows."""
-        if self._late(reply_id) or (self._kind and kind != self._kind):
+        unwanted = bool(self._kind) and kind not in (self._kind, _MODERATION)
+        if unwanted or self._late(reply_id) or question_id in self._replaced:
             if self.current is not None and (reply_id != self.current.reply_id or self._kind):
                 self.current.sounding = False
             return [ev.Ignored("late sentence")]
@@ -70,9 +79,9 @@ class Rounds:
         self.current.sounding = True
         return events
 
-    def text(self, reply_id: str, delta: str) -> list[ev.Event]:
+    def text(self, reply_id: str, question_id: str, delta: str) -> list[ev.Event]:
         """550: a piece of the reply's text."""
-        if self._late(reply_id) or self._kind:
+        if self._kind or self._late(reply_id) or question_id in self._replaced:
             return [ev.Ignored("late text")]
         events = self._enter(reply_id)
         assert self.current is not None
@@ -87,7 +96,9 @@ class Rounds:
         return self._end(status)
 
     def failed(self, message: str, code: str) -> list[ev.Event]:
-        """The reply that is running will not be finished; nothing when none is."""
+        """The reply that is running will not be finished; nothing when none is. What was to replace it may not come."""
+        if self._kind:
+            self._kind = self._words = ""
         return self._end("failed", message, code)
 
     def named(self, response_id: str) -> bool:

@@ -137,4 +137,5 @@ def _dialog(config: SessionConfig, profile: Profile) -> Json:
 
 def _clean(words: str) -> str:
     """Without control characters and backslashes: the service reads roles as YAML and refuses them."""
-    return "".join(c for c in words if c == "\n" or (c.isprintable() and c != "\\")).strip()
+    spaced = ("\n" if c == "\n" else " " if c.isspace() else c for c in words)
+    return "".join(c for c in spaced if c == "\n" or (c.isprintable() and c != "\\")).strip()
