@@ -55,7 +55,7 @@ _REASONS = (
     (("45000003", "abnormal silence"), "Nothing was said for ten minutes, so the service hung up"),
     (("52000009", "52000042", "audioidletimeout"), _NO_SOUND),
 )
-"""What some complaints mean. It is a part of the message: a hint is not shown while the line is made again."""
+"""What some complaints mean. It is a part of the message: the line that tells of a reconnection has no hint."""
 
 
 def complaint_of(payload: Json) -> str:
