@@ -40,6 +40,8 @@ TICK_S = 0.1
 FINISH_S = 2.0
 QUIT_S = 0.1
 """How long a polite end may take: after the last answer, and after Ctrl-C."""
+ACKNOWLEDGED_QUIT_S = 0.8
+"""The same after Ctrl-C where the service says that it has finished: cut off before, the session counts as failed."""
 LINGER_S = 1.0
 """After the input's end: how long the service may take to notice speech in it, beyond its own patience."""
 LATE_TRANSCRIPT_S = 3.0
@@ -245,7 +247,8 @@ class Talk:
         """End everything in order: the last words of the session, the tasks, the connection, the audio."""
         self.session.finish()
         if polite:
-            await self.line.finish(FINISH_S if self.exit_code == 0 else QUIT_S)
+            quick_s = ACKNOWLEDGED_QUIT_S if self._capabilities.acknowledges_finish else QUIT_S
+            await self.line.finish(FINISH_S if self.exit_code == 0 else quick_s)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
