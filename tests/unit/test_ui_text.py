@@ -62,6 +62,7 @@ def test_chinese_breaks_between_characters_but_not_before_punctuation() -> None:
     assert lines("今天适合去爬山吗", 8) == ["今天适合", "去爬山吗"]
     assert lines("今天晴天，很好", 8) == ["今天晴", "天，很好"]
     assert lines("他说（好的）", 6) == ["他说", "（好", "的）"]
+    assert lines(" 。。。", 5) == ["", "。。", "。"]  # what is carried over may be too wide again
     assert lines("早上8点 from the gate", 10) == ["早上8点", "from the", "gate"]
 
 

@@ -54,7 +54,7 @@ def wrap(text: str, width: int) -> list[tuple[int, int]]:
         cells = get_character_cell_size(character)
         if index > start and _breaks_between(text[index - 1], character, cells):
             chance, cells_at_chance = index, used
-        if used + cells > width and not character.isspace() and index > start:
+        while used + cells > width and not character.isspace() and index > start:
             if chance > start:
                 lines.append((start, chance))
                 start, used = chance, used - cells_at_chance
