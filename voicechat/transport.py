@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voicechat.errors import ConfigError, ConnectionFailed
-from voicechat.providers.base import ConnectRequest, Frame
+from voicechat.providers.base import ConnectRequest, Frame, Network
 from voicechat.providers.urls import is_loopback, shown
 from voicechat.wirelog import described
 from voicechat.wirelog import log as wire
@@ -65,24 +65,21 @@ class Transport(Protocol):
 class WebSocketTransport:
     """A client WebSocket. Frames of any size are accepted; compression is off, base64 PCM hardly compresses.
 
-    Certificates are always verified: against those in `ca_file` (PEM), else the system's. The proxy of the environment
-    is used, but never on the way to this machine. At the log level DEBUG every frame is a line, its sound left out
-    unless `log_audio`.
+    Certificates are always verified. The proxy of the environment is used, but never on the way to this machine. At
+    the log level DEBUG every frame is a line.
     """
 
     def __init__(
         self,
         request: ConnectRequest,
         *,
-        ca_file: str = "",
-        log_audio: bool = False,
+        network: Network = Network(),
         ping_interval_s: float = PING_INTERVAL_S,
         ping_timeout_s: float = PING_TIMEOUT_S,
         timeout_s: float = CONNECT_TIMEOUT_S,
     ):
         self._request = request
-        self._ca_file = ca_file
-        self._log_audio = log_audio
+        self._network = network
         self._ping_interval_s = ping_interval_s
         self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
@@ -114,7 +111,7 @@ class WebSocketTransport:
                 max_size=None,
                 compression=None,
                 create_connection=Connection,
-                ssl=tls_context(self._ca_file) if encrypted else None,
+                ssl=tls_context(self._network.ca_file) if encrypted else None,
                 proxy=None if is_loopback(self._request.url) else True,
                 open_timeout=self._timeout_s,
                 ping_interval=self._ping_interval_s,
@@ -186,7 +183,7 @@ class WebSocketTransport:
 
     def _note(self, way: str, frame: Frame) -> None:
         if wire.isEnabledFor(logging.DEBUG):
-            wire.debug("%s %s", way, described(frame, self._log_audio))
+            wire.debug("%s %s", way, described(frame, self._network.log_audio))
 
     async def close(self) -> None:
         if self._ws is not None:

@@ -6,12 +6,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
 from tests.e2e.scenes import check_manners, spoken
 from tests.program import Program
 from tests.realtime_server import Auth, Faults, RealtimeServer, Reply, Script
+from tests.speech_servers.cosyvoice import CosyVoiceServer
+from tests.speech_servers.qwen import QwenTtsServer
+from tests.speech_servers.rest import KEY as SPEECH_KEY
+from tests.speech_servers.rest import RestServer
 from tests.tunnel import Tunnel
 
 CERTIFICATE = str(Path(__file__).with_name("self-signed.pem"))
@@ -145,6 +150,35 @@ def test_a_private_authority_by_setting(server: RealtimeServer, home: Path) -> N
         # The authority is trusted for its names only.
         other = run(say(f"wss://127.0.0.2:{tls.port}"), home, env=env | {"VOICECHAT_CA_FILE": CERTIFICATE})
         assert other.process.returncode == 5, other.describe()
+
+
+@pytest.mark.parametrize(("provider", "kind"), [("openai", RestServer), ("qwen", QwenTtsServer)])
+def test_reading_aloud_takes_the_key_file_and_the_private_authority(
+    provider: str, kind: type[RestServer] | type[QwenTtsServer], home: Path
+) -> None:
+    key = home / "key"
+    key.write_text(SPEECH_KEY)
+    key.chmod(0o600)
+    with kind() as server:
+        parts = urlsplit(server.url)
+        with Tunnel(parts.port or 0, certificate=CERTIFICATE) as tls:
+            url = urlunsplit(parts._replace(scheme=f"{parts.scheme}s", netloc=f"localhost:{tls.port}"))
+            read = ["speak", "Hello.", "--provider", provider, "--url", url, "-o", "a.wav", "--api-key-file", str(key)]
+            refused = run(read, home)
+            assert refused.process.returncode == 5, refused.describe()
+            assert "ca_file" in refused.stderr
+            done = run(read, home, env={"VOICECHAT_CA_FILE": CERTIFICATE})
+            assert done.process.returncode == 0, done.describe()
+
+
+def test_reading_aloud_asks_cosyvoice_with_the_key_of_its_service(home: Path) -> None:
+    key = home / "key"
+    key.write_text(SPEECH_KEY)
+    key.chmod(0o600)
+    with CosyVoiceServer() as server:
+        base = ["speak", "Hello.", "--provider", "cosyvoice", "--url", server.url, "-o", "a.wav"]
+        done = run([*base, "--api-key-file", str(key)], home)
+    assert done.process.returncode == 0, done.describe()
 
 
 @pytest.mark.parametrize("file", ["none.pem", "no.pem"])

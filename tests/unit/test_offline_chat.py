@@ -1,11 +1,13 @@
 """The chat endpoint as answerer, against a server of our own: streaming, oddities, failures, discovery."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from tests.tunnel import Tunnel
 from tests.unit.chat_server import DROP, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
 from voicechat.errors import ConfigError
@@ -14,9 +16,10 @@ from voicechat.offline.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, f
 from voicechat.offline.companion import Companion
 from voicechat.offline.engine import OfflineSettings, connect
 from voicechat.offline.provider import offline_service
-from voicechat.providers.base import ProviderOptions
+from voicechat.providers.base import Network, ProviderOptions
 
 COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
+CERTIFICATE = str(Path(__file__).parents[1] / "e2e" / "self-signed.pem")
 QUESTION = [Message("user", "what time is it")]
 
 
@@ -47,6 +50,18 @@ def test_the_request_and_the_sentences_of_the_answer() -> None:
             }
         ]
         assert "authorization: bearer sk-1" in chat.headers[0].lower()
+
+    asyncio.run(main())
+
+
+def test_an_endpoint_of_a_private_authority() -> None:
+    async def main() -> None:
+        async with chat_server(words("It is late.")) as chat:
+            port = int(chat.url.rpartition(":")[2].partition("/")[0])
+            with Tunnel(port, certificate=CERTIFICATE) as tls:
+                url = f"https://localhost:{tls.port}/v1"
+                assert FAILED in await ask(ChatEndpoint(url, "m"))
+                assert await ask(ChatEndpoint(url, "m", ca_file=CERTIFICATE)) == ["It is late. "]
 
     asyncio.run(main())
 
@@ -154,6 +169,7 @@ def test_a_missing_extra_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
 class Choice:
     options: ProviderOptions
     chat: ChatEndpoint
+    network: Network = field(default_factory=Network)
 
 
 @pytest.mark.parametrize(

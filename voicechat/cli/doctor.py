@@ -113,7 +113,7 @@ def _service(loaded: "Loaded | None", insecure: bool, say: Say) -> tuple[Check, 
     def examine() -> list[Check]:
         say(f"Opening a session with {choice.name} …")
         parts = [attempt(OFFLINE, offline_check)] if choice.name == "offline" else []
-        return parts + asyncio.run(service_checks(service.provider, service.connect(), choice.ca_file))
+        return parts + asyncio.run(service_checks(service.provider, service.connect(), choice.network.ca_file))
 
     return setup.keys_check(loaded, choice.name, None), examine
 

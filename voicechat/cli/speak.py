@@ -9,7 +9,7 @@ import typer
 from voicechat.cli.options import OUTPUT, VOICE, TalkOptions, with_options
 
 READING = "Reading"
-_SHARED = ("model", "voice", "url", "config", "output_device", "insecure", "verbose", "log_file")
+_SHARED = ("model", "voice", "url", "config", "output_device", "api_key_file", "insecure", "verbose", "log_file")
 
 
 @with_options(*_SHARED)

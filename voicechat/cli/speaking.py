@@ -49,7 +49,7 @@ class Order:
 def read_aloud(options: TalkOptions, order: Order) -> int:
     """Read a text; gives the exit code. Raises VoicechatError."""
     start_logging(options)
-    from voicechat.config import load
+    from voicechat.config import load, with_key_file
     from voicechat.config.speech import choose_speech
     from voicechat.speech.encode import check_rate, encoding_of, require
 
@@ -62,7 +62,7 @@ def read_aloud(options: TalkOptions, order: Order) -> int:
     if order.manner.rate_hz is not None:
         check_rate(encoding, order.manner.rate_hz)
     with _text(order) as (text, descriptor):
-        choice = choose_speech(load(options.config, options.settings()))
+        choice = choose_speech(with_key_file(load(options.config, options.settings()), options.api_key_file))
         for line in choice.notes:
             typer.echo(line, err=True)
         manner = replace(order.manner, model=choice.options.model, voice=choice.options.voice)

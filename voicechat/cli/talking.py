@@ -150,12 +150,12 @@ def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecur
     holds_key = choice.options.api_key or choice.options.token or choice.options.access_key
     if holds_key and not insecure:
         refuse_plain(request.url)
-    if choice.ca_file:
-        tls_context(choice.ca_file)  # a file that cannot be used is told at once
+    if choice.network.ca_file:
+        tls_context(choice.network.ca_file)  # a file that cannot be used is told at once
     pings = {} if watch is None else {"ping_interval_s": watch.ping_interval_s, "ping_timeout_s": watch.ping_timeout_s}
     return Service(
         provider,
-        lambda: WebSocketTransport(request, ca_file=choice.ca_file, log_audio=choice.log_audio, **pings),
+        lambda: WebSocketTransport(request, network=choice.network, **pings),
     )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from voicechat.config.load import Loaded, did_you_mean
 from voicechat.errors import CredentialsError, UsageError
-from voicechat.providers.base import ProviderOptions
+from voicechat.providers.base import Network, ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ class Choice:
     style: str = ""
     notes: list[str] = field(default_factory=list)
     chat: Chat = field(default_factory=Chat)
-    ca_file: str = ""
-    """Certificates of authorities to trust, in place of the system's."""
-    log_audio: bool = False
+    network: Network = field(default_factory=Network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +147,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         style=persona.style,
         notes=notes,
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
-        ca_file=settings.ca_file,
-        log_audio=settings.log_audio,
+        network=Network(settings.ca_file, settings.log_audio),
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from voicechat.config.choose import named_provider
 from voicechat.config.load import Loaded
 from voicechat.errors import CredentialsError, UsageError
-from voicechat.providers.catalogue import ProviderInfo, providers
+from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
 from voicechat.redaction import remember
 
 FLAG = "--api-key-file"
@@ -27,6 +27,8 @@ def with_key_file(loaded: Loaded, path: Path | None) -> Loaded:
         return loaded
     key = read_key(path)
     name = named_provider(loaded)
+    aloud = speech_providers().get(name)
+    name = aloud.settings_of or name if aloud is not None else name
     if name not in providers():
         raise UsageError(f"{FLAG} does not say whose key it is.", "Name the service: --provider NAME.")
     remember(key)

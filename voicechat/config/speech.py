@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from voicechat.config.choose import FLAG, choose_provider
 from voicechat.config.load import Loaded, did_you_mean
 from voicechat.errors import UsageError
-from voicechat.providers.base import ProviderOptions
+from voicechat.providers.base import Network, ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
 
 
@@ -23,6 +23,7 @@ class SpeechChoice:
     options: ProviderOptions
     info: ProviderInfo
     notes: list[str] = field(default_factory=list)
+    network: Network = field(default_factory=Network)
 
 
 def choose_speech(loaded: Loaded) -> SpeechChoice:
@@ -62,4 +63,5 @@ def choose_speech(loaded: Loaded) -> SpeechChoice:
         options=replace(choice.options, model=model, voice=info.voice_named(voice, model)),
         info=info,
         notes=choice.notes if choice.name == "offline" else [],
+        network=choice.network,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voicechat.offline.answerer import Answerer, Message, Sentences
+from voicechat.transport import tls_context
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class ChatEndpoint:
     url: str
     model: str = ""
     key: str = field(default="", repr=False)
+    ca_file: str = ""
+    """Authorities to trust (PEM file); "" are the system's."""
 
 
 class ChatFailed(Exception):
@@ -87,7 +90,7 @@ class ChatAnswerer:
         import httpx
 
         if self._client is None:
-            self._client = _client(self._endpoint.key)
+            self._client = _client(self._endpoint.key, self._endpoint.ca_file)
         try:
             if not self._endpoint.model and self.model == "chat":
                 self.model = await _first_model(self._client, self._endpoint.url)
@@ -126,12 +129,13 @@ async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S)
         return None
 
 
-def _client(key: str) -> Any:
+def _client(key: str, ca_file: str = "") -> Any:
     import httpx
 
     timeout = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     # Ollama wants a key, whatever it is.
-    return httpx.AsyncClient(timeout=timeout, headers={"Authorization": f"Bearer {key or 'none'}"})
+    headers = {"Authorization": f"Bearer {key or 'none'}"}
+    return httpx.AsyncClient(timeout=timeout, headers=headers, verify=tls_context(ca_file))
 
 
 async def _first_model(client: Any, url: str) -> str:

@@ -23,6 +23,8 @@ class OfflineSettings:
     chat_model: str = ""
     chat_key: str = field(default="", repr=False)
     ollama_url: str = OLLAMA_URL
+    ca_file: str = ""
+    """Authorities that vouch for the chat endpoint (PEM file); "" are the system's."""
 
     @property
     def model(self) -> str:
@@ -57,7 +59,7 @@ class OfflineEngine:
         settings = self._settings
         companion = Companion()
         if settings.chat_url:
-            endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key)
+            endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key, settings.ca_file)
             return ChatAnswerer(endpoint, companion)
         found = await find_ollama(settings.ollama_url) if settings.ollama_url else None
         if found is None:

@@ -7,8 +7,8 @@ from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.offline.companion import Companion
 from voicechat.offline.engine import OfflineSettings, connect, require
 from voicechat.offline.synthesiser import DEFAULT_VOICE
-from voicechat.providers.base import Capabilities, Codec, ConnectRequest, ProviderOptions
-from voicechat.transport import Transport
+from voicechat.providers.base import Capabilities, Codec, ConnectRequest, Network, ProviderOptions
+from voicechat.transport import Transport, tls_context
 
 CAPABILITIES = Capabilities(semantic_vad=True, images=False, tools=False)
 
@@ -57,6 +57,8 @@ class _Choice(Protocol):
     def options(self) -> ProviderOptions: ...
     @property
     def chat(self) -> _Chat: ...
+    @property
+    def network(self) -> Network: ...
 
 
 def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
@@ -64,6 +66,9 @@ def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
     require()
     chat = choice.chat
     named = choice.options.model if choice.options.model != Companion.model else ""
-    settings = OfflineSettings(chat_url=chat.url, chat_model=named or chat.model, chat_key=chat.key)
+    ca_file = choice.network.ca_file
+    if chat.url and ca_file:
+        tls_context(ca_file)  # a file that cannot be used is told at once
+    settings = OfflineSettings(chat_url=chat.url, chat_model=named or chat.model, chat_key=chat.key, ca_file=ca_file)
     provider = Offline(choice.options, settings)
     return provider, provider.connect

@@ -50,6 +50,16 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """How connections are made, whatever they lead to."""
+
+    ca_file: str = ""
+    """Authorities to trust (PEM file); "" are the system's."""
+    log_audio: bool = False
+    """Logged frames show their sound."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectRequest:
     """Where to connect. Headers may hold a key: never log or print this value's headers."""
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import Codec, ConnectRequest
+from voicechat.providers.base import Codec, ConnectRequest, Network
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.sockets import Sockets, SpeechSocket
 
@@ -40,10 +40,10 @@ class DialogueSpeech:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: DialogueEndpoint, manner: Manner):
+    def __init__(self, endpoint: DialogueEndpoint, manner: Manner, network: Network = Network()):
         self._endpoint = endpoint
         self._manner = manner
-        self._sockets = Sockets(endpoint.request(), endpoint.refusal)
+        self._sockets = Sockets(endpoint.request(), endpoint.refusal, network)
         self._turn = asyncio.Lock()
         self.rate_hz = endpoint.codec().capabilities.output_rate_hz
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import ConnectRequest
+from voicechat.providers.base import ConnectRequest, Network
 from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import complaint_of
 from voicechat.speech.base import Abilities, Interrupted, Manner
@@ -48,11 +48,11 @@ class InferenceTts:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: InferenceEndpoint, manner: Manner):
+    def __init__(self, endpoint: InferenceEndpoint, manner: Manner, network: Network = Network()):
         self._title = endpoint.title
         self._manner = manner
         self.rate_hz = manner.rate_hz if manner.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
-        self._sockets = Sockets(endpoint.inference_request(), endpoint.refusal)
+        self._sockets = Sockets(endpoint.inference_request(), endpoint.refusal, network)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         task_id = uuid.uuid4().hex

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
+from voicechat.providers.base import Network
 from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import Hints, complaint_of, explain
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.promised import Promised
-from voicechat.transport import CONNECT_TIMEOUT_S, explain_connect_error
+from voicechat.transport import CONNECT_TIMEOUT_S, explain_connect_error, tls_context
 
 MAX_CHARS = 4096
 PCM_HZ = 24_000
@@ -48,10 +49,11 @@ class RestSpeech:
     rate_hz = PCM_HZ
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: Endpoint, manner: Manner):
+    def __init__(self, endpoint: Endpoint, manner: Manner, network: Network = Network()):
         self._endpoint = endpoint
         self._manner = manner
         self._url = endpoint.speech_url()
+        self._network = network
         self._client: Any = None
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
@@ -60,7 +62,9 @@ class RestSpeech:
         title, encoding = self._endpoint.title, self._manner.encoding
         if self._client is None:
             limits = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            self._client = httpx.AsyncClient(timeout=limits, headers=self._endpoint.headers())
+            self._client = httpx.AsyncClient(
+                timeout=limits, headers=self._endpoint.headers(), verify=tls_context(self._network.ca_file)
+            )
         answered = False
         try:
             async with self._client.stream("POST", self._url, json=self._body(text), headers=_ACCEPT) as response:

@@ -7,6 +7,7 @@ from voicechat.errors import ConfigError
 from voicechat.providers.catalogue import speech_providers
 from voicechat.speech import dialogue, inference, local, rest, tts_realtime
 from voicechat.speech.base import Abilities, Manner, SpeechService
+from voicechat.transport import tls_context
 
 _ABILITIES = {
     "rest": rest.ABILITIES,
@@ -52,5 +53,7 @@ def open_service(choice: SpeechChoice, manner: Manner, *, insecure: bool = False
     kind = service.get(choice.protocol)
     if kind is None:
         raise ConfigError(f"{choice.name} does not read aloud.", "Choose another service with --provider.")
-    made: SpeechService = kind(provider, manner)
+    if choice.network.ca_file:
+        tls_context(choice.network.ca_file)  # a file that cannot be used is told at once
+    made: SpeechService = kind(provider, manner, choice.network)
     return made

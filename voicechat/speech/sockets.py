@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import ConnectRequest, Frame
+from voicechat.providers.base import ConnectRequest, Frame, Network
 from voicechat.speech.base import Interrupted
 from voicechat.transport import Closed, HandshakeRefused, WebSocketTransport
 
@@ -58,7 +58,8 @@ class SpeechSocket:
 class Sockets:
     """Connections of one service; at most as many as pieces are spoken at a time."""
 
-    def __init__(self, request: ConnectRequest, refusal: Refusal):
+    def __init__(self, request: ConnectRequest, refusal: Refusal, network: Network):
+        self._network = network
         self._request = request
         self._refusal = refusal
         self._idle: list[tuple[WebSocketTransport, float, Any]] = []
@@ -84,7 +85,7 @@ class Sockets:
                 socket.state = state
                 return socket
             await transport.close()
-        transport = WebSocketTransport(self._request)
+        transport = WebSocketTransport(self._request, network=self._network)
         try:
             await transport.connect()
         except HandshakeRefused as refused:

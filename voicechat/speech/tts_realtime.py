@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import ConnectRequest
+from voicechat.providers.base import ConnectRequest, Network
 from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import complaint_of
 from voicechat.speech.base import Abilities, Interrupted, Manner
@@ -49,12 +49,12 @@ class TtsRealtime:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: RealtimeEndpoint, manner: Manner):
+    def __init__(self, endpoint: RealtimeEndpoint, manner: Manner, network: Network = Network()):
         self._title = endpoint.title
         self._manner = manner
         self._commits = manner.mode == "commit"
         self.rate_hz = manner.rate_hz if manner.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
-        self._sockets = Sockets(endpoint.request(), endpoint.refusal)
+        self._sockets = Sockets(endpoint.request(), endpoint.refusal, network)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         async with self._sockets.take() as socket:
