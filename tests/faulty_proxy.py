@@ -22,6 +22,9 @@ HELD_S = 0.2
 _ABORT_LINGER = struct.pack("ii", 1, 0)  # on, 0 s: close() sends RST
 
 
+Then = Literal["", "cut", "reset", "freeze", "crawl"]
+
+
 class Mark(Enum):
     """What else than bytes comes by in the order of the server's messages."""
 
@@ -42,7 +45,7 @@ class Plan:
     """
 
     after: int = -1
-    then: Literal["", "cut", "reset", "freeze", "crawl"] = ""
+    then: Then = ""
     bytes_per_s: float = 1.0
     jitter_ms: float = 0.0
     duplicate: range = NONE
@@ -113,6 +116,12 @@ class FaultyProxy:
     def drop(self) -> None:
         """Cut every connection; new ones are welcome."""
         self._run(self._drop())
+
+    def fail(self, then: Then) -> None:
+        """This happens to every connection, now."""
+        assert self._loop is not None
+        for link in self.links:
+            self._loop.call_soon_threadsafe(self._fail, link, then)
 
     # inside
 
@@ -221,7 +230,7 @@ class FaultyProxy:
             due, data = await link.queue.get()
             await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
             if data is Mark.THEN:
-                self._fail(link)
+                self._fail(link, link.plan.then)
             elif link.swallows:
                 continue
             elif data is Mark.END:
@@ -235,8 +244,8 @@ class FaultyProxy:
                     link.client.write(data[at : at + step])
                     await asyncio.sleep(step / link.bytes_per_s)
 
-    def _fail(self, link: Link) -> None:
-        match link.plan.then:
+    def _fail(self, link: Link, then: Then) -> None:
+        match then:
             case "cut":
                 link.swallows = True  # whatever is still on its way meets no RST
                 link.client.write_eof()

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from types import TracebackType
 
@@ -25,6 +26,7 @@ class Tunnel:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
+        self._clients: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, name="tunnel")]
 
     def __enter__(self) -> "Tunnel":
@@ -39,6 +41,14 @@ class Tunnel:
             thread.join()
         for end in (self._listener, *self._sockets):
             end.close()
+
+    def reset(self) -> None:
+        """End every client's connection by RST, whatever TLS is in the middle of."""
+        clients, self._clients = self._clients, []
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RD)  # wakes the thread that reads it, which closes it
 
     def _accept(self) -> None:
         while True:
@@ -69,10 +79,15 @@ class Tunnel:
         except OSError:  # a client that does not like the certificate
             return
         self._sockets.append(server)
+        self._clients.append(client)
         back = threading.Thread(target=_pump, args=(server, client), name="tunnel's way back")
         self._threads.append(back)
         back.start()
         _pump(client, server)
+
+
+ABORT = struct.pack("ii", 1, 0)
+"""SO_LINGER on, 0 s: close() sends RST."""
 
 
 def _pump(one: socket.socket, other: socket.socket) -> None:
@@ -81,4 +96,7 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
             other.sendall(data)
     for end in (one, other):
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            if end.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(ABORT)) == ABORT:
+                end.close()
+            else:
+                end.shutdown(socket.SHUT_RDWR)

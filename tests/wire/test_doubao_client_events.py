@@ -136,6 +136,14 @@ def test_a_typed_question_is_asked_with_the_answer_that_is_wanted() -> None:
     assert call.client(cmd.CreateResponse()) == []
 
 
+def test_a_question_that_was_given_up_is_not_asked_again_with_the_next_one() -> None:
+    """After a drop the history is put back, and may end with words that were interrupted before their answer."""
+    call = Call().open()
+    assert call.client(cmd.SendText("how old is the moon")) == []
+    assert call.client(cmd.SendText("never mind, sing")) == []
+    assert call.client(cmd.CreateResponse()) == [(501, {"content": "never mind, sing"})]
+
+
 def test_earlier_turns_are_put_back_as_pairs() -> None:
     call = Call().open()
     assert call.client(cmd.SendText("Good morning", "assistant")) == [], "history begins with the user"

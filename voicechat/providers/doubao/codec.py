@@ -55,6 +55,7 @@ class DoubaoCodec:
         self._profile = profile
         self._session_id = ""
         self._next_id = str(uuid.uuid4())
+        self._connected = False
         self._running = False
         self._config = cmd.SessionConfig()
         self._voice = ""
@@ -168,12 +169,11 @@ class DoubaoCodec:
         if command.words:
             self._rounds.ask(words=command.words)
             return [self._event(ClientEvent.SAY_HELLO, {"content": command.words})]
-        question = "\n".join(item.text for item in self._typed)
-        self._typed = []
-        if not question:
+        typed, self._typed = self._typed, []
+        if not typed:
             return []
-        self._rounds.ask()
-        return [self._event(ClientEvent.CHAT_TEXT_QUERY, {"content": question})]
+        self._rounds.ask()  # of several, those before the last were never answered, and are not waited for any more
+        return [self._event(ClientEvent.CHAT_TEXT_QUERY, {"content": typed[-1].text})]
 
     def _text_item(self, item: cmd.SendText) -> list[bytes]:
         """What the user typed waits for `CreateResponse`. With an answer after it, it is history and goes at once."""
@@ -238,8 +238,9 @@ class DoubaoCodec:
 
     def _connection_started(self, _: Json) -> list[ev.Event]:
         """Told once: a second session would be one too many on this connection."""
-        if self._session_id:
+        if self._connected:
             return [ev.Ignored("a second connection start")]
+        self._connected = True
         return [ev.SessionCreated(self._next_id, self._profile.model)]
 
     def _session_started(self, fields: Json) -> list[ev.Event]:
