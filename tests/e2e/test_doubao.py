@@ -240,9 +240,10 @@ def test_no_credentials(server: DoubaoServer, tmp_path: Path) -> None:
         (Faults(close_at=352, close_code=1002), 5, "closed the connection"),
         (Faults(fail_at={350: Failure(45000292, "quota exceeded for types: concurrency", "frame")}), 6, "quota"),
         (Faults(fail_at={352: Failure(50000000, "AudioQueryError")}), 0, "AudioQueryError"),
+        (Faults(fail_at={352: Failure(50000000, "AudioQueryError")}), 0, "X-Tt-Logid"),
         (Faults(inject={150: ["hello", b"\x11", bytes(64), b"\xff" * 40]}), 0, '"broken_frames": 4'),
     ],
-    ids=["closed", "closed in a reply", "quota", "round failed", "garbage"],
+    ids=["closed", "closed in a reply", "quota", "round failed", "its log id", "garbage"],
 )
 def test_failures(server: DoubaoServer, tmp_path: Path, faults: Faults, code: int, words: str) -> None:
     server.faults = faults

@@ -76,6 +76,15 @@ def test_voices_of_a_model_in_whole_lines(voicechat: Shell) -> None:
     assert "was to retire on 2026-10-10" in done.stderr
 
 
+def test_voices_names_the_other_models_of_the_service(voicechat: Shell) -> None:
+    done = voicechat("voices", "--provider", "doubao")
+    first, *lines = done.stderr.splitlines()
+    assert first.startswith("doubao · 1.2.1.1: 7 voices")
+    assert lines[0] == "Other models (--model):"
+    assert [line.split()[0] for line in lines[1:]] == ["2.2.0.0", "1.2.1.0", "O", "SC"]
+    assert "role play" in lines[1]
+
+
 def test_voices_by_language_as_json(voicechat: Shell) -> None:
     done = voicechat("voices", "--provider", "qwen", "--language", "Cantonese", "--json")
     found = json.loads(done.stdout)

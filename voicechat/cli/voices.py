@@ -165,7 +165,11 @@ def _summary(listing: Listing, count: int, language: str | None) -> str:
         return f"{unknown}\n  Known models: {served}"
     besides = f"; each speaks {spoken}" if (spoken := info.languages(model_id)) else ""
     voices_found = f"{count or 'no'} voice{'' if count == 1 else 's'}{f' for {language}' if language else ''}"
-    return f"{info.name} · {model_id}: {voices_found} (* is the default){besides}."
+    summary = f"{info.name} · {model_id}: {voices_found} (* is the default){besides}."
+    others = [entry for entry in info.models if entry.id != model_id and not entry.retired(date.today())]
+    width = max((len(entry.id) for entry in others), default=0)
+    lines = [f"  {entry.id:{width}}  {entry.note}".rstrip() for entry in others]
+    return "\n".join([summary, *(["Other models (--model):"] if lines else []), *lines])
 
 
 def _play(name: str, provider: str | None, model: str | None, config: Path | None, output: str) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from voicechat.audio.engine import AudioPlan
@@ -184,8 +184,6 @@ class Talk:
                 reason = await self._over
             except VoicechatError as failure:
                 reason, error, self.exit_code = "error", failure, failure.exit_code
-                if self.line.trace:
-                    failure.hint = f"{failure.hint} For the service's support: {self.line.trace}.".lstrip()
             finally:
                 await self._stop(polite=error is None)
         if error is not None:
@@ -313,6 +311,8 @@ class Talk:
             self._answer = notice.status
         elif isinstance(notice, note.ErrorNotice):
             self._complained = True
+            if self.line.trace:
+                notice = replace(notice, hint=f"{notice.hint} For the service's support: {self.line.trace}.".lstrip())
         for view in self._views:
             view.show(notice)
 
