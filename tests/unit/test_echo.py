@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.unit.test_vad import speech
-from voicechat.audio.echo import ECHO_TAIL_BLOCKS, CleanMicrophone, EchoCanceller
+from voicechat.audio.echo import ECHO_TAIL_BLOCKS, LEAD_IN_BLOCKS, CleanMicrophone, EchoCanceller
 from voicechat.audio.resample import Resampler
 from voicechat.audio.vad import VoiceDetector
 
@@ -117,6 +117,28 @@ def test_while_the_speaker_is_silent_the_capture_is_untouched() -> None:
     captured = user_at(np.random.default_rng(5).normal(0, 5, 3 * CAPTURE), 1.0)
     blocks = run(CleanMicrophone(canceller(warm=True)).process, captured, b"")
     assert b"".join(blocks) == captured.astype("<i2").tobytes()
+
+
+def test_while_there_is_nothing_to_cancel_the_canceller_rests_and_is_led_in_again_on_both_sides() -> None:
+    """In step: what it is given is a stretch without holes, its two sides from the same moments."""
+
+    class Diary:
+        def __init__(self) -> None:
+            self.pairs: list[tuple[int, int]] = []
+
+        def cancel(self, captured: bytes, reference: bytes) -> bytes:
+            self.pairs.append((captured[0], reference[0]))
+            return captured
+
+    diary = Diary()
+    microphone = CleanMicrophone(diary)  # type: ignore[arg-type]  # only cancel() is called
+    for number in range(100):
+        microphone.process(bytes([number]) + bytes(959), bytes(480))
+    assert diary.pairs == []
+    microphone.process(bytes([100]) + bytes(959), bytes([7]) + bytes(479))
+    assert diary.pairs == [*((number, 0) for number in range(100 - LEAD_IN_BLOCKS, 100)), (100, 7)]
+    microphone.process(bytes([101]) + bytes(959), bytes([8]) + bytes(479))
+    assert diary.pairs[-2:] == [(100, 7), (101, 8)]
 
 
 def test_the_first_sound_of_the_speaker_switches_to_clean_sound_and_its_echo_switches_back_later() -> None:

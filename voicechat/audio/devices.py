@@ -18,8 +18,9 @@ from voicechat.audio.frames import BLOCK_MS
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
 
-INPUT_BUFFER_MS = 5
-"""PortAudio's capture buffer: half a block saves 3 ms of latency, a quarter saves no more."""
+INPUT_BUFFER_MS = 10
+"""PortAudio's capture buffer: one block. Half of one wakes the program twice as often, a seventh of all the processor
+it uses, and `bench/duplex.py` hears nothing sooner."""
 OUTPUT_BUFFER_MS = 15
 """PortAudio keeps twice this ahead of the loudspeaker. Less, and a busy machine tears holes into the sound, each of
 which also shifts the echo against its reference; more, and an interruption is heard later."""

@@ -7,7 +7,7 @@ block must come with exactly the block the speaker was given meanwhile (see `ref
 from collections import deque
 from typing import Any
 
-from voicechat.audio.frames import block_bytes, dbfs
+from voicechat.audio.frames import block_bytes, dbfs, is_silent
 from voicechat.errors import AudioError
 
 WARM_UP_S = 5.0
@@ -20,6 +20,8 @@ ECHO_TAIL_BLOCKS = 60
 """How long after the speaker's last sound its echo may still come: device buffers, the way, and the room."""
 QUIET_ROOM_DBFS = -55.0
 """A room below this needs no noise suppression."""
+LEAD_IN_BLOCKS = 10
+"""What a canceller that rested is given first: its filters and their delay are full when its sound is used."""
 SPEECH_LEVEL = 0.055
 """RMS of full scale: the level of speech in recordings and answers."""
 
@@ -81,9 +83,9 @@ class CleanMicrophone:
     """Captured sound without echo and noise, and without their removal's delay where there is neither.
 
     WebRTC's processing holds sound back by 19 ms. While the speaker is silent and the room is quiet there is nothing
-    to remove, so the capture goes out as it is; the canceller is fed all the same, to stay in step. The change to
-    clean sound is made with the first sound of the speaker, which is before its echo; the change back waits for a
-    pause, so that no word is cut.
+    to remove, so the capture goes out as it is and the canceller rests, on both sides at once: it stays in step, and
+    listening costs no more than it must. The change to clean sound is made with the first sound of the speaker, which
+    is before its echo; the change back waits for a pause, so that no word is cut.
     """
 
     def __init__(self, canceller: EchoCanceller, *, always: bool = False):
@@ -92,20 +94,26 @@ class CleanMicrophone:
         self._always = always
         self._untouched = not always
         self._hold = 0
+        self._rested: deque[tuple[bytes, bytes]] = deque(maxlen=LEAD_IN_BLOCKS)
         self._minimum = 0.0
         self._minima: deque[float] = deque(maxlen=10)
         self._count = 0
 
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """The block to use for this captured block; both inputs as for `EchoCanceller.cancel`."""
-        clean = self._canceller.cancel(captured, reference)
-        self._hold = ECHO_TAIL_BLOCKS if reference.count(0) != len(reference) else max(self._hold - 1, 0)
+        self._hold = ECHO_TAIL_BLOCKS if not is_silent(reference) else max(self._hold - 1, 0)
         level = dbfs(captured)
         self._track_noise(level)
         noisy = self.noise_dbfs > QUIET_ROOM_DBFS
         untouched = not (self._always or self._hold or noisy)
+        if untouched and self._untouched:
+            self._rested.append((captured, reference))
+            return captured
+        while self._rested:
+            self._canceller.cancel(*self._rested.popleft())
+        clean = self._canceller.cancel(captured, reference)
         if untouched == self._untouched or (untouched and level > max(self.noise_dbfs, QUIET_ROOM_DBFS) + 6):
-            return captured if self._untouched else clean
+            return clean
         old, new = (clean, captured) if untouched else (captured, clean)
         self._untouched = untouched
         return _cross_fade(old, new)

@@ -41,6 +41,11 @@ def dbfs(pcm: bytes) -> float:
     return 10.0 * float(np.log10(power / 32768.0**2)) if power > 0 else float("-inf")
 
 
+def is_silent(pcm: bytes) -> bool:
+    """Whether all samples are zero: digital silence, which no microphone gives."""
+    return pcm == bytes(len(pcm))
+
+
 def fade(pcm: bytes, start: float, end: float) -> bytes:
     """The samples of `pcm` scaled along a straight line from gain `start` to gain `end`."""
     import numpy as np

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from voicechat.audio.frames import Frame, dbfs
+from voicechat.audio.frames import Frame, dbfs, is_silent
 from voicechat.audio.reference import Reference
 from voicechat.audio.streams import InputStream
 from voicechat.audio.vad import VoiceDetector
@@ -126,7 +126,7 @@ class Recorder:
         while not self._stopping:
             block = self._stream.read()
             now = self.captured_at = time.monotonic()
-            self.zero_ms = self.zero_ms + 10 if block.count(0) == len(block) else 0
+            self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
             if self.muted:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""
