@@ -36,6 +36,7 @@ ctl.!default { type pulse }
 # Without `norewinds` an idle sink renders two seconds ahead, and its monitor's first block comes that late.
 DEVICES = {
     "speaker": f"module-null-sink sink_name=speaker rate={RATE_HZ} channels=1 norewinds=1",
+    "headphones": f"module-null-sink sink_name=headphones rate={RATE_HZ} channels=1 norewinds=1",
     "mic_feed": f"module-null-sink sink_name=mic_feed rate={RATE_HZ} channels=1 norewinds=1",
     "mic": "module-remap-source master=mic_feed.monitor source_name=mic channels=1"
     " master_channel_map=mono channel_map=mono",
@@ -91,7 +92,8 @@ class SoundCard:
         try:
             self._wait_until_it_answers()
             for name in DEVICES:
-                self.replug(name)
+                if name != "headphones":
+                    self.replug(name)
             if self._room:
                 self._open_room(*self._room)
         except BaseException:
@@ -153,10 +155,13 @@ class SoundCard:
         return [row[0] for row in rows if row[1] in indexes]
 
     def replug(self, name: str) -> None:
-        """Bring a device back, as the default again."""
+        """Bring a device back, as the default again; `headphones` are not there before that.
+
+        Programs use `speaker` and `mic` whatever the default is, unless ALSA_CONFIG_PATH names another file.
+        """
         self._modules[name] = self._pactl("load-module", *DEVICES[name].split()).stdout.strip()
-        if name == "speaker":
-            self._pactl("set-default-sink", "speaker")
+        if name in ("speaker", "headphones"):
+            self._pactl("set-default-sink", name)
         elif name == "mic":
             self._pactl("set-default-source", "mic")
 

@@ -10,11 +10,11 @@ from tests.soundcard import Recording, SoundCard
 QUESTION = Path(__file__).parents[3] / "shared" / "audio" / "ss-0880.wav"
 
 
-def talking(card: SoundCard, server: RealtimeServer, *more: str) -> Program:
+def talking(card: SoundCard, server: RealtimeServer, *more: str, **env: str) -> Program:
     return Program(
         ["vad", "--provider", "openai", "--url", server.url, "--json", *more],
         card=card,
-        env={"OPENAI_API_KEY": "test-key-0123456789"},
+        env={"OPENAI_API_KEY": "test-key-0123456789", **env},
     )
 
 
@@ -64,6 +64,20 @@ def end_quietly(program: Program, server: RealtimeServer) -> None:
     assert len(server.connections) == 1  # the session was kept
     assert "Expression" not in program.stderr  # PortAudio's own words about it
     assert "Traceback" not in program.stderr
+
+
+def test_a_changed_default_device_is_used_from_then_on(soundcard: SoundCard) -> None:
+    config = soundcard.dir / "roaming.conf"
+    config.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
+    with RealtimeServer() as server, talking(soundcard, server, ALSA_CONFIG_PATH=str(config)) as program:
+        program.wait_for("session")
+        soundcard.replug("headphones")
+        changed = program.wait_for("warning", lambda line: line["code"] == "device", timeout_s=20)
+        assert "default devices have changed" in changed["message"]
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        with soundcard.record("headphones.monitor") as headphones:
+            ask(program, soundcard, headphones, 1)
+        end_quietly(program, server)
 
 
 def test_a_microphone_of_zeros_is_named_once(soundcard: SoundCard) -> None:

@@ -49,7 +49,6 @@ SETTINGS = [
     (["vad", "--persona", "tutor"], 2, ["'tutor'", "[personas.NAME]"]),
     (["vad", "--config", "none.toml"], 2, ["none.toml", "config init"]),
     (["say", "  ", *DEAD], 2, ["nothing to say"]),
-    (["say", "hi", "--input", "x.wav", *DEAD], 2, ["--input"]),
     (["say", "hi", "--output", "-", "--json", *DEAD], 2, ["--output -", "--json"]),
     (["vad", "--log-file", "none/log", *DEAD], 2, ["none/log", "--log-file"]),
 ]
@@ -58,6 +57,15 @@ SETTINGS = [
 @pytest.mark.parametrize(("arguments", "code", "says"), SETTINGS, ids=lambda value: str(value)[:50])
 def test_settings_that_cannot_be_used(arguments: list[str], code: int, says: list[str]) -> None:
     fails(arguments, code, *says, env={})
+
+
+@pytest.mark.parametrize(
+    "arguments", [["say", "hi", "--input", "x.wav"], ["say", "hi", "--turn", "local"], ["manual", "--threshold", "0.5"]]
+)
+def test_an_option_that_would_mean_nothing_is_not_one(arguments: list[str]) -> None:
+    with Program([*arguments, *DEAD], env=KEYS) as program:
+        assert program.wait() == 2, program.describe()
+        assert f"No such option: {arguments[-2]}" in program.stderr
 
 
 @pytest.mark.parametrize(("option", "value"), [("--turn", "sometimes"), ("--silence-ms", "5"), ("--threshold", "7")])

@@ -43,6 +43,14 @@ def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
     assert [line["type"] for line in lines] == ["session", "user", "assistant"]
 
 
+def test_conversations_that_begin_within_one_second_are_kept_apart(tmp_path: Path) -> None:
+    recordings = [Recording(tmp_path, 24_000, 24_000, never) for _ in range(3)]
+    for recording in recordings:
+        recording.close()
+    assert len({recording.sound for recording in recordings}) == 3
+    assert len(list(tmp_path.iterdir())) == 9
+
+
 def test_a_full_disk_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
     warned: list[str] = []
     recording = Recording(tmp_path, 24_000, 24_000, lambda code, message: warned.append(f"{code}: {message}"))

@@ -11,6 +11,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 VOICE, TURNS, SOUND, OUTPUT = "Voice and service", "Turn taking", "Sound", "Output"
+TURN_TAKING = ("turn", "silence_ms", "threshold", "barge_in")
+MICROPHONE = ("input_device", "input", "aec")
+"""What means nothing to a command without them is no option of it: silently it would be a false promise."""
 
 
 def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
@@ -60,7 +63,7 @@ class TalkOptions:
         int | None, _option("--silence-ms", panel=TURNS, help="Silence that ends a turn (200 to 6000).")
     ] = None
     threshold: Annotated[
-        float | None, _option("--threshold", panel=TURNS, help="The service's speech threshold, 0 to 1.")
+        float | None, _option("--threshold", panel=TURNS, help="The service's speech threshold, mostly 0 to 1.")
     ] = None
     barge_in: Annotated[
         bool | None, _option("--barge-in/--no-barge-in", panel=TURNS, help="Speaking interrupts the answer (it does).")
@@ -99,13 +102,13 @@ class TalkOptions:
         return {name: getattr(self, name) for name in names}
 
 
-def with_talk_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command(options: TalkOptions, ...)` every field of TalkOptions as a command-line option."""
-    return with_options(*(field.name for field in dataclasses.fields(TalkOptions)))(command)
+def with_talk_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give `command(options: TalkOptions, ...)` the fields of TalkOptions as options, except these."""
+    return with_options(*(field.name for field in dataclasses.fields(TalkOptions) if field.name not in without))
 
 
 def with_options(*wanted: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """The same with some of the fields; the others are as if they had not been given."""
+    """The same with these fields only; the others are as if they had not been given."""
     return functools.partial(_add_options, wanted=wanted)
 
 

@@ -5,21 +5,17 @@ from typing import Annotated
 
 import typer
 
-from voicechat.cli.options import TalkOptions, with_talk_options
+from voicechat.cli.options import MICROPHONE, TURN_TAKING, TalkOptions, with_talk_options
 from voicechat.cli.talking import talk
 from voicechat.errors import UsageError
 
 
-@with_talk_options
+@with_talk_options(*TURN_TAKING, *MICROPHONE)
 def say(
     options: TalkOptions,
     text: Annotated[str, typer.Argument(help="What to say to the assistant; - reads it from stdin.")],
 ) -> None:
     """Say one thing in writing: the answer is spoken and printed, then the program ends."""
-    if options.input:
-        raise UsageError(
-            "`say` has no microphone, so --input means nothing to it.", "`voicechat vad --input FILE` talks to it."
-        )
     if text == "-":
         text = sys.stdin.buffer.read().decode("utf-8", "replace")
     if not text.strip():

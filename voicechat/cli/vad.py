@@ -4,7 +4,7 @@ from voicechat.cli.options import TalkOptions, with_talk_options
 from voicechat.cli.talking import talk
 
 
-@with_talk_options
+@with_talk_options()
 def vad(options: TalkOptions) -> None:
     """Talk hands free: it answers when you pause and falls silent when you speak.
 

@@ -23,10 +23,10 @@ class Recording:
     """
 
     def __init__(self, folder: str | Path, input_hz: int, output_hz: int, warn: Callable[[str, str], None]):
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
         self.folder = Path(folder).expanduser()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            stamp = self._free_name(datetime.now().strftime("%Y%m%d-%H%M%S"))
             self.sound = self.folder / f"{stamp}.wav"
             self.transcript = self.folder / f"{stamp}.md"
             self._wav = WavFile(self.sound, output_hz, channels=2)
@@ -44,6 +44,14 @@ class Recording:
         self._assistant = "assistant"
         self._warn = warn
         self._broken = False
+
+    def _free_name(self, stamp: str) -> str:
+        """`stamp`, or with a number where another conversation began within the same second."""
+        name, number = stamp, 1
+        while (self.folder / f"{name}.wav").exists():
+            number += 1
+            name = f"{stamp}-{number}"
+        return name
 
     def hear(self, frame: Frame) -> None:
         if self._broken:

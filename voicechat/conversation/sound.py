@@ -87,6 +87,8 @@ class Sound:
     async def watch(self) -> None:
         """Until cancelled: reopen lost devices, follow the system's defaults, notice a microphone of zeros."""
         follows = not (self._plan.input_ends or self._plan.output_file)  # a file would begin again
+        if follows:
+            self._defaults = await asyncio.to_thread(defaults.default_devices)
         due = asyncio.get_running_loop().time() + defaults.interval_s()
         while True:
             try:
@@ -119,7 +121,7 @@ class Sound:
                 self._warn("device", f"Going on with {self.input_name or 'no microphone'} and {self.output_name}.")
                 while not self._lost.empty():  # complaints of the devices that were replaced
                     self._lost.get_nowait()
-                self._defaults = None
+                self._defaults = await asyncio.to_thread(defaults.default_devices)
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -133,7 +135,10 @@ class Sound:
         """Devices that were not asked for by name follow the system when it changes its mind."""
         now = await asyncio.to_thread(defaults.default_devices)
         before, self._defaults = self._defaults, now
-        if before is None or now is None or before == now or (self._plan.input_device and self._plan.output_device):
+        if before is None or now is None:
+            return
+        named = self._plan.input_device, self._plan.output_device
+        if all(name or old == new for name, old, new in zip(named, before, now, strict=True)):
             return
         self._warn("device", "The system's default devices have changed: moving there.")
         await self._reopen()
