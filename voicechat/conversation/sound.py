@@ -51,11 +51,19 @@ class Sound:
         self._lost: asyncio.Queue[AudioError] = asyncio.Queue(maxsize=4)
         self._dropped_before = 0
         self._zeros_told = False
-        self._defaults: tuple[str, ...] | None = None
+        self._follows = not (plan.input_ends or plan.output_file)  # a file would begin again
+        self._defaults: asyncio.Task[tuple[str, ...] | None]
 
     async def open(self) -> None:
         """Open what the plan asks for. Raises AudioError or UsageError."""
+        if self._follows:
+            self._ask_defaults()
         await self._open(self._plan)
+
+    def _ask_defaults(self) -> "asyncio.Task[tuple[str, ...] | None]":
+        """What the defaults are now, before devices are opened: whatever changes afterwards is noticed."""
+        self._defaults = asyncio.create_task(asyncio.to_thread(defaults.default_devices), name="default devices")
+        return self._defaults
 
     async def _open(self, plan: AudioPlan) -> None:
         loop = asyncio.get_running_loop()
@@ -86,9 +94,6 @@ class Sound:
 
     async def watch(self) -> None:
         """Until cancelled: reopen lost devices, follow the system's defaults, notice a microphone of zeros."""
-        follows = not (self._plan.input_ends or self._plan.output_file)  # a file would begin again
-        if follows:
-            self._defaults = await asyncio.to_thread(defaults.default_devices)
         due = asyncio.get_running_loop().time() + defaults.interval_s()
         while True:
             try:
@@ -96,7 +101,7 @@ class Sound:
             except TimeoutError:
                 self._look_for_zeros()
                 self._look_for_hangs()
-                if follows and asyncio.get_running_loop().time() >= due:
+                if self._follows and asyncio.get_running_loop().time() >= due:
                     await self._follow_defaults()
                     due = asyncio.get_running_loop().time() + defaults.interval_s()
             else:
@@ -108,6 +113,7 @@ class Sound:
     async def _reopen(self) -> None:
         """Try until something opens: the devices that were asked for, else the system's defaults."""
         await self._close_old()
+        self._ask_defaults()
         plans = [self._plan]
         if self._plan.input_device or self._plan.output_device:
             plans.append(replace(self._plan, input_device="", output_device=""))
@@ -121,7 +127,6 @@ class Sound:
                 self._warn("device", f"Going on with {self.input_name or 'no microphone'} and {self.output_name}.")
                 while not self._lost.empty():  # complaints of the devices that were replaced
                     self._lost.get_nowait()
-                self._defaults = await asyncio.to_thread(defaults.default_devices)
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -133,8 +138,7 @@ class Sound:
 
     async def _follow_defaults(self) -> None:
         """Devices that were not asked for by name follow the system when it changes its mind."""
-        now = await asyncio.to_thread(defaults.default_devices)
-        before, self._defaults = self._defaults, now
+        before, now = await self._defaults, await self._ask_defaults()
         if before is None or now is None:
             return
         named = self._plan.input_device, self._plan.output_device
