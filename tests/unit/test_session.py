@@ -249,10 +249,61 @@ def test_an_answer_that_is_not_wanted_any_more_is_refused_when_it_comes() -> Non
     assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
 
 
-def test_a_refused_second_response_is_asked_for_again_when_the_first_is_over() -> None:
+def test_enter_before_the_service_has_begun_to_answer_speech_silences_that_answer_and_no_other() -> None:
     stage = Stage().open()
     user_turn(stage)
-    stage.session.say("typed meanwhile")
+    stage.session.interrupt()
+    assert stage.session.settled
+    stage.speak(1, ms=500, finish=False)
+    stage.pass_ms(100)
+    assert stage.played_ms == 0
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    user_turn(stage)
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
+
+
+def test_enter_before_an_answer_that_never_comes_does_not_silence_the_next_turns() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.interrupt()
+    user_turn(stage)
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert stage.played_ms == 100
+    assert stage.of(cmd.CancelResponse) == []
+
+
+def test_a_line_typed_before_the_service_has_begun_to_answer_speech_takes_that_answers_place() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.say("no, tell me a joke")
+    assert stage.of(cmd.CreateResponse) == []
+    stage.tell(ev.ResponseStarted("resp1"))
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
+
+
+def test_a_line_typed_before_an_answer_that_never_comes_is_answered_soon() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.say("no, tell me a joke")
+    stage.pass_ms(2500)
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.speak(2, ms=100)
+    stage.pass_ms(200)
+    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
+
+
+def test_a_refused_second_response_is_asked_for_again_when_the_first_is_over() -> None:
+    stage = Stage().open()
+    stage.session.say("typed while the service begins to answer something else")
     assert len(stage.of(cmd.CreateResponse)) == 1
     stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
     stage.tell(ev.ResponseStarted("resp1"), ev.ResponseFinished("resp1", "completed"))

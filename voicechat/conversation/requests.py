@@ -20,6 +20,7 @@ class Requests:
         self._last = CreateResponse()
         self._asked = 0  # asked for, not announced yet
         self._unwanted = 0  # how many of those are not wanted any more
+        self._uninvited = False  # nor is the one by which the service is about to answer speech
         self._cancelled_at = 0.0
 
     @property
@@ -29,7 +30,7 @@ class Requests:
 
     def ask(self, create: CreateResponse) -> bool:
         """Ask now, or later when an answer is running or on its way. True when it was asked for now."""
-        if self._answers.running or self._asked:
+        if self._answers.running or self._asked or self._uninvited:
             self._next = create
             return False
         self._next = None
@@ -48,10 +49,13 @@ class Requests:
 
     def announced(self, response_id: str) -> bool:
         """An answer was announced; False when it is one that is not wanted any more, which is refused."""
-        self._asked = max(self._asked - 1, 0)
-        if not self._unwanted:
-            return True
-        self._unwanted -= 1
+        if self._uninvited:
+            self._uninvited = False
+        else:
+            self._asked = max(self._asked - 1, 0)
+            if not self._unwanted:
+                return True
+            self._unwanted -= 1
         self._answers.refuse(response_id)
         self._cancelled_at = self._clock()
         return False
@@ -65,20 +69,27 @@ class Requests:
         self._cancelled_at = self._clock()
         self._answers.cancel()
 
-    def withdraw(self) -> None:
-        """Nothing that was asked for is wanted any more."""
+    def withdraw(self, coming: bool) -> None:
+        """Nothing that was asked for is wanted any more. `coming`: the service may be about to answer by itself."""
         self._next = None
         self._unwanted = self._asked
+        if coming and not (self._asked or self._answers.running):
+            self._uninvited, self._cancelled_at = True, self._clock()
+
+    def user_speaks(self) -> None:
+        """What the service answers from now on is another turn."""
+        self._uninvited = False
 
     def reset(self) -> None:
         """Nothing that was asked for will come."""
-        self._next, self._asked, self._unwanted = None, 0, 0
+        self._next, self._asked, self._unwanted, self._uninvited = None, 0, 0, False
 
     def tick(self) -> None:
         """A service that never ends what was cancelled does not hold up the next answer."""
-        stuck = self._next is not None and (self._answers.running or self._unwanted)
+        stuck = self._next is not None and (self._answers.running or self._unwanted or self._uninvited)
         if stuck and self._clock() - self._cancelled_at > CANCEL_TIMEOUT_S:
-            create, self._asked, self._unwanted = self._next, 0, 0
+            create = self._next
+            self.reset()
             self._answers.forget_running()
             if create is not None:
                 self.ask(create)

@@ -172,6 +172,7 @@ class Session:
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
         if self.state != "listening" or self.answers.audible:
             self._interrupter.service_heard(allowed=self._manner.barge_in or not self.answers.audible)
+        self._requests.user_speaks()
         if self.state != "listening":
             self._begin_turn()
         self.turns.name(event.item_id)
@@ -308,7 +309,7 @@ class Session:
     def _break_off(self) -> None:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
-        self._requests.withdraw()
+        self._requests.withdraw(coming=self.state == "thinking" and self._config.turn is not None)
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 
