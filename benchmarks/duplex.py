@@ -1,7 +1,8 @@
 """A realtime client measured from outside, on a virtual sound card: voicechat beside a client in the vendors' style.
 
     python -m benchmarks.duplex [--clients naive,voicechat,voicechat-no-aec] [--turns 3] [--rtt-ms 0]
-                                [--room-seconds 60] [--room-gain-db -12] [--room-delay-ms 40] [--json]
+                                [--room-seconds 60] [--room-gain-db -12] [--room-delay-ms 40]
+                                [--reverberation-ms 0] [--json]
 
 A private PulseAudio daemon is the sound card, the tests' scripted server the model; nothing inside the client is
 touched. A turn: a question in silence, a long reply, and after three seconds of it the user talks over the reply.
@@ -37,6 +38,7 @@ import numpy as np
 from benchmarks.client import Client
 from benchmarks.network import DelayLine
 from benchmarks.recordings import SPEECH_LEVEL, at_level, pcm, rms, speech
+from benchmarks.reverberation import reverberant
 from tests.realtime_server import RealtimeServer, Reply, Script, Timed, buzz
 from tests.realtime_server import vad as server_vad
 from tests.soundcard import Recording, SoundCard
@@ -124,6 +126,7 @@ def main() -> int:
     parser.add_argument("--room-seconds", type=float, default=60.0, help="0: no room")
     parser.add_argument("--room-gain-db", type=float, default=-12.0)
     parser.add_argument("--room-delay-ms", type=int, default=40)
+    parser.add_argument("--reverberation-ms", type=int, default=0, help="the room's RT60; 0: a bare echo")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     server_vad.ONSET_BLOCKS = 6  # 120 ms: services hear no turn in a noise of 80 ms, which touches up to five blocks
@@ -157,7 +160,11 @@ def measure(
         replies = (Reply(pcm=pcm(talk)), SHORT)
     dialect = "beta" if name == "naive" else "ga"
     with ExitStack() as stack:
-        card = stack.enter_context(SoundCard(room_gain_db=gain_db, room_delay_ms=options.room_delay_ms))
+        reverberates = gain_db is not None and options.reverberation_ms > 0
+        card = SoundCard(room_gain_db=None if reverberates else gain_db, room_delay_ms=options.room_delay_ms)
+        stack.enter_context(card)
+        if gain_db is not None and reverberates:
+            stack.enter_context(reverberant(card, gain_db, options.room_delay_ms, options.reverberation_ms))
         server = stack.enter_context(RealtimeServer(dialect, script=Script(replies=replies)))
         url = server.url
         if options.rtt_ms:
