@@ -21,9 +21,9 @@ from voicechat.errors import AudioError, UsageError
 INPUT_BUFFER_MS = 10
 """PortAudio's capture buffer: one block. Half of one wakes the program twice as often, a seventh of all the processor
 it uses, and `bench/duplex.py` hears nothing sooner."""
-OUTPUT_BUFFER_MS = 15
-"""PortAudio keeps twice this ahead of the loudspeaker. Less, and a busy machine tears holes into the sound, each of
-which also shifts the echo against its reference; more, and an interruption is heard later."""
+OUTPUT_BUFFER_MS = 12
+"""PortAudio keeps twice this ahead of the loudspeaker. With 10 a busy machine tears holes into the sound, each of which
+also shifts the echo against its reference; with more an interruption is heard later."""
 
 
 ALSA_CONFIG = "/usr/share/alsa/alsa.conf"
