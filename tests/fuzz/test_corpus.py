@@ -1,6 +1,6 @@
 """What the fuzzers start from, and whatever they have found, holds in every test run."""
 
-from tests.fuzz import doubao, realtime
+from tests.fuzz import doubao, realtime, speech
 from tests.fuzz.harness import replay
 
 
@@ -10,3 +10,7 @@ def test_the_corpus_of_the_realtime_codec() -> None:
 
 def test_the_corpus_of_doubao() -> None:
     assert replay("doubao", doubao.check) >= 3
+
+
+def test_the_corpus_of_speech() -> None:
+    assert replay("speech", speech.check) >= 7

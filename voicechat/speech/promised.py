@@ -13,6 +13,8 @@ _HEAD_BYTES = 12
 _MAX_HEADER = 4096
 _MAX_WHOLE = 64_000_000
 """The most that is kept of a sound file that has to be decoded as a whole."""
+_MAX_FRAMES = 48_000 * 3600
+"""The most that it may become: silence compresses without end."""
 
 
 def kind_of(head: bytes, content_type: str = "") -> str:
@@ -93,6 +95,9 @@ class Promised:
             if len(self._held) >= _MAX_HEADER:
                 self._kind = "whole"
             return
+        if form + 24 > data:  # the format comes first, or it is no WAV that can be streamed
+            self._kind = "whole"
+            return
         code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", held, form + 8)
         if code not in (1, 0xFFFE) or channels != 1 or bits != 16 or not 4000 <= rate <= 192_000:
             self._kind = "whole"
@@ -105,7 +110,9 @@ class Promised:
         import soundfile
 
         try:
-            samples, rate = soundfile.read(io.BytesIO(bytes(self._held)), dtype="int16", always_2d=True)
+            samples, rate = soundfile.read(
+                io.BytesIO(bytes(self._held)), frames=_MAX_FRAMES, dtype="int16", always_2d=True
+            )
         except (RuntimeError, OSError) as error:
             raise self._error("a sound that cannot be decoded") from error
         self._held.clear()
