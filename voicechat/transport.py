@@ -7,6 +7,7 @@ answered; `receive` raises `Closed` when the connection has ended, from either s
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voicechat.errors import ConfigError, ConnectionFailed
@@ -24,6 +25,11 @@ CONNECT_TIMEOUT_S = 10.0
 PING_INTERVAL_S = 30.0
 PING_TIMEOUT_S = 15.0
 """A peer that is gone without a word is noticed within the two together."""
+SEND_BUFFER_BYTES = 65_536
+"""What may wait inside the system: one to two seconds of sound (Linux doubles it). Left to itself it grows to a
+minute's on a slow line, sound that nobody can drop any more, and a ping waits behind it."""
+CLOSE_TIMEOUT_S = 0.5
+"""How long a polite end may take; a peer that has stopped reading would hold it up for ever."""
 
 
 class HandshakeRefused(Exception):
@@ -84,6 +90,8 @@ class WebSocketTransport:
         self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
         self._ws: Any = None
+        self._pings: asyncio.Task[None] | None = None
+        self._silent = False
         self.trace = ""
 
     async def connect(self) -> None:
@@ -114,8 +122,7 @@ class WebSocketTransport:
                 ssl=tls_context(self._network.ca_file) if encrypted else None,
                 proxy=None if is_loopback(self._request.url) else True,
                 open_timeout=self._timeout_s,
-                ping_interval=self._ping_interval_s,
-                ping_timeout=self._ping_timeout_s,
+                ping_interval=None,
                 close_timeout=0.2,
             )
         except InvalidStatus as error:
@@ -141,6 +148,24 @@ class WebSocketTransport:
                 "pip install python-socks, or unset ALL_PROXY and https_proxy for this program.",
             ) from error
         self._note_trace(self._ws.response.headers)
+        self._ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        self._pings = asyncio.create_task(self._keep_alive(), name="pings")
+
+    async def _keep_alive(self) -> None:
+        """Pings by a clock of our own: websockets' waits for room in the socket first, which a dead line never has."""
+        from websockets.exceptions import ConnectionClosed
+
+        while True:
+            await asyncio.sleep(self._ping_interval_s)
+            try:
+                async with asyncio.timeout(self._ping_timeout_s):
+                    await (await self._ws.ping())
+            except TimeoutError:
+                self._silent = True
+                self._ws.transport.abort()
+                return
+            except ConnectionClosed:
+                return
 
     def _note_trace(self, headers: Any) -> None:
         name = self._request.trace_header
@@ -168,7 +193,7 @@ class WebSocketTransport:
         try:
             await self._ws.send(frame)
         except ConnectionClosed as error:
-            raise _closed(error) from error
+            raise self._closed(error) from error
         self._note("→", frame)
 
     async def receive(self) -> Frame:
@@ -177,7 +202,7 @@ class WebSocketTransport:
         try:
             frame: Frame = await self._ws.recv()
         except ConnectionClosed as error:
-            raise _closed(error) from error
+            raise self._closed(error) from error
         self._note("←", frame)
         return frame
 
@@ -185,9 +210,23 @@ class WebSocketTransport:
         if wire.isEnabledFor(logging.DEBUG):
             wire.debug("%s %s", way, described(frame, self._network.log_audio))
 
+    def _closed(self, error: Any) -> Closed:
+        if self._silent:
+            return Closed(1006, "no answer to pings")
+        close = error.rcvd or error.sent
+        return Closed(close.code, close.reason) if close else Closed(1006, "connection lost")
+
     async def close(self) -> None:
-        if self._ws is not None:
-            await self._ws.close()
+        """End the connection, within half a second whatever the peer does."""
+        if self._pings is not None:
+            self._pings.cancel()
+        if self._ws is None:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._ws.close()
+        except TimeoutError:
+            self._ws.transport.abort()
 
 
 def _header(headers: Any, name: str) -> str:
@@ -213,16 +252,8 @@ def tls_context(ca_file: str = "") -> "ssl.SSLContext":
         raise ConfigError(f"The ca_file {ca_file} cannot be used: {reason}.", "It takes a PEM file.") from error
 
 
-def _closed(error: Any) -> Closed:
-    if error.rcvd is None and error.sent is not None and error.sent.reason == "keepalive ping timeout":
-        return Closed(1006, "no answer to pings")
-    close = error.rcvd or error.sent
-    return Closed(close.code, close.reason) if close else Closed(1006, "connection lost")
-
-
 def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
     """What happened and what to do, for an error of the socket, of TLS or of the HTTP upgrade."""
-    import socket
     import ssl
 
     cause: BaseException | None = error

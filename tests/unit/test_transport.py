@@ -1,6 +1,8 @@
 """The two transports: a pair of queues, and a WebSocket against a server of the test's on this machine."""
 
 import asyncio
+import base64
+import hashlib
 import http
 import socket
 import ssl
@@ -163,6 +165,64 @@ def test_a_connection_that_breaks_is_1006() -> None:
             with pytest.raises(Closed) as closed:
                 await asyncio.wait_for(transport.receive(), PATIENCE_S)
             assert closed.value.code == 1006
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def deaf_server() -> AsyncIterator[str]:
+    """Takes a connection and then reads nothing more, as a line that went half-open: the sender's buffers fill."""
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line for line in head.splitlines() if line.lower().startswith("sec-websocket-key:")).split()[1]
+        accept = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        writer.write(upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    running = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+    finally:
+        running.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def fill(transport: WebSocketTransport) -> None:
+    while True:
+        await transport.send(bytes(65_536))
+
+
+def test_a_line_that_went_half_open_is_noticed_although_the_way_out_is_full() -> None:
+    async def main() -> None:
+        async with deaf_server() as url:
+            transport = WebSocketTransport(ConnectRequest(url), ping_interval_s=0.3, ping_timeout_s=0.2)
+            await transport.connect()
+            sender = asyncio.create_task(fill(transport))
+            with pytest.raises(Closed) as closed:
+                await asyncio.wait_for(transport.receive(), PATIENCE_S)
+            assert (closed.value.code, closed.value.reason) == (1006, "no answer to pings")
+            with pytest.raises(Closed):
+                await asyncio.wait_for(sender, PATIENCE_S)
+            await transport.close()
+
+    asyncio.run(main())
+
+
+def test_a_peer_that_reads_nothing_does_not_hold_up_the_end() -> None:
+    async def main() -> None:
+        async with deaf_server() as url:
+            transport = WebSocketTransport(ConnectRequest(url))
+            await transport.connect()
+            sender = asyncio.create_task(fill(transport))
+            await asyncio.wait([sender], timeout=0.5)  # by then it waits for room
+            await asyncio.wait_for(transport.close(), PATIENCE_S)
+            with pytest.raises(Closed):
+                await asyncio.wait_for(sender, PATIENCE_S)
 
     asyncio.run(main())
 
