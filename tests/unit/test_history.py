@@ -26,3 +26,4 @@ def test_the_oldest_is_left_out_when_it_is_too_much() -> None:
     for turn in range(1, 11):
         history.add(UserTurn(turn, f"{turn}".ljust(MOST_CHARS // 4, ".")))
     assert [text.rstrip(".") for _, text in history.items()] == ["7", "8", "9", "10"]
+    assert not history.whole

@@ -6,8 +6,7 @@ from tests.unit.stage import Stage, pcm
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
-from voicechat.conversation.session import ANSWER_TIMEOUT_S
+from voicechat.conversation.manner import ANSWER_TIMEOUT_S, Manner
 from voicechat.conversation.uplink import Uplink
 from voicechat.providers.base import Capabilities, Frame
 from voicechat.transport import MemoryTransport

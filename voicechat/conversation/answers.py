@@ -56,6 +56,10 @@ class Answers:
         """An answer is not over yet for the user."""
         return bool(self._open)
 
+    def being_heard(self) -> list[str]:
+        """The words of the answers that are not over yet for the user, as far as they came."""
+        return [text for response in self._open if response.spoken.audio_ms and (text := response.spoken.text.strip())]
+
     # -- from the service --------------------------------------------------------------------------------------
 
     def begin(self, response_id: str, turn: int, asked_at: float | None) -> None:

@@ -198,6 +198,13 @@ class ResponseFinished:
     code: str = ""
     usage: Usage | None = None
 
+    @property
+    def complaint(self) -> str:
+        """Why there is less of an answer than was asked for; "" when nothing is wrong with it."""
+        if self.status == "failed" or (self.status == "incomplete" and self.reason):
+            return self.message or self.reason or self.code or "no reason given"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:

@@ -16,6 +16,7 @@ class History:
 
     def __init__(self) -> None:
         self._items: deque[tuple[int, Role, str]] = deque(maxlen=MOST_ITEMS)
+        self._said = 0
 
     def add(self, notice: Notice) -> None:
         if isinstance(notice, UserTurn) and notice.text:
@@ -25,6 +26,7 @@ class History:
 
     def _insert(self, turn: int, role: Role, text: str) -> None:
         """In the order of turns: the user's words may come after the answer to them."""
+        self._said += 1
         if role == "user" and self._items and self._items[-1][:2] == (turn, "assistant"):
             last = self._items.pop()
             self._items.append((turn, role, text))
@@ -43,10 +45,16 @@ class History:
             kept.append((role, text))
         return kept[::-1]
 
+    @property
+    def whole(self) -> bool:
+        """Nothing of what was said is left out of `items`."""
+        return len(self.items()) == self._said
+
     def has_user_words(self, turn: int) -> bool:
         return any(number == turn and role == "user" for number, role, _ in self._items)
 
-    def as_text(self) -> str:
-        """For a service that takes no items: the same as a passage of its instructions."""
-        lines = [f"{'User' if role == 'user' else 'You'}: {text}" for role, text in self.items()]
-        return "The conversation so far, which was cut off and goes on now:\n" + "\n".join(lines) if lines else ""
+
+def as_text(items: list[tuple[Role, str]]) -> str:
+    """For a service that takes no items: the same as a passage of its instructions."""
+    lines = [f"{'User' if role == 'user' else 'You'}: {text}" for role, text in items]
+    return "The conversation so far, which was cut off and goes on now:\n" + "\n".join(lines)

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 
+ANSWER_TIMEOUT_S = 20.0
+"""How long an answer may take to begin before the user is told that none came."""
+SHORTEST_TURN_MS = 100.0
+"""Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:

@@ -2,31 +2,33 @@
 
 from collections import deque
 
-from voicechat.audio.frames import duration_ms
+from voicechat.audio.frames import Frame, duration_ms
 
 KEPT_MS = 10_000.0
 
 
 class RecentAudio:
-    """Frames with the time at which they were captured, at most ten seconds of them."""
+    """Captured frames, at most ten seconds of them."""
 
     def __init__(self, rate_hz: int):
         self._rate_hz = rate_hz
-        self._frames: deque[tuple[float, bytes]] = deque()
+        self._frames: deque[Frame] = deque()
         self._length_ms = 0.0
+        self._gone_at = float("-inf")
 
-    def add(self, at: float, pcm: bytes) -> None:
-        self._frames.append((at, pcm))
-        self._length_ms += duration_ms(len(pcm), self._rate_hz)
+    def add(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._length_ms += duration_ms(len(frame.pcm), self._rate_hz)
         while self._length_ms > KEPT_MS:
-            self._length_ms -= duration_ms(len(self._frames.popleft()[1]), self._rate_hz)
+            gone = self._frames.popleft()
+            self._length_ms -= duration_ms(len(gone.pcm), self._rate_hz)
+            self._gone_at = gone.captured_at
 
-    def since(self, at: float) -> tuple[list[bytes], float]:
-        """The frames captured after `at`, and how many seconds of them were too old to be kept."""
-        kept = [(captured, pcm) for captured, pcm in self._frames if captured > at]
-        missing_s = max(kept[0][0] - at, 0.0) if kept else 0.0
-        return [pcm for _, pcm in kept], missing_s if missing_s > 0.5 else 0.0
+    def since(self, at: float) -> tuple[list[Frame], float]:
+        """The frames captured after `at`, and how many seconds of such frames were too old to be kept."""
+        missing_s = self._gone_at - at
+        return [frame for frame in self._frames if frame.captured_at > at], missing_s if missing_s > 0.5 else 0.0
 
-    def clear(self) -> None:
-        self._frames.clear()
-        self._length_ms = 0.0
+    def voice_since(self, at: float) -> float | None:
+        """When somebody first spoke after `at`, as far as is kept."""
+        return next((frame.captured_at for frame in self._frames if frame.voiced and frame.captured_at > at), None)

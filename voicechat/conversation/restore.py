@@ -6,9 +6,9 @@ from enum import Enum
 
 from voicechat.audio.frames import Frame
 from voicechat.conversation import commands as cmd
-from voicechat.conversation.history import History
+from voicechat.conversation.history import History, Role, as_text
 from voicechat.conversation.notices import Notice, State, WarningNotice
-from voicechat.conversation.recent import RecentAudio
+from voicechat.conversation.recent import KEPT_MS, RecentAudio
 from voicechat.providers.base import Capabilities
 
 ONSET_S = 0.5
@@ -26,16 +26,24 @@ class Owed(Enum):
 
 @dataclass(slots=True)
 class _Drop:
-    at: float
     owed: Owed
-    turn_began_at: float
+    at: float
+    since: float
+    """Sound captured after this is for the new session."""
 
 
 class Restorer:
-    """Keeps history and the last seconds of sound; `pending` from a drop until the new session was told."""
+    """Keeps history and the last seconds of sound; `pending` from a drop until the new session was told.
+
+    `being_heard` gives the words of answers that are still being played and therefore not part of history yet.
+    """
 
     def __init__(
-        self, capabilities: Capabilities, send: Callable[[cmd.Command], None], publish: Callable[[Notice], None]
+        self,
+        capabilities: Capabilities,
+        send: Callable[[cmd.Command], None],
+        publish: Callable[[Notice], None],
+        being_heard: Callable[[], list[str]],
     ):
         self.history = History()
         self.complete: bool | None = None
@@ -43,9 +51,11 @@ class Restorer:
         self._capabilities = capabilities
         self._send = send
         self._publish = publish
+        self._being_heard = being_heard
         self._recent = RecentAudio(capabilities.input_rate_hz)
         self._turn_began_at = 0.0
-        self._voice_at = 0.0
+        self._unconfirmed_at: float | None = None
+        """From here on sound was sent again that the new session has not taken for a turn yet."""
         self._drop: _Drop | None = None
 
     @property
@@ -59,28 +69,47 @@ class Restorer:
 
     def hear(self, frame: Frame) -> None:
         """Sound that is sent, or would be if the connection were up."""
-        self._recent.add(frame.captured_at, frame.pcm)
-        if frame.voiced:
-            self._voice_at = frame.captured_at
+        self._recent.add(frame)
 
     def turn_began(self, at: float) -> None:
-        self._turn_began_at = at - ONSET_S
-
-    def lost(self, at: float, state: State, turn: int, untold: bool) -> None:
-        """The connection went, in this state. A second drop before the restore changes nothing."""
+        """The user has begun to speak; while the connection is down, only the user knows."""
+        began_at = at - ONSET_S
+        if self._unconfirmed_at is not None and at - self._unconfirmed_at < KEPT_MS / 1000:
+            began_at = min(began_at, self._unconfirmed_at)
+        self._turn_began_at, self._unconfirmed_at = began_at, None
         if self._drop is not None:
-            return
-        owed = Owed.NOTHING
-        if state == "listening":
-            owed = Owed.LISTENING
-        elif state == "thinking":
-            owed = Owed.WORDS if self.history.has_user_words(turn) or not untold else Owed.SPEECH
-        self._drop = _Drop(at, owed, self._turn_began_at)
+            self._drop.owed, self._drop.since = Owed.LISTENING, began_at
 
     def ended_turn(self) -> None:
         """The user ended a manual turn while the connection was down."""
         if self._drop is not None:
             self._drop.owed = Owed.SPEECH
+
+    def give_up(self) -> None:
+        """What the user was waiting for is not wanted any more."""
+        if self._drop is not None:
+            self._drop.owed, self._drop.since = Owed.NOTHING, self._drop.at
+
+    def lost(self, at: float, state: State, turn: int, untold: bool, floor_open_at: float) -> None:
+        """The connection went, in this state. A second drop before the restore changes nothing.
+
+        `floor_open_at`: in the state idle, since when nobody was expected to speak and the service said nothing. A
+        voice after that may have been lost with a line that was dead before anybody noticed.
+        """
+        if self._drop is not None:
+            return
+        owed, since = Owed.NOTHING, at
+        if state == "listening":
+            owed, since = Owed.LISTENING, self._turn_began_at
+        elif state == "thinking" and (self.history.has_user_words(turn) or not untold):
+            owed = Owed.WORDS
+        elif state == "thinking":
+            owed, since = Owed.SPEECH, self._turn_began_at
+        elif state == "idle" and self._unconfirmed_at is not None:
+            since = self._unconfirmed_at
+        elif state == "idle" and (voice_at := self._recent.voice_since(floor_open_at)) is not None:
+            since = voice_at - ONSET_S
+        self._drop = _Drop(owed, at, since)
 
     def configuration(self, config: cmd.SessionConfig) -> cmd.SessionConfig:
         """What the new session is configured with: without a second greeting, and where items are not taken,
@@ -88,27 +117,33 @@ class Restorer:
         if self._drop is None:
             return config
         config = replace(config, greeting="")
-        if self._capabilities.restores_items or not self.history.items():
+        items = self._items()
+        if self._capabilities.restores_items or not items:
             return config
-        return replace(config, instructions=f"{config.instructions}\n\n{self.history.as_text()}".strip())
+        return replace(config, instructions=f"{config.instructions}\n\n{as_text(items)}".strip())
 
-    def replay(self, hands_free: bool) -> Owed:
+    def replay(self, hands_free: bool, pass_on: Callable[[Frame], None]) -> Owed:
         """Put the conversation back as items, then the sound that is still owed; says what the user waits for."""
         drop, self._drop = self._drop, None
         if drop is None:
             return Owed.NOTHING
-        items = self.history.items()
+        items = self._items()
         if self._capabilities.restores_items:
             for role, text in items:
                 self._send(cmd.SendText(text, role))
-        self.complete = bool(items)
-        since = drop.turn_began_at if drop.owed in (Owed.LISTENING, Owed.SPEECH) else drop.at
-        speech = drop.owed in (Owed.LISTENING, Owed.SPEECH) or (hands_free and self._voice_at > drop.at)
-        if speech:
-            frames, missing_s = self._recent.since(since)
-            for pcm in frames:
-                self._send(cmd.AppendAudio(pcm))
+        self.complete = self.history.whole
+        owes_sound = drop.owed in (Owed.LISTENING, Owed.SPEECH)
+        if owes_sound or (hands_free and self._recent.voice_since(drop.since) is not None):
+            self._unconfirmed_at = None if owes_sound else drop.since
+            frames, missing_s = self._recent.since(drop.since)
+            for frame in frames:
+                pass_on(frame)
             if missing_s:
                 words = f"The first {missing_s:.0f} s of what you said were too long ago to be sent."
                 self._publish(WarningNotice("stale", words))
         return drop.owed
+
+    def _items(self) -> list[tuple[Role, str]]:
+        """What was said, with what is being heard at this moment."""
+        now: list[tuple[Role, str]] = [("assistant", text) for text in self._being_heard()]
+        return [*self.history.items(), *now]

@@ -18,18 +18,13 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.local_turns import LocalTurns, Step
-from voicechat.conversation.manner import Counters, Manner
+from voicechat.conversation.manner import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, Counters, Manner
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
 from voicechat.conversation.voice import Voice
 from voicechat.providers.base import Capabilities
-
-ANSWER_TIMEOUT_S = 20.0
-"""How long an answer may take to begin before the user is told that none came."""
-SHORTEST_TURN_MS = 100.0
-"""Services refuse to commit less (openai-realtime: `input_audio_buffer_commit_empty`)."""
 
 
 class Session:
@@ -59,12 +54,11 @@ class Session:
         self._show = publish
         self._clock = clock
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
-        self.restorer = Restorer(capabilities, self._send, self._publish)
+        self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
         self._requests = Requests(self.answers, self._send, clock)
         self.turns = UserTurns(self._publish)
         self._usage = UsageMeter()
-        self._mic_open = manner.hands_free
-        self._sent_ms = 0.0  # audio of the manual turn
+        self._mic_open, self._sent_ms = manner.hands_free, 0.0  # sent of the manual turn
         self._interrupter = Interrupter(
             self.answers, speaker, capabilities.interrupts_by_itself, self._requests.cancel_running, clock
         )
@@ -91,14 +85,12 @@ class Session:
                 self.answers.audio_done(event)
             case ev.SpeechStarted():
                 self._on_speech_started(event)
-            case ev.SpeechStopped():
-                if self.state == "listening":
-                    self._ask(self._voice.ended(self._clock()))
+            case ev.SpeechStopped() if self.state == "listening":
+                self._ask(self._voice.ended(self._clock()))
             case ev.UserTranscript():
                 self.turns.words(event.item_id, event.text, event.final)
             case ev.UserTranscriptFailed():
-                self.turns.words(event.item_id, "", True)
-                self._publish(note.WarningNotice("transcription", f"Your words were not transcribed: {event.message}"))
+                self.turns.failed(event.item_id, event.message)
             case ev.InputCommitted():
                 self.turns.name(event.item_id)
             case ev.ResponseStarted():
@@ -132,9 +124,13 @@ class Session:
             self._go_on()
             return
         self._settle()
-        if words := self._config.greeting:
+        if self._config.greeting:
             self.turns.number += 1
-            self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
+            self._greet()
+
+    def _greet(self) -> None:
+        words = self._config.greeting
+        self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
 
     def _configure(self) -> None:
         self._out(cmd.Configure(self.restorer.configuration(self._config)))
@@ -143,7 +139,7 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        self.restorer.lost(self._clock(), self.state, self.turn, self.turns.untold)
+        self.restorer.lost(self._clock(), self.state, self.turn, self.turns.untold, max(self._heard_at, self._state_at))
         self.ready = False
         self._interrupter.reset()
         self._requests.reset()
@@ -151,8 +147,10 @@ class Session:
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
-        owed = self.restorer.replay(self._manner.hands_free)
-        if owed is Owed.WORDS:
+        owed = self.restorer.replay(self._manner.hands_free, self._pass_on)
+        if owed is Owed.WORDS and self._config.greeting and not self.restorer.history.items():
+            self._greet()
+        elif owed is Owed.WORDS:
             self._request(cmd.CreateResponse())
         elif owed is Owed.SPEECH and self._config.turn is None:
             self._send(cmd.CommitAudio())
@@ -165,8 +163,8 @@ class Session:
     def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
         if event.voice_dropped:
             self._config, self.voice = replace(self._config, voice=""), ""
-            words = f"The service does not know the voice {event.voice_dropped}: using the model's own."
-            self._publish(note.WarningNotice("voice", words))
+            unknown = f"The service does not know the voice {event.voice_dropped}"
+            self._publish(note.WarningNotice("voice", f"{unknown}: using the model's own."))
         self._configure()
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
@@ -184,17 +182,14 @@ class Session:
             return
         if self._requests.announced(response_id):
             if self.state == "listening" and not self.recording and not self._local.speaking:
-                self._ask(
-                    self._voice.ended(self._clock())
-                )  # the service answers: it has heard the end, and did not say so
+                self._ask(self._voice.ended(self._clock()))  # it has heard the end, and did not say so
             self.answers.begin(response_id, self.turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
             self._publish(self._usage.add(self.turns.number, event.usage))
-        if event.status == "failed" or (event.status == "incomplete" and event.reason):
-            reason = event.message or event.reason or event.code or "no reason given"
-            self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {reason}"))
+        if event.complaint:
+            self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {event.complaint}"))
         ours = self.answers.end(event)
         self._requests.free()
         if ours:
@@ -230,15 +225,19 @@ class Session:
             self._settle()
         if not self._mic_open:
             return
-        pcm = frame.pcm
         if not self._manner.barge_in and self.answers.audible:
-            pcm = bytes(len(pcm))  # nobody may interrupt: the service hears silence, and its clock goes on
+            # Nobody may interrupt: the service hears silence, and its clock goes on.
+            frame = replace(frame, pcm=bytes(len(frame.pcm)), voiced=False)
         self.restorer.hear(frame)
+        self._pass_on(frame)
+
+    def _pass_on(self, frame: Frame) -> None:
+        length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
         if self._manner.local_turns and self.ready:
-            self._find_turn(pcm, frame.voiced and any(pcm), length_ms)
+            self._find_turn(frame.pcm, frame.voiced, length_ms)
             return
         self._sent_ms += length_ms
-        self._send(cmd.AppendAudio(pcm))
+        self._send(cmd.AppendAudio(frame.pcm))
 
     def _find_turn(self, pcm: bytes, voiced: bool, length_ms: float) -> None:
         # Over an answer a cough must not be a turn: there the interrupter decides, and the sound waits for it.
@@ -309,6 +308,7 @@ class Session:
     def _break_off(self) -> None:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
+        self.restorer.give_up()
         self._requests.withdraw(coming=self.state == "thinking" and self._config.turn is not None)
 
     # -- what the speaker did ----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from voicechat.conversation.notices import Notice, UserPartial, UserTurn
+from voicechat.conversation.notices import Notice, UserPartial, UserTurn, WarningNotice
 
 REMEMBERED_ITEMS = 100
 
@@ -51,6 +51,11 @@ class UserTurns:
             self._publish(UserTurn(turn, text.strip()))
         elif text:
             self._publish(UserPartial(turn, text))
+
+    def failed(self, item_id: str, message: str) -> None:
+        """The service did not understand an item."""
+        self.words(item_id, "", True)
+        self._publish(WarningNotice("transcription", f"Your words were not transcribed: {message}"))
 
     def close(self) -> None:
         """No more words will come."""
