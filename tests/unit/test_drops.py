@@ -9,11 +9,14 @@ from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.line import Line
+from voicechat.conversation.manner import Manner
 from voicechat.conversation.retry import RetryPolicy
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import Frame, ProviderOptions
 from voicechat.providers.openai import OpenAI
 from voicechat.transport import Closed
+
+MANUAL = Manner(hands_free=False)
 
 
 def reconnected(stage: Stage) -> None:
@@ -54,6 +57,143 @@ def test_an_answer_that_was_being_heard_ends_with_what_there_was() -> None:
         ("one two three four", "incomplete")
     ]
     assert len(stage.of(cmd.CreateResponse)) == 1
+
+
+def sent_ms(stage: Stage) -> int:
+    """How much sound was sent, of 10 ms each."""
+    return 10 * len(stage.of(cmd.AppendAudio))
+
+
+def test_the_new_session_knows_the_answer_that_is_still_being_played() -> None:
+    stage = Stage().open()
+    stage.session.say("hello")
+    stage.speak(1, ms=4000, finish=False)
+    stage.pass_ms(300)
+    reconnected(stage)
+    told = [(item.role, item.text) for item in stage.of(cmd.SendText)[1:]]
+    assert told == [("user", "hello"), ("assistant", "one two three four")]
+    assert stage.session.restorer.complete
+
+
+def test_a_manual_turn_that_is_begun_while_the_line_is_down_is_sent_from_its_beginning() -> None:
+    stage = Stage(manner=MANUAL, turn=None).open()
+    stage.session.lost()
+    stage.session.begin_turn()
+    stage.pass_ms(2000, voiced=True)
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    stage.pass_ms(500, voiced=True)
+    stage.session.end_turn()
+    assert sent_ms(stage) == 2500
+    assert [type(command) for command in stage.sent[-2:]] == [cmd.CommitAudio, cmd.CreateResponse]
+
+
+def test_a_manual_turn_held_while_the_line_is_down_is_sent_without_the_one_before() -> None:
+    stage = Stage(manner=MANUAL, turn=None).open()
+    stage.session.begin_turn()
+    stage.pass_ms(1000, voiced=True)
+    stage.session.end_turn()
+    stage.speak(1, ms=1000)
+    stage.pass_ms(1500)
+    stage.session.lost()
+    stage.session.begin_turn()
+    stage.pass_ms(2000, voiced=True)
+    stage.session.end_turn()
+    stage.sent.clear()
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert sent_ms(stage) == 2000
+    assert [type(command) for command in stage.sent[-2:]] == [cmd.CommitAudio, cmd.CreateResponse]
+
+
+def test_a_turn_begun_while_an_answer_was_owed_takes_its_place() -> None:
+    stage = Stage(manner=MANUAL, turn=None).open()
+    stage.session.say("hello")
+    stage.session.lost()
+    stage.session.begin_turn()
+    stage.pass_ms(500, voiced=True)
+    stage.sent.clear()
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert stage.of(cmd.CreateResponse) == []
+    assert stage.session.recording
+    assert sent_ms(stage) == 500
+
+
+def test_speech_into_a_line_that_nobody_knew_was_dead_is_sent_again() -> None:
+    stage = Stage().open()
+    stage.pass_ms(5000, voiced=False)
+    stage.pass_ms(3000, voiced=True)
+    stage.pass_ms(2000, voiced=False)
+    stage.sent.clear()
+    reconnected(stage)
+    assert sent_ms(stage) == pytest.approx(5500, abs=20)
+
+
+def test_speech_that_the_service_has_answered_is_not_sent_again() -> None:
+    stage = Stage().open()
+    stage.pass_ms(1000, voiced=True)
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.speak(1, ms=500)
+    stage.pass_ms(2000, voiced=False)
+    stage.sent.clear()
+    reconnected(stage)
+    assert sent_ms(stage) == 0
+
+
+def test_a_second_drop_sends_the_same_speech_once_more() -> None:
+    stage = Stage().open()
+    stage.session.lost()
+    stage.pass_ms(3000, voiced=True)
+    stage.tell(ev.SessionCreated("two"), ev.SessionConfigured("Cherry"))
+    stage.pass_ms(500, voiced=False)
+    for name, heard in (("three", False), ("four", True)):
+        if heard:
+            stage.tell(ev.SpeechStarted("u1"))
+            stage.pass_ms(200, voiced=False)
+        stage.sent.clear()
+        stage.session.lost()
+        stage.tell(ev.SessionCreated(name), ev.SessionConfigured("Cherry"))
+        assert sent_ms(stage) >= 3500, name
+
+
+def test_what_the_user_has_given_up_is_not_asked_for_again() -> None:
+    stage = Stage().open()
+    stage.session.say("hello")
+    stage.session.lost()
+    stage.session.interrupt()
+    stage.sent.clear()
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert stage.of(cmd.CreateResponse) == []
+    assert stage.session.settled
+
+
+def test_a_local_turn_held_while_the_line_is_down_is_committed() -> None:
+    stage = Stage(manner=Manner(local_turns=True), turn=None).open()
+    stage.session.lost()
+    stage.pass_ms(1000, voiced=True)
+    stage.pass_ms(1000, voiced=False)
+    stage.sent.clear()
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert len(stage.of(cmd.CommitAudio)) == 1
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    assert sum(len(command.pcm) for command in stage.of(cmd.AppendAudio)) >= len(pcm(1400))
+
+
+def test_where_nobody_may_interrupt_the_sound_over_an_answer_is_not_sent_after_a_drop_either() -> None:
+    stage = Stage(manner=Manner(barge_in=False)).open()
+    stage.session.say("hello")
+    stage.speak(1, ms=5000, finish=False)
+    stage.pass_ms(500)
+    stage.session.lost()
+    stage.pass_ms(1000, voiced=True)
+    stage.sent.clear()
+    stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert not any(any(command.pcm) for command in stage.of(cmd.AppendAudio))
+
+
+def test_a_greeting_that_was_not_heard_is_spoken_after_the_drop() -> None:
+    stage = Stage(greeting="Welcome!")
+    stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
+    reconnected(stage)
+    assert [create.words for create in stage.of(cmd.CreateResponse)] == ["Welcome!", "Welcome!"]
 
 
 class Scripted:

@@ -18,7 +18,7 @@ def test_nothing_is_told_of_what_was_not_understood_or_not_heard() -> None:
     history.add(UserTurn(1, ""))
     history.add(AssistantTurn(1, "unheard", "", True, 0))
     assert history.items() == []
-    assert history.as_text() == ""
+    assert history.whole
 
 
 def test_the_oldest_is_left_out_when_it_is_too_much() -> None:
