@@ -22,16 +22,23 @@ log = logging.getLogger(__name__)
 
 READY_TIMEOUT_S = 10.0
 """From the connection to the accepted configuration."""
+COMPLAINT_S = 3.0
+"""After the service's word that the session is lost: how long it may take to show that it is not, or to hang up."""
+SHORTEST_LIFE_S = 10.0
+"""A session that expires sooner is not renewed at once, or a service with a wrong clock would be hammered."""
+EXPIRED = "session_expired"
+"""The one complaint after which nothing is wrong, and nothing to be waited for."""
 
 
 class _Down(Exception):
     """A connection has ended, or never began."""
 
-    def __init__(self, error: VoicechatError, again: bool, after_s: float | None = None):
+    def __init__(self, error: VoicechatError, again: bool, after_s: float | None = None, *, expired: bool = False):
         super().__init__(error.message)
         self.error = error
         self.again = again
         self.after_s = after_s
+        self.expired = expired
 
 
 class Line:
@@ -96,13 +103,15 @@ class Line:
             except _Down as down:
                 if self._closing:
                     return
+                lasted_s = self._clock() - began
+                self._renewing = self._renewing or (down.expired and lasted_s > SHORTEST_LIFE_S)
                 was_ready = self._ready()
                 ever_ready = ever_ready or was_ready
                 if not self._renewing and (not ever_ready or not down.again):
                     raise down.error from None
                 log.info("connection ended: %s", down.error.message)
                 if was_ready:
-                    self._retry.connected(self._clock() - began)
+                    self._retry.connected(lasted_s)
                     self._lost()
                 await self._wait(down)
                 self.codec = self._provider.codec()
@@ -136,35 +145,47 @@ class Line:
         finally:
             self.trace = transport.trace
         self._renewing = False  # a wish from before is fulfilled by this connection
+        self._finished.clear()
         sender = asyncio.create_task(self._uplink.run(transport), name="uplink")
+        receiver = asyncio.create_task(self._receive(transport), name="downlink")
         try:
-            await self._receive(transport)
+            await asyncio.wait((sender, receiver), return_when=asyncio.FIRST_COMPLETED)
+            if sender.done() and not isinstance(sender.exception(), Closed):
+                await sender  # it failed, and nobody else would ever say so
+            await receiver
         finally:
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            receiver.cancel()
+            await asyncio.gather(sender, receiver, return_exceptions=True)
             with contextlib.suppress(Closed, OSError):
                 await transport.close()
 
     async def _receive(self, transport: Transport) -> None:
-        complaint: ev.ServiceError | None = None
+        complaint: ev.ServiceError | None = None  # the session is lost, the service says
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(READY_TIMEOUT_S) as limit:
                 while True:
                     frame = await transport.receive()
                     for event in self.codec.decode(frame):
-                        if isinstance(event, ev.ServiceError) and event.severity in ("fatal", "retry"):
+                        if isinstance(event, ev.ServiceError) and event.severity == "fatal":
+                            raise _Down(Refused(event.message, event.hint), False)
+                        if isinstance(event, ev.ServiceError) and event.severity == "retry":
                             complaint = event
-                            if event.severity == "fatal":
-                                raise _Down(Refused(event.message, event.hint), False)
+                            limit.reschedule(loop.time() + COMPLAINT_S)
+                            continue
                         if isinstance(event, ev.SessionFinished):
-                            self._finished.set()
-                            if complaint is not None:  # it ended the session, though not the connection
-                                raise _Down(_failure(complaint), True)
+                            self._end_of_session(complaint)
+                        elif complaint is not None and not isinstance(event, ev.Ignored):
+                            self._handle(complaint)  # it goes on all the same
+                            complaint = None
                         self._handle(event)
                     self._uplink.answer()
-                    if self._ready():
+                    if self._ready() and complaint is None:
                         limit.reschedule(None)
         except TimeoutError as silence:
+            if complaint is not None:
+                raise _complained(complaint) from silence
             error = ConnectionFailed(
                 f"{self._provider.name} accepted the connection and then said nothing for {READY_TIMEOUT_S:.0f} s.",
                 "Check the model's name and the address, then try again.",
@@ -174,10 +195,18 @@ class Line:
             self._finished.set()
             raise self._ended(closed, complaint) from closed
 
+    def _end_of_session(self, complaint: ev.ServiceError | None) -> None:
+        """The service's last word, which leaves the connection open; nobody asked for it unless we are closing."""
+        self._finished.set()
+        if complaint is not None:
+            raise _complained(complaint)
+        if not self._closing:
+            raise _Down(ConnectionFailed(f"{self._provider.name} ended the session.", "Try again."), True)
+
     def _ended(self, closed: Closed, complaint: ev.ServiceError | None) -> _Down:
         """Why the connection was closed, as far as anybody said."""
         if complaint is not None:
-            return _Down(_failure(complaint), True)
+            return _complained(complaint)
         if not self._ready():
             error = self._provider.refusal(None, closed.code, closed.reason)
             return _Down(error, worth_a_retry(error, close_code=closed.code))
@@ -204,5 +233,6 @@ class Line:
                 await self._transport.close()
 
 
-def _failure(complaint: ev.ServiceError) -> ConnectionFailed:
-    return ConnectionFailed(complaint.message, complaint.hint or "Try again.")
+def _complained(complaint: ev.ServiceError) -> _Down:
+    error = ConnectionFailed(complaint.message, complaint.hint or "Try again.")
+    return _Down(error, True, expired=complaint.code == EXPIRED)

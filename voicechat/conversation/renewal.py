@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 AHEAD_S = 60.0
 """A session is renewed in the first pause within its last minute, or its last quarter if it is that short."""
+SHORTEST_S = 5.0
+"""What is said to end sooner is the word of another clock."""
 SLEPT_S = 10.0
 """Wall clock and monotonic clock part by this much only when the machine slept, or the clock was set."""
 
@@ -27,7 +29,8 @@ class Renewal:
     def session_began(self, expires_at: float | None) -> None:
         """The service's own word (unix seconds) is worth more than the catalogue's limit."""
         now = self._wall()
-        lifetime_s = expires_at - now if expires_at is not None and expires_at > now else self._limit_s
+        told_s = expires_at - now if expires_at is not None else 0.0
+        lifetime_s = told_s if told_s > SHORTEST_S else self._limit_s
         self._due_at = None if lifetime_s is None else now + lifetime_s - min(AHEAD_S, lifetime_s / 4)
 
     @property

@@ -14,7 +14,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from voicechat.errors import ConnectionFailed, VoicechatError
+from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 
 RETRY_CLOSES = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015})
 RETRY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
@@ -23,7 +23,7 @@ RETRY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 def worth_a_retry(error: VoicechatError, status: int | None = None, close_code: int | None = None) -> bool:
     """Whether a new connection may fare better; `status` is the handshake's, `close_code` the connection's."""
     if status is not None:
-        return status in RETRY_STATUSES
+        return status in RETRY_STATUSES and not isinstance(error, Refused)
     if close_code is not None:
         return close_code in RETRY_CLOSES
     return isinstance(error, ConnectionFailed)

@@ -32,6 +32,7 @@ from voicechat.conversation.session import Session
 from voicechat.conversation.sound import Sound
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
+from voicechat.redaction import redact
 from voicechat.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Talk:
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = asyncio.Event()
         self._input_over = False
-        self._lines: deque[str] = deque(maxlen=WAITING_LINES)
+        self._lines: deque[str] = deque()  # bounded where it is filled: none is dropped without a word
         self._ended_at: float | None = None
         self._began = time.monotonic()
         self._answer = ""  # how the last one ended
@@ -124,7 +125,10 @@ class Talk:
         """
         reachable = self.session.ready or (self._opened.is_set() and not line.strip())  # Enter needs no connection
         if self._lines or not reachable or (patient and line.strip() and not self._takes_line):
-            self._lines.append(line)
+            if len(self._lines) < WAITING_LINES:
+                self._lines.append(line)
+            else:
+                self.warn("lines", f"{WAITING_LINES} lines wait already: {line.strip()[:40]!r} is left out.")
         elif line.strip():
             self.session.say(line.strip())
         elif self._plan.manner.hands_free:
@@ -214,7 +218,7 @@ class Talk:
         await self._opened.wait()
         self._announce(None)
         if self._plan.opening:
-            self.session.say(self._plan.opening)
+            self.submit(self._plan.opening)
         while True:
             await asyncio.sleep(TICK_S)
             self.session.tick()
@@ -229,7 +233,7 @@ class Talk:
         """What became of the one turn this was about, for the script that asked."""
         if self._answer == "completed":
             return 0
-        cut_off = self._dropped or not (self._answer or self._complained)
+        cut_off = (self._dropped and self._answer != "failed") or not (self._answer or self._complained)
         return ConnectionFailed.exit_code if cut_off else Refused.exit_code
 
     def _renew_in_time(self) -> None:
@@ -313,6 +317,8 @@ class Talk:
             self._complained = True
             if self.line.trace:
                 notice = replace(notice, hint=f"{notice.hint} For the service's support: {self.line.trace}.".lstrip())
+        if isinstance(notice, note.ErrorNotice | note.WarningNotice | note.ConnectionNotice):
+            notice = replace(notice, message=redact(notice.message))  # a service may well repeat what it was sent
         for view in self._views:
             view.show(notice)
 
