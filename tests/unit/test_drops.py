@@ -1,20 +1,12 @@
 """What a drop leaves behind: answers that are asked for again have one end, and the line forgets old wishes."""
 
-import asyncio
-
 import pytest
 
 from tests.unit.stage import Stage, pcm
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
-from voicechat.conversation.line import Line
 from voicechat.conversation.manner import Manner
-from voicechat.conversation.retry import RetryPolicy
-from voicechat.errors import ConnectionFailed, VoicechatError
-from voicechat.providers.base import Frame, ProviderOptions
-from voicechat.providers.openai import OpenAI
-from voicechat.transport import Closed
 
 MANUAL = Manner(hands_free=False)
 
@@ -194,77 +186,3 @@ def test_a_greeting_that_was_not_heard_is_spoken_after_the_drop() -> None:
     stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
     reconnected(stage)
     assert [create.words for create in stage.of(cmd.CreateResponse)] == ["Welcome!", "Welcome!"]
-
-
-class Scripted:
-    """A connection that opens a session, and then does what its test says."""
-
-    trace = ""
-
-    def __init__(self) -> None:
-        self.frames: asyncio.Queue[Frame | Closed] = asyncio.Queue()
-        for kind in ("session.created", "session.updated"):
-            self.frames.put_nowait(f'{{"type": "{kind}", "session": {{"id": "s"}}}}')
-
-    async def connect(self) -> None:
-        """Nothing to do."""
-
-    async def send(self, frame: Frame) -> None:
-        """Nobody listens."""
-
-    async def receive(self) -> Frame:
-        frame = await self.frames.get()
-        if isinstance(frame, Closed):
-            raise frame
-        return frame
-
-    async def close(self) -> None:
-        self.frames.put_nowait(Closed(1000))
-
-
-class Dead(Scripted):
-    async def connect(self) -> None:
-        raise ConnectionFailed("nobody there")
-
-
-def test_a_wish_to_renew_while_the_line_is_down_does_not_outlive_the_next_connection() -> None:
-    waits: list[int] = []
-    ready, down = asyncio.Event(), asyncio.Event()
-
-    async def main() -> None:
-        connections: list[Scripted] = []
-
-        def connect() -> Scripted:
-            connections.append(Dead() if len(connections) == 1 else Scripted())
-            return connections[-1]
-
-        async def sleep(_: float) -> None:
-            line.renew()  # the machine has slept just now
-            await asyncio.sleep(0)
-
-        def handle(event: ev.Event) -> None:
-            if isinstance(event, ev.SessionConfigured):
-                ready.set()
-
-        def lost() -> None:
-            ready.clear()
-            down.set()
-
-        def waiting(_: VoicechatError, attempt: int, __: float) -> None:
-            waits.append(attempt)
-
-        provider = OpenAI(ProviderOptions(api_key="k" * 20))
-        line = Line(provider, connect, handle, ready.is_set, lost, waiting, RetryPolicy(jitter=0.0), sleep=sleep)
-        run = asyncio.create_task(line.run())
-        for code, number in ((1006, 1), (1006, 3), (4000, 4)):
-            await asyncio.wait_for(ready.wait(), 5)
-            assert len(connections) == number
-            connections[-1].frames.put_nowait(Closed(code, "over"))
-            if code == 1006:
-                await asyncio.wait_for(down.wait(), 5)
-                down.clear()
-        with pytest.raises(ConnectionFailed, match="code 4000"):
-            await asyncio.wait_for(run, 5)
-
-    asyncio.run(main())
-    assert waits == [1, 2]

@@ -1,0 +1,229 @@
+"""The line by scripted connections: what is told, what is retried, and what ends it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from voicechat.conversation import commands as cmd
+from voicechat.conversation import events as ev
+from voicechat.conversation.line import SHORTEST_LIFE_S, Line
+from voicechat.conversation.retry import RetryPolicy
+from voicechat.errors import ConnectionFailed, VoicechatError
+from voicechat.providers.base import Codec, Frame, ProviderOptions
+from voicechat.providers.openai import OpenAI
+from voicechat.transport import Closed
+
+
+class Scripted:
+    """A connection that opens a session, and then does what its test says."""
+
+    trace = ""
+
+    def __init__(self) -> None:
+        self.frames: asyncio.Queue[Frame | Closed] = asyncio.Queue()
+        for kind in ("session.created", "session.updated"):
+            self.frames.put_nowait(f'{{"type": "{kind}", "session": {{"id": "s"}}}}')
+
+    async def connect(self) -> None:
+        """Nothing to do."""
+
+    async def send(self, frame: Frame) -> None:
+        """Nobody listens."""
+
+    async def receive(self) -> Frame:
+        frame = await self.frames.get()
+        if isinstance(frame, Closed):
+            raise frame
+        return frame
+
+    async def close(self) -> None:
+        self.frames.put_nowait(Closed(1000))
+
+
+class Dead(Scripted):
+    async def connect(self) -> None:
+        raise ConnectionFailed("nobody there")
+
+
+@dataclass
+class Story:
+    """A line over scripted connections, and all that it told. The clock stands still unless a test moves it."""
+
+    provider: OpenAI = field(default_factory=lambda: OpenAI(ProviderOptions(api_key="k" * 20)))
+    connections: list[Scripted] = field(default_factory=list)
+    events: list[ev.Event] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    sessions: "asyncio.Queue[ev.Event]" = field(default_factory=asyncio.Queue)
+    now: float = 0.0
+
+    def line(self) -> Line:
+        def connect() -> Scripted:
+            self.connections.append(Scripted())
+            return self.connections[-1]
+
+        def handle(event: ev.Event) -> None:
+            self.events.append(event)
+            if isinstance(event, ev.SessionConfigured):
+                self.ready.set()
+                self.sessions.put_nowait(event)
+
+        def waiting(error: VoicechatError, _: int, __: float) -> None:
+            self.waits.append(error.message)
+
+        async def sleep(_: float) -> None:
+            await asyncio.sleep(0)
+
+        return Line(
+            self.provider, connect, handle, self.ready.is_set, self.ready.clear, waiting,
+            RetryPolicy(jitter=0.0), lambda: self.now, sleep,
+        )  # fmt: skip
+
+    async def opened(self) -> None:
+        """Until the next connection has a session."""
+        await asyncio.wait_for(self.sessions.get(), 5)
+
+    def says(self, kind: str, **fields: object) -> None:
+        self.connections[-1].frames.put_nowait(json.dumps({"type": kind, **fields}))
+
+    def complains(self, code: str) -> None:
+        self.says("error", error={"type": "server_error", "code": code, "message": f"said {code}"})
+
+    @property
+    def errors(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, ev.ServiceError)]
+
+
+def tell(story: Callable[[Story, Line], Awaitable[None]]) -> Story:
+    told = Story()
+
+    async def main() -> None:
+        line = told.line()
+        run = asyncio.create_task(line.run())
+        try:
+            async with asyncio.timeout(20):
+                await told.opened()
+                await story(told, line)
+        finally:
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+
+    asyncio.run(main())
+    return told
+
+
+def test_a_session_that_has_expired_is_renewed_without_a_word() -> None:
+    async def story(told: Story, line: Line) -> None:
+        told.now = SHORTEST_LIFE_S + 1
+        told.complains("session_expired")
+        told.connections[-1].frames.put_nowait(Closed(1001, "expired"))
+        await told.opened()
+
+    told = tell(story)
+    assert (told.errors, told.waits) == ([], [])
+
+
+def test_a_session_that_expires_at_once_is_not_renewed_in_a_circle() -> None:
+    async def story(told: Story, line: Line) -> None:
+        told.complains("session_expired")
+        told.connections[-1].frames.put_nowait(Closed(1001, "expired"))
+        await told.opened()
+
+    assert tell(story).waits == ["said session_expired"]
+
+
+def test_a_service_that_says_its_session_is_lost_and_then_nothing_is_left() -> None:
+    async def story(told: Story, line: Line) -> None:
+        told.complains("server_error")
+        await told.opened()
+
+    told = tell(story)
+    assert (told.errors, told.waits) == ([], ["said server_error"])
+
+
+def test_a_complaint_after_which_it_goes_on_is_told_and_forgotten() -> None:
+    async def story(told: Story, line: Line) -> None:
+        told.complains("server_error")
+        told.says("response.created", response={"id": "r1", "status": "in_progress"})
+        told.connections[-1].frames.put_nowait(Closed(1006))
+        await told.opened()
+
+    told = tell(story)
+    assert told.errors == ["said server_error"]
+    assert told.waits == ["openai closed the connection, code 1006."]
+
+
+class Broken:
+    """A codec that fails on one command, and is right about everything else."""
+
+    def __init__(self, codec: Codec):
+        self._codec = codec
+        self.capabilities = codec.capabilities
+        self.decode, self.replies = codec.decode, codec.replies
+
+    def encode(self, command: cmd.Command) -> list[Frame]:
+        if isinstance(command, cmd.SendText):
+            raise ZeroDivisionError("a bug")
+        return self._codec.encode(command)
+
+
+def test_a_way_out_that_fails_does_not_leave_a_line_that_is_mute() -> None:
+    told = Story()
+    codec = told.provider.codec
+
+    async def main() -> None:
+        told.provider.codec = lambda: Broken(codec())  # type: ignore[method-assign,assignment,return-value]
+        line = told.line()
+        run = asyncio.create_task(line.run())
+        await told.opened()
+        line.send(cmd.SendText("hello"))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(run, 5)
+
+    asyncio.run(main())
+
+
+def test_a_wish_to_renew_while_the_line_is_down_does_not_outlive_the_next_connection() -> None:
+    waits: list[int] = []
+    ready, down = asyncio.Event(), asyncio.Event()
+
+    async def main() -> None:
+        connections: list[Scripted] = []
+
+        def connect() -> Scripted:
+            connections.append(Dead() if len(connections) == 1 else Scripted())
+            return connections[-1]
+
+        async def sleep(_: float) -> None:
+            line.renew()  # the machine has slept just now
+            await asyncio.sleep(0)
+
+        def handle(event: ev.Event) -> None:
+            if isinstance(event, ev.SessionConfigured):
+                ready.set()
+
+        def lost() -> None:
+            ready.clear()
+            down.set()
+
+        def waiting(_: VoicechatError, attempt: int, __: float) -> None:
+            waits.append(attempt)
+
+        provider = OpenAI(ProviderOptions(api_key="k" * 20))
+        line = Line(provider, connect, handle, ready.is_set, lost, waiting, RetryPolicy(jitter=0.0), sleep=sleep)
+        run = asyncio.create_task(line.run())
+        for code, number in ((1006, 1), (1006, 3), (4000, 4)):
+            await asyncio.wait_for(ready.wait(), 5)
+            assert len(connections) == number
+            connections[-1].frames.put_nowait(Closed(code, "over"))
+            if code == 1006:
+                await asyncio.wait_for(down.wait(), 5)
+                down.clear()
+        with pytest.raises(ConnectionFailed, match="code 4000"):
+            await asyncio.wait_for(run, 5)
+
+    asyncio.run(main())
+    assert waits == [1, 2]
