@@ -60,7 +60,7 @@ def service(notice: note.SessionNotice) -> str:
 def reconnected(notice: note.SessionNotice) -> str:
     if notice.state_restored:
         return "connected again; the conversation was restored"
-    return "connected again; the service has forgotten the conversation so far"
+    return "connected again; only the latest part of the conversation was restored"
 
 
 def summary(notice: note.EndNotice) -> str:
