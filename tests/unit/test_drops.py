@@ -181,6 +181,21 @@ def test_where_nobody_may_interrupt_the_sound_over_an_answer_is_not_sent_after_a
     assert not any(any(command.pcm) for command in stage.of(cmd.AppendAudio))
 
 
+def test_speech_that_was_not_transcribed_is_sent_again() -> None:
+    stage = Stage().open()
+    stage.session.say("hello")
+    stage.speak(1, ms=100)
+    stage.pass_ms(200)
+    stage.tell(ev.SpeechStarted("u1"))
+    stage.pass_ms(1000, voiced=True)
+    stage.tell(ev.SpeechStopped("u1"), ev.UserTranscriptFailed("u1", "no model"))
+    stage.sent.clear()
+    reconnected(stage)
+    assert stage.of(cmd.CreateResponse) == []
+    assert sent_ms(stage) >= 1000
+    assert stage.session.state == "listening"
+
+
 def test_a_greeting_that_was_not_heard_is_spoken_after_the_drop() -> None:
     stage = Stage(greeting="Welcome!")
     stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))

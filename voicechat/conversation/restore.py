@@ -101,8 +101,8 @@ class Restorer:
         owed, since = Owed.NOTHING, at
         if state == "listening":
             owed, since = Owed.LISTENING, self._turn_began_at
-        elif state == "thinking" and (self.history.has_user_words(turn) or not untold):
-            owed = Owed.WORDS
+        elif state == "thinking" and (self.history.has_user_words(turn) or not (untold or self.history.items())):
+            owed = Owed.WORDS  # before anything was said the greeting is what is owed
         elif state == "thinking":
             owed, since = Owed.SPEECH, self._turn_began_at
         elif state == "idle" and self._unconfirmed_at is not None:
