@@ -1,6 +1,7 @@
 """The playback queue: what is played, what is dropped, and what counts as heard."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -207,3 +208,100 @@ def test_the_head_buffer_is_not_waited_for_longer_than_its_own_length() -> None:
     queue.prime_ms = 40
     queue.put(0, "a", 0, tone(20))  # and nothing more comes
     assert queue.next_block(2.0) is not None or queue.next_block(2.0) is not None
+
+
+def test_the_head_buffer_is_released_in_time_although_the_player_waited_before_the_reply_began() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.prime_ms = 40
+    got: list[object] = []
+    thread = threading.Thread(target=lambda: got.append(queue.next_block()))
+    thread.start()
+    queue.put(0, "a", 0, tone(20))  # and nothing more comes
+    thread.join(2)
+    queue.close()
+    thread.join(2)
+    assert got != [None]
+
+
+def test_a_pause_in_the_last_block_is_not_the_end() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(30))
+    queue.finish(0, "a", 0)
+    drain(queue, 2)
+    assert queue.pause()
+    drain(queue, 5)
+    assert queue.busy
+    queue.resume()
+    assert len(drain(queue, 5)) == 1
+    assert not queue.busy
+
+
+def test_a_pause_that_spans_two_items_gives_each_its_own_sound_back() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(15, 1))
+    queue.finish(0, "a", 0)
+    queue.put(0, "b", 0, tone(15, 2))
+    drain(queue, 1)
+    queue.pause()
+    queue.resume()
+    assert (queue.heard_ms("a"), queue.heard_ms("b")) == (10, 0)
+    assert b"".join(drain(queue, 5)) == tone(5, 1) + tone(15, 2)
+
+
+@pytest.mark.parametrize("player_saw_the_end", [True, False])
+def test_a_reply_that_waits_is_not_the_one_that_was_played_out_before_it(player_saw_the_end: bool) -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(50))
+    queue.finish(0, "a", 0)
+    drain(queue, 10 if player_saw_the_end else 5)
+    queue.put(0, "b", 0, tone(100))
+    assert queue.interrupt() == Heard("b", 0, 0, 100)
+
+
+def test_an_item_completed_after_it_ran_dry_is_played_out_too() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(50))
+    drain(queue, 10)
+    queue.finish(0, "a", 0)
+    queue.prime_ms = 100
+    queue.put(0, "b", 0, tone(50))
+    assert queue.next_block(0) is None  # the head buffer of a new reply
+    assert not queue.pause()  # nothing sounds
+
+
+def test_an_item_that_begins_within_a_block_is_named_with_it() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(15))
+    queue.finish(0, "a", 0)
+    queue.put(0, "b", 0, tone(15))
+    blocks = [queue.next_block(0) for _ in range(3)]
+    assert [block.starts for block in blocks if block is not None] == ["a", "b", None]
+
+
+def test_what_the_device_still_holds_covers_a_late_piece() -> None:
+    queue = PlaybackQueue(RATE)
+    now = time.monotonic()
+    queue.put(0, "a", 0, tone(20))
+    for _ in drain(queue, 5):
+        queue.writing(now, 5000.0)
+    queue.put(0, "a", 0, tone(20))
+    assert queue.underruns == 0
+    queue.writing(now - 20.0, 5000.0)
+    for _ in drain(queue, 5):
+        queue.writing(now - 20.0, 0.0)
+    queue.put(0, "a", 0, tone(20))
+    assert queue.underruns == 0  # it follows what the device holds
+    queue.reopen()  # another device holds nothing
+    for _ in drain(queue, 5):
+        queue.writing(now - 20.0, 0.0)
+    queue.put(0, "a", 0, tone(20))
+    assert queue.underruns == 1
+
+
+def test_silence_put_into_an_item_is_an_underrun_whatever_the_device_holds() -> None:
+    queue = PlaybackQueue(RATE)
+    queue.put(0, "a", 0, tone(15))
+    for _ in drain(queue, 5):
+        queue.writing(time.monotonic(), 5000.0)
+    queue.put(0, "a", 0, tone(15))
+    assert queue.underruns == 1

@@ -148,3 +148,16 @@ def test_a_lost_speaker_is_told_and_the_thread_ends() -> None:
         assert isinstance(stage.event(), AudioError)
         stage.player._thread.join(5)
         assert not stage.player._thread.is_alive()
+
+
+@pytest.mark.parametrize(("latency_ms", "underruns"), [(60_000.0, 0), (0.0, 1)])
+def test_a_pause_of_the_service_that_the_device_bridges_is_no_underrun(latency_ms: float, underruns: int) -> None:
+    with Stage() as stage:
+        stage.speaker.latency_ms = latency_ms
+        stage.queue.put(0, "a", 0, blocks(1))
+        stage.speaker.take()
+        assert isinstance(stage.event(), PlaybackStarted)
+        assert isinstance(stage.event(), PlaybackDrained)
+        stage.queue.put(0, "a", 0, blocks(1))
+        stage.speaker.take()
+        assert stage.queue.underruns == underruns

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from voicechat.audio.frames import block_bytes, duration_ms, fade
+from voicechat.audio.frames import BLOCK_MS, block_bytes, duration_ms, fade
 
 REMEMBERED_ITEMS = 100
 
@@ -39,7 +39,14 @@ class _Item:
     received: int = 0
     consumed: int = 0
     done: bool = False
-    starved: bool = False
+    announced: bool = False  # its first sound was given to the player
+    starved: bool = False  # the player found nothing more of it, and it was not complete
+    padded: bool = False  # its last block was filled up with silence
+
+    @property
+    def over(self) -> bool:
+        """All of it was taken, and no more will come."""
+        return self.done and self.consumed >= self.received
 
 
 class PlaybackQueue:
@@ -61,10 +68,11 @@ class PlaybackQueue:
         self._queued = 0
         self._current: _Item | None = None
         self._tail: bytes | None = None  # the faded block that ends an interrupted or paused sound
-        self._resume: tuple[_Item, bytes] | None = None  # the same block unfaded, to begin again with
+        self._resume: list[tuple[_Item, bytes]] = []  # the same block unfaded, to begin again with
         self._paused = False
         self._primed = False
         self._priming_since: float | None = None
+        self._lasts_until = 0.0  # monotonic: when the device will have played all it was given
         self._closed = False
 
     # -- the conversation's side -------------------------------------------------------------------------------
@@ -79,8 +87,9 @@ class PlaybackQueue:
             item = self._items.setdefault((item_id, content_index), _Item(item_id, content_index))
             item.received += len(pcm)
             if item.starved:
-                item.starved = False
-                self.underruns += 1
+                if item.padded or time.monotonic() > self._lasts_until:
+                    self.underruns += 1
+                item.starved = item.padded = False
             if not self._primed and self._priming_since is None:
                 self._priming_since = time.monotonic()
             self._pieces.append((item, pcm))
@@ -94,6 +103,7 @@ class PlaybackQueue:
             item = self._items.get((item_id, content_index))
             if item is not None and generation == self.generation:
                 item.done = True
+                self._starve_done()
                 self._changed.notify()
 
     def finish_all(self, generation: int) -> None:
@@ -102,6 +112,7 @@ class PlaybackQueue:
             if generation == self.generation:
                 for item in self._items.values():
                     item.done = True
+                self._starve_done()
                 self._changed.notify()
 
     def interrupt(self) -> Heard | None:
@@ -115,9 +126,11 @@ class PlaybackQueue:
             self.generation += 1
             heard = None
             if self._queued:
-                item = self._current if self._current and self._current.consumed else self._pieces[0][0]
+                item = self._current
+                if item is None or item.over:  # played out: what waits has not been heard
+                    item = self._pieces[0][0]
                 if item.consumed and not self._paused:
-                    self._tail = self._take_faded(item)
+                    self._tail = _faded(self._take(self._block), self._block)
                 heard = Heard(
                     item.item_id,
                     item.content_index,
@@ -133,10 +146,8 @@ class PlaybackQueue:
         with self._changed:
             if self._paused or not self._queued or self._current is None:
                 return False
-            item = self._pieces[0][0]
-            before = self._peek(self._block)
-            self._tail = self._take_faded(item)
-            self._resume = (item, before)
+            self._resume = self._take(self._block)
+            self._tail = _faded(self._resume, self._block)
             self._paused = True
             self._changed.notify()
             return True
@@ -147,17 +158,18 @@ class PlaybackQueue:
             if not self._paused:
                 return
             self._paused = False
+            pcm = b"".join(part for _, part in self._resume)
             if self._tail is not None:  # the pause was over before the player noticed it
                 self._tail = None
-                put_back, gain = self._resume, 1.0
             else:
-                put_back, gain = self._resume, 0.0
-            self._resume = None
-            if put_back is not None:
-                item, pcm = put_back
-                item.consumed -= len(pcm)
-                self._pieces.appendleft((item, fade(pcm, gain, 1.0)))
-                self._queued += len(pcm)
+                pcm = fade(pcm, 0.0, 1.0)
+            end = len(pcm)
+            for item, part in reversed(self._resume):
+                item.consumed -= len(part)
+                self._pieces.appendleft((item, pcm[end - len(part) : end]))
+                end -= len(part)
+            self._queued += len(pcm)
+            self._resume = []
             self._changed.notify()
 
     @property
@@ -166,8 +178,8 @@ class PlaybackQueue:
 
     @property
     def busy(self) -> bool:
-        """Something is queued, or the tail of something is."""
-        return bool(self._queued or self._tail is not None)
+        """Something is queued or paused, or the tail of something is to be played."""
+        return bool(self._queued or self._paused or self._tail is not None)
 
     @property
     def queued_ms(self) -> float:
@@ -183,12 +195,14 @@ class PlaybackQueue:
 
     def next_block(self, timeout_s: float | None = None) -> Block | None:
         """The next block to write; None when nothing came within `timeout_s`, or when the queue was closed."""
+        give_up_at = None if timeout_s is None else time.monotonic() + timeout_s
         with self._changed:
-            if not self._playable():
+            while not (self._closed or self._playable()):
                 self._starve()
-                priming = self._queued and not self._primed and not self._paused
-                wait_s = self.prime_ms / 1000 if priming and timeout_s is None else timeout_s
-                self._changed.wait_for(lambda: self._closed or self._playable(), wait_s)
+                wait_s = self._patience_s(give_up_at)
+                if wait_s is not None and wait_s <= 0:
+                    break
+                self._changed.wait(wait_s)
             if self._closed:
                 return None
             if self._tail is not None:
@@ -197,11 +211,23 @@ class PlaybackQueue:
             # What is left may be shorter than a block, and nothing came after it in time: it is played as it is.
             if not self._playable() and (self._paused or not self._queued or not self._primed):
                 return None
-            item = self._pieces[0][0]
-            starts = item.item_id if item.consumed == 0 else None
-            self._current = item
             self._primed, self._priming_since = True, None
-            return Block(self._take(self._block).ljust(self._block, b"\0"), starts)
+            parts = self._take(self._block)
+            new = next((item for item, _ in parts if not item.announced), None)
+            if new is not None:
+                new.announced = True
+            pcm, last = b"".join(part for _, part in parts), parts[-1][0]
+            last.padded = len(pcm) < self._block and not last.done
+            return Block(pcm.ljust(self._block, b"\0"), new.item_id if new is not None else None)
+
+    def writing(self, at: float, latency_ms: float) -> None:
+        """The player gives the device a block at monotonic time `at`.
+
+        It follows what the device holds; on a silent device it is heard after the device's latency.
+        """
+        with self._changed:
+            begins = self._lasts_until if self._lasts_until > at else at + latency_ms / 1000
+            self._lasts_until = begins + BLOCK_MS / 1000
 
     def close(self) -> None:
         with self._changed:
@@ -212,6 +238,7 @@ class PlaybackQueue:
         """Another player takes over where the one before stopped."""
         with self._changed:
             self._closed = False
+            self._lasts_until = 0.0
 
     @property
     def closed(self) -> bool:
@@ -229,46 +256,58 @@ class PlaybackQueue:
             return waited_ms >= self.prime_ms or self._queued >= self.prime_ms * self.rate_hz / 500
         return self._queued >= self._block or self._pieces[0][0].done
 
+    def _patience_s(self, give_up_at: float | None) -> float | None:
+        """How long to wait for something to play; None is for ever. The head buffer is waited for no longer than it is.
+
+        Asked anew after every change, for a reply may begin while the player waits.
+        """
+        now = time.monotonic()
+        ends = [] if give_up_at is None else [give_up_at]
+        if self._queued and not self._primed and not self._paused and self._priming_since is not None:
+            ends.append(self._priming_since + self.prime_ms / 1000)
+        return min(ends) - now if ends else None
+
     def _starve(self) -> None:
-        """The speaker runs dry: if the current item is not complete, the next piece of it is an underrun."""
-        if self._queued or self._paused:
+        """The player finds too little: if the current item is not complete, the device may run dry in it."""
+        if self._paused or not self._primed:
             return
         if self._current is not None and not self._current.done:
             self._current.starved = True
-        else:
+        elif not self._queued:
+            self._current = None  # played out: whatever comes begins anew
             self._primed = False
 
-    def _peek(self, size: int) -> bytes:
-        gathered = bytearray()
-        for _, pcm in self._pieces:
-            gathered += pcm[: size - len(gathered)]
-            if len(gathered) >= size:
-                break
-        return bytes(gathered)
+    def _starve_done(self) -> None:
+        """An item was completed: it is played out if the player has found nothing more of it already."""
+        if self._current is not None and self._current.starved:
+            self._starve()
 
-    def _take(self, size: int) -> bytes:
+    def _take(self, size: int) -> list[tuple[_Item, bytes]]:
         """Consume up to `size` bytes. A block may span items; each is credited with its own part."""
-        gathered = bytearray()
-        while self._pieces and len(gathered) < size:
+        parts: list[tuple[_Item, bytes]] = []
+        while self._pieces and size:
             item, pcm = self._pieces.popleft()
-            part = pcm[: size - len(gathered)]
-            gathered += part
+            part = pcm[:size]
+            parts.append((item, part))
+            size -= len(part)
             item.consumed += len(part)
+            self._queued -= len(part)
             self._current = item
             if len(part) < len(pcm):
                 self._pieces.appendleft((item, pcm[len(part) :]))
-        self._queued -= len(gathered)
-        return bytes(gathered)
-
-    def _take_faded(self, item: _Item) -> bytes:
-        return fade(self._take(self._block), 1.0, 0.0).ljust(self._block, b"\0")
+        return parts
 
     def _forget(self) -> None:
         self._items.clear()
         self._pieces.clear()
         self._queued = 0
         self._current = None
-        self._resume = None
+        self._resume = []
         self._paused = False
         self._primed = False
         self._priming_since = None
+
+
+def _faded(parts: list[tuple[_Item, bytes]], size: int) -> bytes:
+    """One block of `size` bytes that ends a sound."""
+    return fade(b"".join(part for _, part in parts), 1.0, 0.0).ljust(size, b"\0")

@@ -98,7 +98,8 @@ class Player:
                     self._notify(PlaybackStarted(block.starts, time.monotonic()))
                 if self._reference is not None:
                     self._reference.write(block.pcm)
-                self.wrote_at = time.monotonic()  # a write that never returns is a device that hangs
+                now = self.wrote_at = time.monotonic()  # a write that never returns is a device that hangs
+                self.queue.writing(now, self._stream.latency_ms)
                 self._stream.write(block.pcm)
                 self.wrote_at = None
                 self.level_dbfs = dbfs(block.pcm)
