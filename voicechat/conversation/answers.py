@@ -52,6 +52,11 @@ class Answers:
         return self._running is not None
 
     @property
+    def running_id(self) -> str | None:
+        """The answer the service is still working on."""
+        return self._running.response_id if self._running is not None else None
+
+    @property
     def pending(self) -> bool:
         """An answer is not over yet for the user."""
         return bool(self._open)
@@ -155,21 +160,23 @@ class Answers:
 
     # -- from the user -----------------------------------------------------------------------------------------
 
-    def interrupt(self, onset_at: float | None = None) -> bool:
+    def interrupt(self, onset_at: float | None = None, silenced_at: float | None = None) -> bool:
         """Silence at once, and publish what was heard. False when there was nothing to interrupt.
 
-        `onset_at` is when the user's voice began, for the measure of how fast it was. Cancelling on the
-        service's side is a decision of its own: see `cancel`.
+        `onset_at` is when the user's voice began, for the measure of how fast it was; `silenced_at` when a pause
+        has silenced the answer already. Both in seconds of the session's clock. Cancelling on the service's side
+        is a decision of its own: see `cancel`.
         """
         if not self._open:
             return False
         heard = self._speaker.interrupt()
-        silent_at = self._clock() + (FADE_MS + self.output_latency_ms) / 1000
+        silent_at = (self._clock() if silenced_at is None else silenced_at) + (FADE_MS + self.output_latency_ms) / 1000
         if heard is not None and self._capabilities.truncates and 0 < heard.heard_ms < heard.received_ms:
             self._send(cmd.TruncateItem(heard.item_id, heard.content_index, heard.heard_ms))
         broken_off = heard is not None
-        owner = next((i for i, r in enumerate(self._open) if heard and r.owns(heard.item_id)), 0)
-        turn = self._open[owner].turn
+        # What was heard may be of an answer that was closed already: then all that are open come after it.
+        owner = next((i for i, r in enumerate(self._open) if heard and r.owns(heard.item_id)), -1)
+        turn = self._open[max(owner, 0)].turn
         for index, response in enumerate(list(self._open)):
             if not response.finished:
                 self._over.append(response.response_id)

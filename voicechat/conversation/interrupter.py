@@ -28,7 +28,9 @@ class Interrupter:
         self._cancel = cancel
         self._clock = clock
         self._barge_in = BargeIn()
+        self._paused_at = 0.0
         self._cancel_at: float | None = None
+        self._cancel_id: str | None = None  # the answer `_cancel_at` is meant for; another may run by then
 
     def hear(self, frame: Frame, length_ms: float) -> bool:
         """Sound captured while an answer is heard; True when it has just become an interruption."""
@@ -36,8 +38,7 @@ class Interrupter:
 
     def tick(self) -> bool:
         """Time passes; as `hear`."""
-        if self._cancel_at is not None and self._clock() >= self._cancel_at:
-            self._cancel_at = None
+        if self._cancel_at is not None and self._clock() >= self._cancel_at and self._withdraw_cancel():
             self._cancel()
         return self._judge(self._barge_in.tick(self._clock()))
 
@@ -47,29 +48,44 @@ class Interrupter:
         if not allowed:
             return
         onset = self._barge_in.onset_at if self._barge_in.suspected_at is not None else None
-        if self._answers.interrupt(onset) and not self._service_interrupts:
+        if self._silence(onset) and not self._service_interrupts:
             self._cancel()
         self._barge_in.clear()
 
     def break_off(self) -> None:
         """The user wants it over."""
         self._barge_in.clear()
-        if self._answers.interrupt():
-            self._cancel_at = None
+        still_to_cancel = self._withdraw_cancel()  # else the answer to what comes next would wait for that one's end
+        if self._silence() or still_to_cancel:
             self._cancel()
 
     def reset(self) -> None:
         """The connection went: there is nobody to tell."""
         self._cancel_at = None
 
+    def _withdraw_cancel(self) -> bool:
+        """No answer is to be cancelled later any more; True when one was, and the service still works on it."""
+        due = self._cancel_at is not None and self._answers.running_id == self._cancel_id
+        self._cancel_at = None
+        return due
+
+    def _silence(self, onset_at: float | None = None) -> bool:
+        """As `Answers.interrupt`. The suspicion is decided: the speaker is never left paused."""
+        broken_off = self._answers.interrupt(onset_at, self._paused_at if self._speaker.paused else None)
+        self._speaker.resume()
+        return broken_off
+
     def _judge(self, verdict: Verdict) -> bool:
         if verdict is Verdict.SUSPECT:
-            if not self._speaker.pause():
+            if self._speaker.pause():
+                self._paused_at = self._clock()
+            else:
                 self._barge_in.clear()
         elif verdict is Verdict.DISMISS:
             self._speaker.resume()
         elif verdict is Verdict.CONFIRM:
-            if self._answers.interrupt(self._barge_in.onset_at):
+            if self._silence(self._barge_in.onset_at) and self._answers.running:
+                self._cancel_id = self._answers.running_id
                 # A service that interrupts by itself will; when it does not, because it heard nothing, it is told.
                 self._cancel_at = self._clock() + (CANCEL_GRACE_S if self._service_interrupts else 0.0)
             return True
