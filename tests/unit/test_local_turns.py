@@ -23,3 +23,20 @@ def test_the_first_syllable_is_sent_from_before_the_start() -> None:
 def test_a_click_starts_nothing() -> None:
     turns = LocalTurns()
     assert {turns.hear(b"x", i == 5, 20.0) for i in range(50)} == {Step.WAIT}
+
+
+def test_a_turn_that_waited_for_a_decision_begins_with_its_first_syllable() -> None:
+    turns = LocalTurns()
+    # a second of answer, then 600 ms of voice over it before it may start: 560 ms in, one block of quiet between words
+    steps = [turns.hear(bytes([n]), 50 <= n < 80 and n != 78, 20.0, may_start=n >= 79) for n in range(80)]
+    assert steps[78:] == [Step.WAIT, Step.START]
+    assert turns.take()[0] <= 50 - 5
+
+
+def test_after_an_answer_nobody_spoke_over_only_the_usual_sound_is_kept() -> None:
+    turns = LocalTurns()
+    for n in range(100):
+        turns.hear(bytes([n]), False, 20.0, may_start=n < 10 or n >= 80)
+    for n in range(100, 103):
+        turns.hear(bytes([n]), True, 20.0)
+    assert turns.take()[0] == 103 - 20

@@ -9,6 +9,10 @@ START_MS = 60.0
 WINDOW_MS = 100.0
 PREROLL_MS = 400.0
 """Sound kept from before the start, so that the first syllable is there."""
+UNDECIDED_MS = 600.0
+"""Kept besides while somebody else decides: that takes half a second (`barge_in`), and the detector its blocks."""
+DECIDED_MS = 200.0
+"""How long after such a decision the sound from before it is still kept: the start is found a little later."""
 
 
 class Step(Enum):
@@ -26,6 +30,7 @@ class LocalTurns:
     speaking: bool = False
     _ring: deque[tuple[bytes, bool, float]] = field(default_factory=deque)
     _ring_ms: float = 0.0
+    _free_ms: float = float("inf")  # since when a turn may start
     _quiet_ms: float = 0.0
     _out: bytes = b""
 
@@ -40,7 +45,9 @@ class LocalTurns:
             return Step.END
         self._ring.append((pcm, voiced, length_ms))
         self._ring_ms += length_ms
-        while self._ring_ms > PREROLL_MS:
+        self._free_ms = self._free_ms + length_ms if may_start else 0.0
+        kept_ms = PREROLL_MS if self._free_ms > DECIDED_MS else PREROLL_MS + UNDECIDED_MS
+        while self._ring_ms > kept_ms:
             self._ring_ms -= self._ring.popleft()[2]
         recent, voice = 0.0, 0.0
         for _, was_voiced, piece_ms in reversed(self._ring):
