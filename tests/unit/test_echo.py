@@ -193,3 +193,37 @@ def test_with_gain_control_every_block_is_processed() -> None:
     speech = np.random.default_rng(3).normal(0, 60, CAPTURE)  # below the quiet room's level: would go out untouched
     out = np.frombuffer(b"".join(run(microphone.process, np.concatenate([quiet, speech]), b"")), "<i2").astype(float)
     assert not np.array_equal(out[CAPTURE:], speech.astype("<i2"))
+
+
+class Marks:
+    """A canceller that answers silence: what it did is visible by value."""
+
+    def cancel(self, captured: bytes, reference: bytes) -> bytes:
+        return bytes(len(captured))
+
+
+def untouched(microphone: CleanMicrophone, value: int, blocks: int) -> list[bool]:
+    """For blocks of this steady level, on a silent speaker: whether they came out as they were."""
+    block = np.full(480, value, "<i2").tobytes()
+    return [microphone.process(block, bytes(RENDER_BLOCK)) == block for _ in range(blocks)]
+
+
+def test_a_room_at_the_limit_does_not_switch_to_and_fro() -> None:
+    microphone = CleanMicrophone(Marks())  # type: ignore[arg-type]  # only cancel() is called
+    assert all(untouched(microphone, 50, 300))  # -56 dBFS
+    assert not any(untouched(microphone, 65, 300)[250:])  # -54 dBFS
+    assert not any(untouched(microphone, 50, 300))
+    assert all(untouched(microphone, 30, 300)[250:])  # -61 dBFS
+    assert all(untouched(microphone, 50, 300))
+
+
+def test_a_voice_without_a_pause_is_not_cut_by_a_switch_and_the_next_pause_makes_it() -> None:
+    microphone = CleanMicrophone(Marks())  # type: ignore[arg-type]  # only cancel() is called
+    assert all(untouched(microphone, 10, 100))
+    for _ in range(20):  # up to four seconds of a voice whose quietest blocks are louder than a quiet room
+        assert all(untouched(microphone, 100, 1) + untouched(microphone, 3000, 19))
+        if microphone.noise_dbfs > -55:
+            break
+    assert microphone.noise_dbfs > -55
+    assert all(untouched(microphone, 3000, 100))
+    assert not any(untouched(microphone, 100, 5))

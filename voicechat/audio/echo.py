@@ -20,6 +20,10 @@ ECHO_TAIL_BLOCKS = 60
 """How long after the speaker's last sound its echo may still come: device buffers, the way, and the room."""
 QUIET_ROOM_DBFS = -55.0
 """A room below this needs no noise suppression."""
+QUIET_AGAIN_DB = 4.0
+"""A room must fall this far below that before it counts as quiet again: one at the limit would switch to and fro."""
+PAUSE_DB = 6.0
+"""Up to this much above the noise nobody is speaking, and a switch cuts no word."""
 LEAD_IN_BLOCKS = 10
 """What a canceller that rested is given first: its filters and their delay are full when its sound is used."""
 SPEECH_LEVEL = 0.055
@@ -35,19 +39,21 @@ class EchoCanceller:
     def __init__(self, capture_hz: int, render_hz: int, *, noise_suppression: bool = True, gain_control: bool = False):
         try:
             from livekit.rtc import AudioFrame, AudioProcessingModule
-        except (ImportError, OSError) as error:
+
+            # The native library is not loaded by the import, but here.
+            self._apm = AudioProcessingModule(
+                echo_cancellation=True,
+                noise_suppression=noise_suppression,
+                high_pass_filter=True,
+                auto_gain_control=gain_control,
+            )
+        except (ImportError, OSError, RuntimeError) as error:
             raise AudioError(
                 "There is no echo canceller for this platform: use headphones.", "--no-aec silences this line."
             ) from error
         self._frame: Any = AudioFrame
         self._capture_hz = capture_hz
         self._render_hz = render_hz
-        self._apm = AudioProcessingModule(
-            echo_cancellation=True,
-            noise_suppression=noise_suppression,
-            high_pass_filter=True,
-            auto_gain_control=gain_control,
-        )
 
     def cancel(self, captured: bytes, reference: bytes) -> bytes:
         """One captured block without the echo of the sound the speaker was given."""
@@ -85,7 +91,7 @@ class CleanMicrophone:
     WebRTC's processing holds sound back by 19 ms. While the speaker is silent and the room is quiet there is nothing
     to remove, so the capture goes out as it is and the canceller rests, on both sides at once: it stays in step, and
     listening costs no more than it must. The change to clean sound is made with the first sound of the speaker, which
-    is before its echo; the change back waits for a pause, so that no word is cut.
+    is before its echo; a change because of noise, and the change back, wait for a pause, so that no word is cut.
     """
 
     def __init__(self, canceller: EchoCanceller, *, always: bool = False):
@@ -93,6 +99,7 @@ class CleanMicrophone:
         self._canceller = canceller
         self._always = always
         self._untouched = not always
+        self._noisy = False
         self._hold = 0
         self._rested: deque[tuple[bytes, bytes]] = deque(maxlen=LEAD_IN_BLOCKS)
         self._minimum = 0.0
@@ -104,15 +111,19 @@ class CleanMicrophone:
         self._hold = ECHO_TAIL_BLOCKS if not is_silent(reference) else max(self._hold - 1, 0)
         level = dbfs(captured)
         self._track_noise(level)
-        noisy = self.noise_dbfs > QUIET_ROOM_DBFS
-        untouched = not (self._always or self._hold or noisy)
+        noise = self.noise_dbfs
+        if self._noisy:
+            self._noisy = noise > QUIET_ROOM_DBFS - QUIET_AGAIN_DB
+        elif noise > QUIET_ROOM_DBFS:  # in the middle of speech that may be the voice itself
+            self._noisy = level <= noise + PAUSE_DB or not self._untouched
+        untouched = not (self._always or self._hold or self._noisy)
         if untouched and self._untouched:
             self._rested.append((captured, reference))
             return captured
         while self._rested:
             self._canceller.cancel(*self._rested.popleft())
         clean = self._canceller.cancel(captured, reference)
-        if untouched == self._untouched or (untouched and level > max(self.noise_dbfs, QUIET_ROOM_DBFS) + 6):
+        if untouched == self._untouched or (untouched and level > max(noise, QUIET_ROOM_DBFS) + PAUSE_DB):
             return clean
         old, new = (clean, captured) if untouched else (captured, clean)
         self._untouched = untouched
