@@ -8,6 +8,7 @@ from tests.realtime_server import RealtimeServer, Reply, Script
 from tests.soundcard import Recording, SoundCard
 
 QUESTION = Path(__file__).parents[3] / "shared" / "audio" / "ss-0880.wav"
+APPEND = "input_audio_buffer.append"
 
 
 def talking(card: SoundCard, server: RealtimeServer, *more: str, **env: str) -> Program:
@@ -93,3 +94,31 @@ def test_a_machine_without_an_alsa_configuration_gets_a_line_and_no_abort(tmp_pa
     with Program(["devices"], env={"ALSA_CONFIG_PATH": str(tmp_path / "none")}) as program:
         assert program.wait() == 4
         assert "ALSA has no configuration" in program.stderr
+
+
+def test_while_the_microphone_is_away_the_service_hears_silence_in_time(soundcard: SoundCard) -> None:
+    with RealtimeServer() as server, talking(soundcard, server) as program:
+        program.wait_for("session")
+        soundcard.unplug("mic")
+        program.wait_for("warning", lambda line: line["code"] == "device")
+        away = time.monotonic()
+        server.wait(APPEND, count=len(server.received_of(APPEND)) + 100)
+        assert 1.5 < time.monotonic() - away < 4.0  # two seconds of it
+        soundcard.replug("mic")
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        end_quietly(program, server)
+
+
+def test_a_missing_canceller_is_told_once_however_often_a_device_comes_back(soundcard: SoundCard) -> None:
+    missing = {"LIVEKIT_LIB_PATH": "/nowhere/liblivekit.so"}
+    with RealtimeServer() as server, talking(soundcard, server, **missing) as program:
+        session = program.wait_for("session")
+        assert session["aec"] is False
+        soundcard.unplug("mic")
+        program.wait_for("warning", lambda line: line["code"] == "device")
+        soundcard.replug("mic")
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        end_quietly(program, server)
+        told = [line for line in program.of_type("warning") if line["code"] == "aec"]
+        assert len(told) == 1
+        assert "no echo canceller" in told[0]["message"]

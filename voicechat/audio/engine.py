@@ -56,9 +56,11 @@ class AudioPlan:
 class Engine:
     """Everything audio of one conversation. `open` and `close` block for some tens of milliseconds."""
 
-    def __init__(self, plan: AudioPlan, input_rate_hz: int, queue: PlaybackQueue):
+    def __init__(self, plan: AudioPlan, input_rate_hz: int, queue: PlaybackQueue, *, muted: bool = False):
+        """`muted`: the microphone begins in silence, for not even its first block may be sent."""
         self._plan = plan
         self._input_rate_hz = input_rate_hz
+        self._muted = muted
         self._queue = queue
         self._backend: contextlib.ExitStack = contextlib.ExitStack()
         self._hand_over: HandOver | None = None
@@ -77,6 +79,8 @@ class Engine:
         played: Callable[[PlayerEvent], None],
     ) -> None:
         """Open both ends and start their threads; the callbacks run on `loop`. Raises AudioError or UsageError."""
+        import numpy  # noqa: F401 - it takes 50 ms, which the first block that is played or captured has not
+
         try:
             source, speaker = self._open_streams()
         except BaseException:
@@ -104,6 +108,7 @@ class Engine:
                 convert=Decimator(self._capture_hz // self._input_rate_hz).feed,
                 keep_reference=self._plan.keep_reference,
             )
+            self.recorder.muted = self._muted
             self.recorder.start()
         self.player.start()
 

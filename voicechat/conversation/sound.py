@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from voicechat.audio import defaults
 from voicechat.audio.engine import AudioPlan, Engine
-from voicechat.audio.frames import Frame
+from voicechat.audio.frames import BLOCK_MS, Frame, block_bytes
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
 from voicechat.errors import AudioError, UsageError
@@ -20,6 +20,9 @@ RETRY_S = 1.0
 HANG_S = 5.0
 ZEROS_MS = 2000
 """Exact zeros for this long are no room: the microphone is muted, or the system feeds us nothing on purpose."""
+
+SILENCE_BLOCKS = 2
+"""Of the frames that stand in for a microphone that is away: as long as a quiet microphone's."""
 
 PERMISSION = {
     "darwin": "System Settings → Privacy & Security → Microphone: allow your terminal.",
@@ -51,6 +54,9 @@ class Sound:
         self._lost: asyncio.Queue[AudioError] = asyncio.Queue(maxsize=4)
         self._dropped_before = 0
         self._zeros_told = False
+        self._aec_told = False
+        self._opened_at = float("-inf")
+        self._has_microphone = plan.microphone and not plan.input_ends
         self._follows = not (plan.input_ends or plan.output_file)  # a file would begin again
         self._defaults: asyncio.Task[tuple[str, ...] | None]
 
@@ -67,7 +73,7 @@ class Sound:
 
     async def _open(self, plan: AudioPlan) -> None:
         loop = asyncio.get_running_loop()
-        engine = Engine(plan, self._input_rate_hz, self._queue)
+        engine = Engine(plan, self._input_rate_hz, self._queue, muted=self.muted)
 
         def played(event: PlayerEvent) -> None:
             if not isinstance(event, AudioError):
@@ -77,6 +83,8 @@ class Sound:
             elif engine is self._engine and not self._lost.full():
                 self._lost.put_nowait(event)
 
+        while not self._lost.empty():  # complaints of the devices that are replaced; from here on, of the new ones
+            self._lost.get_nowait()
         self._engine = engine
         opening = asyncio.ensure_future(asyncio.to_thread(engine.open, loop, self._hear, played))
         try:
@@ -84,9 +92,11 @@ class Sound:
         except asyncio.CancelledError:
             await asyncio.wait([opening])  # a device that is being opened cannot be closed before it is
             raise
-        for note in engine.notes:
+        self._opened_at = loop.time()
+        for note in engine.notes if not self._aec_told else ():
+            self._aec_told = True
             self._warn("aec", note)
-        self.mute(self.muted)
+        self.mute(self.muted)  # it may have changed meanwhile
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -111,8 +121,32 @@ class Sound:
                 await self._reopen()
 
     async def _reopen(self) -> None:
-        """Try until something opens: the devices that were asked for, else the system's defaults."""
+        """Try until something opens. Meanwhile silence is heard, in time."""
         await self._close_old()
+        silence = asyncio.create_task(self._hear_silence(), name="silence for the microphone")
+        try:
+            await self._open_any()
+        finally:
+            silence.cancel()
+            await asyncio.wait([silence])
+
+    async def _hear_silence(self) -> None:
+        """What a microphone that is away would give: services whose clock is the sound end a session without any."""
+        if not self._plan.microphone:
+            return
+        loop = asyncio.get_running_loop()
+        silence = bytes(SILENCE_BLOCKS * block_bytes(self._input_rate_hz))
+        reference = bytes(SILENCE_BLOCKS * block_bytes(self._queue.rate_hz)) if self._plan.keep_reference else b""
+        due = loop.time()
+        while self._engine is None or self._engine.recorder is None:
+            self._hear(Frame(silence, False, float("-inf"), time.monotonic(), reference))
+            due = max(due + SILENCE_BLOCKS * BLOCK_MS / 1000, loop.time() - RETRY_S)
+            await asyncio.sleep(due - loop.time())
+
+    async def _open_any(self) -> None:
+        """The devices that were asked for, else the system's defaults, again and again."""
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._opened_at + RETRY_S - loop.time())  # one that dies at once is not opened at once
         self._ask_defaults()
         plans = [self._plan]
         if self._plan.input_device or self._plan.output_device:
@@ -125,8 +159,6 @@ class Sound:
                     log.debug("reopening: %s", error.message)
                     continue
                 self._warn("device", f"Going on with {self.input_name or 'no microphone'} and {self.output_name}.")
-                while not self._lost.empty():  # complaints of the devices that were replaced
-                    self._lost.get_nowait()
                 return
             await asyncio.sleep(RETRY_S)
 
@@ -134,6 +166,7 @@ class Sound:
         if self._engine is not None:
             self._dropped_before += self._engine.dropped_frames
             await asyncio.to_thread(self._engine.close)
+            self._engine = None
         self._queue.reopen()
 
     async def _follow_defaults(self) -> None:
@@ -149,7 +182,7 @@ class Sound:
 
     def _look_for_zeros(self) -> None:
         recorder = self._engine.recorder if self._engine else None
-        if self._zeros_told or self._plan.input_ends or recorder is None or recorder.zero_ms < ZEROS_MS:
+        if self._zeros_told or not self._has_microphone or recorder is None or recorder.zero_ms < ZEROS_MS:
             return
         self._zeros_told = True
         hint = PERMISSION.get(sys.platform, LINUX_PERMISSION)
@@ -161,9 +194,10 @@ class Sound:
         if engine is None or self._lost.full():
             return
         recorder, player = engine.recorder, engine.player
-        if recorder is not None and not self._plan.input_ends and now - recorder.captured_at > HANG_S:
+        if recorder is not None and self._has_microphone and now - recorder.captured_at > HANG_S:
             self._lost.put_nowait(AudioError(f"The microphone {recorder.name!r} has stopped."))
-        elif player is not None and player.wrote_at is not None and now - player.wrote_at > HANG_S:
+        # A pipe is no device: its reader may take its time.
+        elif not self._plan.output_file and player and player.wrote_at is not None and now - player.wrote_at > HANG_S:
             self._lost.put_nowait(AudioError(f"The speaker {player.name!r} has stopped."))
 
     # -- what others ask -----------------------------------------------------------------------------------------
