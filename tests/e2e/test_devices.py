@@ -1,5 +1,6 @@
 """Devices that go and come back under the running program, on a virtual sound card."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -96,16 +97,23 @@ def test_a_machine_without_an_alsa_configuration_gets_a_line_and_no_abort(tmp_pa
         assert "ALSA has no configuration" in program.stderr
 
 
-def test_while_the_microphone_is_away_the_service_hears_silence_in_time(soundcard: SoundCard) -> None:
-    with RealtimeServer() as server, talking(soundcard, server) as program:
+def test_while_no_device_can_be_opened_the_service_hears_silence_in_time(soundcard: SoundCard) -> None:
+    config = soundcard.dir / "removable.conf"
+    shutil.copy(soundcard.variables["ALSA_CONFIG_PATH"], config)
+    with RealtimeServer() as server, talking(soundcard, server, ALSA_CONFIG_PATH=str(config)) as program:
         program.wait_for("session")
+        config.rename(config.with_suffix(".away"))  # or PulseAudio gives another source in place of the lost one
         soundcard.unplug("mic")
         program.wait_for("warning", lambda line: line["code"] == "device")
         away = time.monotonic()
         server.wait(APPEND, count=len(server.received_of(APPEND)) + 100)
         assert 1.5 < time.monotonic() - away < 4.0  # two seconds of it
+        assert not any("Going on" in line["message"] for line in program.of_type("warning"))
         soundcard.replug("mic")
+        config.with_suffix(".away").rename(config)
         program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        with soundcard.record("speaker.monitor") as speaker:
+            ask(program, soundcard, speaker, 1)
         end_quietly(program, server)
 
 
