@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.doubao_server import DoubaoServer
+from tests.doubao_server import Faults as DoubaoFaults
 from tests.program import Program
 from tests.realtime_server import Auth, Faults, RealtimeServer
 from tests.soundcard import RATE_HZ, SoundCard, tone
@@ -127,6 +129,28 @@ def test_an_unknown_model_that_is_closed_silently_is_explained() -> None:
         )
     assert code == 5
     assert "model" in checks["session"]["detail"] + checks["session"]["advice"]
+
+
+def doubao(server: DoubaoServer) -> tuple[int, dict[str, Any], str]:
+    keys = {"API_APP_ID": "123456", "API_ACCESS_KEY": CANARY}
+    return run(["--provider", "doubao", "--url", server.url, "--no-sound"], env=keys)
+
+
+def test_a_service_that_is_greeted_first_and_wants_a_good_bye_gets_both() -> None:
+    with DoubaoServer() as server:
+        code, checks, written = doubao(server)
+        assert code == 0, written
+        assert checks["session"]["figures"]["voice"] == "zh_female_vv_jupiter_bigtts"
+        assert server.numbers(lambda s: s.received) == [1, 100, 102, 2]
+        assert server.numbers(lambda s: s.sent) == [50, 150, 152, 52]
+        assert CANARY not in written
+
+
+def test_a_service_that_does_not_say_good_bye_is_well_all_the_same() -> None:
+    with DoubaoServer(faults=DoubaoFaults(silent="finish")) as server:
+        code, checks, written = doubao(server)
+        assert code == 0, written
+        assert checks["session"]["figures"]["ready_ms"] < 2000, "waiting for the good-bye is no part of it"
 
 
 def test_a_connection_dropped_in_the_middle_is_a_finding() -> None:

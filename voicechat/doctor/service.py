@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from voicechat.conversation import events as ev
-from voicechat.conversation.commands import Configure, SessionConfig
+from voicechat.conversation.commands import Command, Configure, Finish, SessionConfig
 from voicechat.doctor.checks import UNEXPECTED, Check, Figure, failed, not_tested
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Codec, Provider
@@ -25,6 +25,8 @@ from voicechat.transport import (
 NAME, TLS, SESSION, CLOCK = "name resolution", "TLS", "session", "clock"
 NAMES = (NAME, TLS, SESSION, CLOCK)
 TIMEOUT_S = 10.0
+GOOD_BYE_S = 2.0
+"""For the service's last word. It costs no finding when it does not come."""
 MOST_SKEW_S = 60.0
 """Certificates and signed tokens bear about a minute."""
 CERTIFICATE_DAYS = 7
@@ -106,7 +108,7 @@ def _network_failure(name: str, host: str, error: BaseException) -> Check:
 
 
 async def _session(provider: Provider, transport: Transport) -> tuple[Check, str]:
-    """Connect, configure as a conversation does, close. Returns the finding and the answer's HTTP date."""
+    """Connect, configure as a conversation does, say good-bye, close. Returns the finding and the HTTP date."""
     date, began = "", time.monotonic()
     try:
         try:
@@ -116,9 +118,11 @@ async def _session(provider: Provider, transport: Transport) -> tuple[Check, str
             raise provider.refusal(refusal.status, None, refusal.body) from refusal
         date = getattr(transport, "date", "")
         connected = time.monotonic()
-        codec = provider.codec()
+        call = _Call(provider, transport)
         async with asyncio.timeout(TIMEOUT_S):
-            voice, dropped = await _configure(provider, codec, transport)
+            voice, dropped = await call.configure()
+        ready = time.monotonic()
+        await call.finish()
     except TimeoutError:
         silence = ConnectionFailed(
             f"{provider.name} accepted the connection and then said nothing for {TIMEOUT_S:.0f} s.",
@@ -135,45 +139,74 @@ async def _session(provider: Provider, transport: Transport) -> tuple[Check, str
         "model": provider.model,
         "voice": voice or provider.voice,
         "connect_ms": round((connected - began) * 1000, 1),
-        "ready_ms": round((time.monotonic() - began) * 1000, 1),
+        "ready_ms": round((ready - began) * 1000, 1),
     }
     detail = f"{provider.name} accepted {provider.model}, voice {figures['voice'] or 'its default'}."
     advice = f"It refused the voice {dropped}: `voicechat voices` lists others." if dropped else ""
     return Check(SESSION, True, detail, advice, figures=figures), date
 
 
-async def _configure(provider: Provider, codec: Codec, transport: Transport) -> tuple[str, str]:
-    """(voice in force, voice that was refused). Raises VoicechatError when the service does not accept a session."""
-    configure = Configure(SessionConfig(voice=provider.voice))
-    complaint: ev.ServiceError | None = None
-    dropped = ""
+class _Call:
+    """A session that is opened and ended, and nothing in between."""
 
-    async def send() -> None:
-        for frame in codec.encode(configure):
-            await transport.send(frame)
+    def __init__(self, provider: Provider, transport: Transport):
+        self._provider = provider
+        self._transport = transport
+        self._codec: Codec = provider.codec()
 
-    try:
-        if not codec.capabilities.waits_for_created:
-            await send()
-        while True:
-            for event in codec.decode(await transport.receive()):
-                match event:
-                    case ev.SessionCreated():
-                        if codec.capabilities.waits_for_created:
-                            await send()
-                    case ev.ConfigureAgain():
-                        dropped = event.voice_dropped or dropped
-                        await send()
-                    case ev.SessionConfigured():
-                        return event.voice, dropped
-                    case ev.ServiceError(severity="fatal"):
-                        raise Refused(event.message, event.hint)
-                    case ev.ServiceError(severity="retry" | "recoverable"):
-                        complaint = event
-    except Closed as closed:
-        if complaint is not None:
-            raise ConnectionFailed(complaint.message, complaint.hint or "Try again.") from closed
-        raise provider.refusal(None, closed.code, closed.reason) from closed
+    async def configure(self) -> tuple[str, str]:
+        """(voice in force, voice that was refused). Raises VoicechatError when the service accepts no session."""
+        configure = Configure(SessionConfig(voice=self._provider.voice))
+        waits = self._codec.capabilities.waits_for_created
+        complaint: ev.ServiceError | None = None
+        dropped = ""
+        try:
+            await self._answer()
+            if not waits:
+                await self._send(configure)
+            while True:
+                for event in await self._receive():
+                    match event:
+                        case ev.SessionCreated():
+                            if waits:
+                                await self._send(configure)
+                        case ev.ConfigureAgain():
+                            dropped = event.voice_dropped or dropped
+                            await self._send(configure)
+                        case ev.SessionConfigured():
+                            return event.voice, dropped
+                        case ev.ServiceError(severity="fatal"):
+                            raise Refused(event.message, event.hint)
+                        case ev.ServiceError(severity="retry" | "recoverable"):
+                            complaint = event
+        except Closed as closed:
+            if complaint is not None:
+                raise ConnectionFailed(complaint.message, complaint.hint or "Try again.") from closed
+            raise self._provider.refusal(None, closed.code, closed.reason) from closed
+
+    async def finish(self) -> None:
+        """Say good-bye: some services count a session that was only dropped as a running one for a while."""
+        with contextlib.suppress(Closed, TimeoutError, VoicechatError, *UNEXPECTED):
+            async with asyncio.timeout(GOOD_BYE_S):
+                await self._send(Finish())
+                if not self._codec.capabilities.acknowledges_finish:
+                    return
+                while not any(isinstance(event, ev.SessionFinished) for event in await self._receive()):
+                    pass
+
+    async def _send(self, command: Command) -> None:
+        for frame in self._codec.encode(command):
+            await self._transport.send(frame)
+
+    async def _answer(self) -> None:
+        """What the protocol itself wants said comes first: for some dialects that opens the connection."""
+        for frame in self._codec.replies():
+            await self._transport.send(frame)
+
+    async def _receive(self) -> list[ev.Event]:
+        events = self._codec.decode(await self._transport.receive())
+        await self._answer()
+        return events
 
 
 def clock_check(date: str, before_s: float, after_s: float) -> Check:
