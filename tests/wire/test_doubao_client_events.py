@@ -228,3 +228,35 @@ def test_the_end_is_said_in_two_steps() -> None:
     assert call.replies() == [(2, {})]
     assert call.server(52) == [ev.SessionFinished()]
     assert call.client(cmd.AppendAudio(b"\1\0")) == []
+
+
+def test_a_session_that_has_not_begun_ends_with_its_connection() -> None:
+    call = Call()
+    call.replies()
+    call.server(50)
+    call.client(cmd.Configure(call.config))
+    assert call.client(cmd.Finish()) == [(2, {})]
+    assert call.server(150, dialog_id="d") == [], "nobody waits for it any more"
+    assert call.client(cmd.AppendAudio(b"\1\0")) == []
+    assert call.server(52) == [ev.SessionFinished()]
+
+
+def test_words_restored_before_a_spoken_turn_are_not_asked_with_it() -> None:
+    """After a drop the history is put back, and may end with a typed question that was interrupted."""
+    call = Call(turn=None, source="push_to_talk").open()
+    call.client(cmd.SendText("how old is the moon"))
+    assert call.client(cmd.CommitAudio()) == [(400, {})]
+    assert call.client(cmd.CreateResponse()) == [], "the service answers what was spoken"
+    call.client(cmd.SendText("and the sun"))
+    assert call.client(cmd.CreateResponse()) == [(501, {"content": "and the sun"})]
+
+
+def test_no_knowledge_is_offered_for_a_turn_that_was_cancelled() -> None:
+    call = Call(context="It rains.", turn=None, source="push_to_talk").open()
+    call.client(cmd.CommitAudio())
+    call.client(cmd.CancelResponse())
+    call.server(459)
+    assert call.replies() == []
+    call.client(cmd.CommitAudio())
+    call.server(459)
+    assert [event for event, _ in call.replies()] == [502]

@@ -110,17 +110,19 @@ class DoubaoCodec:
             return self._append(command.pcm)
         if isinstance(command, cmd.Configure):
             return self._configure(command.config)
+        if isinstance(command, cmd.Finish):
+            return self._finish()
         return list(self._encode(command)) if self._running else []
 
     def _encode(self, command: cmd.Command) -> list[bytes]:
         match command:
             case cmd.CommitAudio():
-                self._rounds.user_ended()
-                return [self._event(ClientEvent.END_ASR)]
+                return self._commit()
             case cmd.CreateResponse():
                 return self._create(command)
             case cmd.CancelResponse():
                 self._rounds.cancelled()
+                self._answering = False
                 return [self._event(ClientEvent.CLIENT_INTERRUPT)]
             case cmd.TruncateItem():
                 if not self.capabilities.truncates or not self._rounds.named(command.item_id):
@@ -137,11 +139,16 @@ class DoubaoCodec:
                 return [self._event(ClientEvent.CONVERSATION_UPDATE, {"items": items})]
             case cmd.SendText():
                 return self._text_item(command)
-            case cmd.Finish():
-                self._finishing = True
-                return [self._event(ClientEvent.FINISH_SESSION)]
             case _:
                 return []
+
+    def _finish(self) -> list[Frame]:
+        """A session that was asked for and has not begun is ended with its connection: it would count as running."""
+        if not self._session_id:
+            return []
+        self._finishing = True
+        running = self._running
+        return [self._event(ClientEvent.FINISH_SESSION) if running else json_frame(ClientEvent.FINISH_CONNECTION)]
 
     def _append(self, pcm: bytes) -> list[Frame]:
         """The hot path, fifty times a second: everything before the size is always the same."""
@@ -162,6 +169,14 @@ class DoubaoCodec:
         shape = session_shape.start_session(config, self._profile, self._voice)
         return [self._event(ClientEvent.START_SESSION, shape)]
 
+    def _commit(self) -> list[bytes]:
+        """The user's spoken turn is over: what was typed before it, and restored after a drop, is past."""
+        self._typed = []
+        self._answering = False
+        self._new_turn()
+        self._rounds.user_ended(committed=True)
+        return [self._event(ClientEvent.END_ASR)]
+
     def _create(self, command: cmd.CreateResponse) -> list[bytes]:
         """Speech is answered unasked. A typed question is asked now; given words are a greeting, or a turn's answer."""
         if command.words and self._answering:
@@ -172,7 +187,7 @@ class DoubaoCodec:
         typed, self._typed = self._typed, []
         if not typed:
             return []
-        self._rounds.ask()  # of several, those before the last were never answered, and are not waited for any more
+        self._rounds.ask_typed()  # of several, those before the last were given up, and are not waited for any more
         return [self._event(ClientEvent.CHAT_TEXT_QUERY, {"content": typed[-1].text})]
 
     def _text_item(self, item: cmd.SendText) -> list[bytes]:
@@ -244,6 +259,8 @@ class DoubaoCodec:
         return [ev.SessionCreated(self._next_id, self._profile.model)]
 
     def _session_started(self, fields: Json) -> list[ev.Event]:
+        if self._finishing:
+            return []
         self._running = True
         log.debug("session %s, dialogue %s", self._session_id, text(fields, "dialog_id"))
         return [ev.SessionConfigured(self._voice)]
@@ -256,7 +273,7 @@ class DoubaoCodec:
         return []
 
     def _sentence_start(self, fields: Json) -> list[ev.Event]:
-        return self._reply(self._rounds.sentence(*_ids(fields), text(fields, "tts_type")))
+        return self._reply(self._rounds.sentence(*_ids(fields), text(fields, "tts_type"), text(fields, "text")))
 
     def _chat(self, fields: Json) -> list[ev.Event]:
         return self._reply(self._rounds.text(*_ids(fields), text(fields, "content")))
@@ -271,7 +288,7 @@ class DoubaoCodec:
     def _speech_began(self, fields: Json) -> list[ev.Event]:
         """450: the barge-in. When the client ends the turns it has also begun this one."""
         self._question_id, self._heard, self._answering = text(fields, "question_id"), "", False
-        ended = self._rounds.user_begins(self._question_id)
+        ended = self._rounds.user_begins(self._question_id, speaks=self._config.turn is not None)
         if self._config.turn is None:
             return [ev.InputCommitted(self._question_id), *ended]
         return [ev.SpeechStarted(self._question_id), *ended]
@@ -282,6 +299,7 @@ class DoubaoCodec:
         if not results:
             return []
         words = text(results[0], "text")
+        self._new_turn()
         if not words:
             words = "".join(text(choice, "text") for choice in mappings(results[0], "alternatives")[:1])
         self._heard = words or self._heard or ""
@@ -289,22 +307,31 @@ class DoubaoCodec:
 
     def _speech_ended(self, _: Json) -> list[ev.Event]:
         events = [*self._told(), ev.SpeechStopped(self._question_id)]
-        self._expect_answer()
+        if self._rounds.user_ended():
+            self._expect_answer()
         return events
 
     def _query_confirmed(self, fields: Json) -> list[ev.Event]:
-        """553: a typed question was taken; a reply that was still running is over."""
-        self._question_id = text(fields, "question_id")
-        ended = self._rounds.user_begins(self._question_id)
-        self._expect_answer()
-        return [*ended, ev.InputCommitted(self._question_id)]
+        """553: a typed question was taken; a reply that was still running is over, unless it is the question's own."""
+        question_id = text(fields, "question_id")
+        wanted, ended = self._rounds.confirmed(question_id)
+        if wanted:
+            self._question_id = question_id
+            self._rounds.user_ended()
+            self._expect_answer()
+            self._answering = self._rounds.current is None
+        return [*ended, ev.InputCommitted(question_id)]
 
     def _told(self) -> list[ev.Event]:
         heard, self._heard = self._heard, None
         return [] if heard is None else [ev.UserTranscript(self._question_id, heard, True)]
 
+    def _new_turn(self) -> None:
+        """Where the client ends the turns, 450 may be left out: the words are not those of the last id then."""
+        if self._config.turn is None and self._heard is None and not self._answering:
+            self._question_id = ""
+
     def _expect_answer(self) -> None:
-        self._rounds.user_ended()
         self._answering = True
         if self._config.context:
             rag = {"external_rag": session_shape.external_rag(self._config.context)}
