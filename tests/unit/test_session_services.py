@@ -42,6 +42,121 @@ def test_the_next_answer_waits_for_the_cancelled_ones_end_where_it_will_come() -
     assert len(stage.of(cmd.CreateResponse)) == 2
 
 
+SILENT = Capabilities(acknowledges_cancel=False)
+"""Says nothing of what it is told to drop: neither that it ends nor, before its first word, that it began."""
+
+
+def spoken(stage: Stage) -> None:
+    stage.session.begin_turn()
+    stage.pass_ms(300, voiced=True)
+    stage.session.end_turn()
+
+
+def test_a_line_typed_before_the_first_ones_answer_began_is_asked_at_once_where_no_end_will_come() -> None:
+    stage = Stage(SILENT, MANUAL).open()
+    stage.session.say("first")
+    stage.session.say("second")
+    kinds = [type(command) for command in stage.sent]
+    assert kinds == [cmd.SendText, cmd.CreateResponse, cmd.CancelResponse, cmd.SendText, cmd.CreateResponse]
+    stage.speak(2, ms=100)
+    stage.pass_ms(300)
+    assert stage.played_ms == 100
+    assert [turn.turn for turn in stage.of(note.AssistantTurn)] == [2]
+    assert stage.session.settled
+
+
+def test_a_second_turn_spoken_over_the_waiting_for_the_first_is_answered_where_no_end_will_come() -> None:
+    stage = Stage(SILENT, MANUAL, turn=None).open()
+    spoken(stage)
+    spoken(stage)
+    assert len(stage.of(cmd.CancelResponse)) == 1
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    stage.speak(2, ms=100)
+    stage.pass_ms(300)
+    assert stage.played_ms == 100
+    assert len(stage.of(cmd.CancelResponse)) == 1, "the second answer is wanted"
+
+
+def test_enter_before_the_service_answers_speech_cancels_at_once_where_no_end_will_come() -> None:
+    stage = Stage(SILENT).open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.session.interrupt()
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse()]
+    assert stage.session.settled
+    stage.session.say("tell me a joke")
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.speak(2, ms=100)
+    stage.pass_ms(300)
+    assert stage.played_ms == 100
+
+
+def test_an_answer_that_was_announced_is_cancelled_once() -> None:
+    stage = Stage(SILENT).open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"), ev.ResponseStarted("resp1"))
+    stage.session.say("no, tell me a joke")
+    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
+    assert len(stage.of(cmd.CreateResponse)) == 1
+
+
+def test_a_line_typed_before_the_first_ones_answer_began_waits_where_an_end_will_come() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("first")
+    stage.session.say("second")
+    stage.pass_ms(1500)
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.tell(ev.ResponseStarted("resp1"))
+    stage.pass_ms(1500)
+    assert len(stage.of(cmd.CreateResponse)) == 1, "its end is waited for from its beginning"
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
+def test_the_answer_to_a_tool_waits_for_the_end_of_the_running_one_however_long() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("first")
+    stage.speak(1, ms=500, finish=False)
+    stage.pass_ms(100)
+    stage.session.say("second")  # there was a cancel before
+    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
+    stage.tell(ev.ResponseStarted("resp2"), ev.ToolCall("resp2", "item2", "call", "weather", "{}"))
+    stage.pass_ms(6000)
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    stage.tell(ev.ResponseFinished("resp2", "completed"))
+    assert len(stage.of(cmd.CreateResponse)) == 3
+
+
+def test_an_answer_that_never_ended_does_not_hurry_the_next_ones_tool() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.speak(1, ms=3000, finish=False)
+    stage.pass_ms(500)
+    stage.session.interrupt()
+    stage.tell(ev.SpeechStarted("u2"), ev.SpeechStopped("u2"))
+    stage.tell(ev.ResponseStarted("resp2"), ev.ToolCall("resp2", "item2", "call", "weather", "{}"))
+    stage.pass_ms(3000)
+    assert stage.of(cmd.CreateResponse) == []
+
+
+def test_what_waits_for_an_answer_that_was_given_up_is_asked_for() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))
+    stage.speak(1, "let me see", ms=100, finish=False)
+    stage.tell(ev.ToolCall("resp1", "item1", "call", "weather", "{}"))
+    stage.pass_ms(round(ANSWER_TIMEOUT_S * 1000) + 500)
+    assert [warning.code for warning in stage.of(note.WarningNotice)] == ["stalled"]
+    assert len(stage.of(cmd.CreateResponse)) == 1
+
+
+def test_a_request_that_was_refused_is_not_repeated_before_something_ends() -> None:
+    stage = Stage(manner=MANUAL).open()
+    stage.session.say("hello")
+    stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
+    stage.pass_ms(5000)
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    stage.tell(ev.ResponseFinished("another", "completed"))
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
 def test_an_answer_that_stops_in_the_middle_ends_with_what_there_is() -> None:
     stage = Stage().open()
     stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"))

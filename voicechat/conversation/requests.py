@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from voicechat.conversation.answers import Answers
-from voicechat.conversation.commands import Command, CreateResponse
+from voicechat.conversation.commands import CancelResponse, Command, CreateResponse
 
 CANCEL_TIMEOUT_S = 2.0
 """How long a cancelled answer may take to end before the next one is asked for all the same."""
@@ -16,12 +16,16 @@ class Requests:
         self._answers = answers
         self._send = send
         self._clock = clock
+        capabilities = answers._capabilities  # the session's, which has no room for handing them on
+        self._ends_at_once = capabilities.cancels and not capabilities.acknowledges_cancel
         self._next: CreateResponse | None = None
         self._last = CreateResponse()
         self._asked = 0  # asked for, not announced yet
         self._unwanted = 0  # how many of those are not wanted any more
         self._uninvited = False  # nor is the one by which the service is about to answer speech
-        self._cancelled_at = 0.0
+        self._came = False  # an answer was announced since the user spoke
+        self._refused = False  # the service works on an answer that it has not announced
+        self._rid_since: float | None = None  # since when the end of what nobody wants is waited for
 
     @property
     def waiting(self) -> bool:
@@ -30,10 +34,10 @@ class Requests:
 
     def ask(self, create: CreateResponse) -> bool:
         """Ask now, or later when an answer is running or on its way. True when it was asked for now."""
-        if self._answers.running or self._asked or self._uninvited:
+        if self._busy:
             self._next = create
             return False
-        self._next = None
+        self._next = self._rid_since = None
         self._asked, self._last = 1, create
         self._send(create)
         return True
@@ -44,52 +48,78 @@ class Requests:
 
     def free(self) -> None:
         """An answer has ended: what waits may be asked for."""
+        self._refused = False
+        self._rid()
         if self._next is not None:
             self.ask(self._next)
 
     def announced(self, response_id: str) -> bool:
         """An answer was announced; False when it is one that is not wanted any more, which is refused."""
+        self._came, self._refused = True, False
         if self._uninvited:
             self._uninvited = False
         else:
             self._asked = max(self._asked - 1, 0)
             if not self._unwanted:
+                self._rid_since = None  # of an older one: this one is wanted
                 return True
             self._unwanted -= 1
         self._answers.refuse(response_id)
-        self._cancelled_at = self._clock()
+        self._rid_since = self._clock()
+        self._rid()
         return False
 
     def refused(self) -> None:
         """The service said that one is running already: ask again when that is over."""
         self._asked = max(self._asked - 1, 0)
-        self._next = self._last
+        self._next, self._refused = self._last, True
 
     def cancel_running(self) -> None:
-        self._cancelled_at = self._clock()
+        self._rid_since = self._clock()
         self._answers.cancel()
+        self._rid()
 
     def withdraw(self, coming: bool) -> None:
         """Nothing that was asked for is wanted any more. `coming`: the service may be about to answer by itself."""
         self._next = None
+        coming = coming and not (self._asked or self._answers.running)
+        if self._ends_at_once:
+            # It may never say a word of what it is told to drop: nothing would be there to count as the unwanted one.
+            if self._asked or (coming and not self._came):
+                self._send(CancelResponse())
+            self._asked = 0
+            return
         self._unwanted = self._asked
-        if coming and not (self._asked or self._answers.running):
-            self._uninvited, self._cancelled_at = True, self._clock()
+        self._uninvited = self._uninvited or coming
+        if self._unwanted or coming:
+            self._rid_since = self._clock()
 
     def user_speaks(self) -> None:
         """What the service answers from now on is another turn."""
-        self._uninvited = False
+        self._uninvited = self._came = False
+        self._rid()
 
     def reset(self) -> None:
         """Nothing that was asked for will come."""
-        self._next, self._asked, self._unwanted, self._uninvited = None, 0, 0, False
+        self._next, self._asked, self._unwanted, self._rid_since = None, 0, 0, None
+        self._uninvited = self._came = self._refused = False
 
     def tick(self) -> None:
-        """A service that never ends what was cancelled does not hold up the next answer."""
-        stuck = self._next is not None and (self._answers.running or self._unwanted or self._uninvited)
-        if stuck and self._clock() - self._cancelled_at > CANCEL_TIMEOUT_S:
-            create = self._next
-            self.reset()
+        """What waits is asked for when nothing is in its way, or when what is should have ended long ago."""
+        create = self._next
+        if create is None:
+            return
+        if self._rid_since is not None and self._clock() - self._rid_since > CANCEL_TIMEOUT_S:
+            self.reset()  # a service that never ends what was cancelled does not hold up the next answer
             self._answers.forget_running()
-            if create is not None:
-                self.ask(create)
+        if not self._busy:
+            self.ask(create)
+
+    @property
+    def _busy(self) -> bool:
+        return self._answers.running or bool(self._asked) or self._uninvited or self._refused
+
+    def _rid(self) -> None:
+        """The limit is over with the last thing that it is for."""
+        if not (self._answers.running or self._unwanted or self._uninvited):
+            self._rid_since = None
