@@ -34,14 +34,19 @@ class Script:
     """The n-th round says `replies[n]`, the n-th speech is understood as `heard[n]`; the last one repeats.
 
     `ids`: question and reply ids are in the payloads (older servers send `{}`). `usage`: 154 after each round.
+    `announces`: 450 comes in push to talk too, with the first sound; the document does not say that it does.
+    `crossing`: 515 stops a reply too late, whose first sentence is on its way already.
     """
 
     replies: tuple[Reply, ...] = (Reply(),)
     heard: tuple[str, ...] = ("今天适合去爬山吗",)
     ids: bool = True
     usage: bool = True
+    announces: bool = False
+    crossing: bool = False
     compress: bool = False
     delay_ms: int = 100
+    """From the question to the reply."""
 
     def reply(self, number: int) -> Reply:
         return self.replies[min(number, len(self.replies) - 1)]

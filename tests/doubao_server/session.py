@@ -169,6 +169,8 @@ class Dialogue:
             return
         self._last_audio = asyncio.get_running_loop().time()
         if self.input_mod == "push_to_talk":
+            if not self._heard_ms:
+                await self._key_down()
             self._heard_ms += len(frame.audio) / 32
             return
         await self._hear(frame.audio)
@@ -201,17 +203,21 @@ class Dialogue:
         alternatives = [{"text": words, "start_time": 0.1}]
         await self.event(451, results=[{"text": words, "is_interim": interim, "alternatives": alternatives}])
 
+    async def _key_down(self) -> None:
+        self._question_id = str(uuid.uuid4())
+        self._heard_as = self.link.script.words(self.link.count("turn"))
+        if self.link.script.announces:
+            await self.event(450, **self._ids(question_id=self._question_id))
+
     async def _end_asr(self, frame: ClientFrame) -> None:
         if self._heard_ms:
             self._heard_ms = 0.0
-            self._question_id = str(uuid.uuid4())
-            self._heard_as = self.link.script.words(self.link.count("turn"))
             await self.speech_ended()
 
     async def _query(self, frame: ClientFrame) -> None:
         self._stop_reply()
         self._question_id = str(uuid.uuid4())
-        await self.event(553, question_id=self._question_id)
+        await self.event(553, **self._ids(question_id=self._question_id))
         self._answer()
 
     # the assistant's side
@@ -231,13 +237,21 @@ class Dialogue:
         self._answer("external_rag", Reply(text=passages[0]["content"], seconds=0.5))
 
     async def _interrupt(self, frame: ClientFrame) -> None:
-        for data in self._stop_reply()[:1]:
+        waiting = self._reply is not None and not self._begun
+        late = self._stop_reply()[:1]
+        if waiting and self.link.script.crossing:
+            ids = self._ids(question_id=self._question_id, reply_id=str(uuid.uuid4()))
+            await self.event(350, tts_type="default", text="", **ids)
+            form = self.config.get("tts", {}).get("audio_config", {}).get("format", "")
+            late = [sound(0.5, form)]
+        for data in late:
             await self.link.audio(self.session_id, data)
 
     def _answer(self, kind: str = "default", reply: Reply | None = None, written: bool = True) -> None:
         if reply is None:
             reply = self.link.script.reply(self.link.count("reply"))
         self._pending: list[bytes] = []
+        self._begun = False
         self._reply = asyncio.create_task(self._speak(reply, kind, written), name="doubao reply")
 
     def _stop_reply(self) -> list[bytes]:
@@ -251,6 +265,7 @@ class Dialogue:
 
     async def _speak(self, reply: Reply, kind: str, written: bool) -> None:
         await asyncio.sleep(self.link.script.delay_ms / 1000)
+        self._begun = True
         reply_id = str(uuid.uuid4())
         ids = self._ids(question_id=self._question_id, reply_id=reply_id)
         form = self.config.get("tts", {}).get("audio_config", {}).get("format", "")

@@ -3,6 +3,7 @@
 import json
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.doubao_server import Auth, DoubaoServer, Failure, Faults, Reply, Script
+from tests.e2e.terminal import Terminal
 from tests.program import Program
 from tests.soundcard import SoundCard, tone
 
@@ -148,6 +150,56 @@ def test_enter_over_a_reply_interrupts_it(server: DoubaoServer, tmp_path: Path) 
     (cut,) = server.events(513)
     assert cut.fields["item_id"] == server.events(350)[0].fields["reply_id"]
     assert cut.fields["audio_end_ms"] == pytest.approx(first["heard_ms"], abs=30)
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
+@pytest.mark.parametrize("crossing", [True, False], ids=["crossing", "in time"])
+def test_a_line_typed_before_the_reply_to_another_is_the_one_that_is_answered(
+    server: DoubaoServer, tmp_path: Path, crossing: bool, ids: bool
+) -> None:
+    replies = (Reply("first", seconds=0.4), Reply("second", seconds=0.4))
+    server.script = Script(replies, ids=ids, crossing=crossing, delay_ms=1000)
+    answer = tmp_path / "a.wav"
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in KEYS.items()))
+    words = ["manual", "--provider", "doubao", "--url", server.url, "--input", str(QUESTION), "--output", str(answer)]
+    with Terminal(words, tmp_path) as terminal:  # lines from a pipe would wait for each other's answers
+        terminal.see("● idle")
+        terminal.type("one\r")
+        server.wait_for(553)
+        terminal.type("two\r")
+        terminal.see("second", "● idle")
+        terminal.type("/quit\r")
+        assert terminal.wait() == 0
+        assert "first" not in "\n".join(terminal.everything())
+    assert server.numbers(lambda s: s.received) == [1, 100, 501, 515, 501, 102, 2]
+    assert heard(answer)[1] == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize("announces", [True, False], ids=["450", "no 450"])
+@pytest.mark.parametrize("crossing", [True, False], ids=["crossing", "in time"])
+def test_a_turn_spoken_while_another_waits_for_its_reply_is_the_one_that_is_answered(
+    server: DoubaoServer, tmp_path: Path, crossing: bool, announces: bool
+) -> None:
+    replies = (Reply("zero", seconds=0.3), Reply("first", seconds=0.4), Reply("second", seconds=0.4))
+    server.script = Script(replies, ("one", "two"), crossing=crossing, announces=announces)
+    answer = tmp_path / "a.wav"
+    with program(server, "manual", "--output", str(answer), "--input", str(QUESTION), stdin="open") as talk:
+        talk.write("typed\n")
+        assert talk.wait_for("assistant")["text"] == "zero"
+        server.script = replace(server.script, delay_ms=2000)
+        talk.write("\n")
+        server.wait_for(200, count=20)
+        talk.write("\n")
+        talk.wait_for("user", count=2)
+        talk.write("\n")
+        server.wait_for(200, count=2 * len(server.events(200)))
+        talk.write("\n")
+        turn = talk.wait_for("assistant", count=2)
+        assert (turn["text"], turn["turn"], turn["status"]) == ("second", 3, "completed"), talk.describe()
+        talk.close_stdin()
+        assert talk.wait() == 0, talk.describe()
+    assert [(user["turn"], user["text"]) for user in talk.of_type("user")] == [(1, "typed"), (2, "one"), (3, "two")]
+    assert server.numbers(lambda s: s.received) == [1, 100, 501, 400, 515, 400, 102, 2]
 
 
 @pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
