@@ -261,6 +261,15 @@ def test_an_unknown_voice_is_replaced_by_the_models_own(dialect: str, tmp_path: 
             assert program.of_type("assistant")[0]["heard"] == "One two three."
 
 
+def test_an_argument_that_is_no_utf_8_is_said_and_saved(tmp_path: Path) -> None:
+    with Program(
+        ["say", "caf\udce9", "--provider", "offline", "--output", "out.wav", "--save", "saved"], home=tmp_path
+    ) as program:
+        assert program.wait() == 0, program.describe()
+        check_manners(program)
+    assert "**you:** caf\\udce9" in next((tmp_path / "saved").glob("*.md")).read_text(encoding="utf-8")
+
+
 # -- a service that goes away ----------------------------------------------------------------------------------
 
 

@@ -165,6 +165,15 @@ def test_a_refusal_is_one_line_without_the_key(fault: Fault, code: int, tmp_path
     assert (tmp_path / "a.mp3").read_bytes() == b"an old file"
 
 
+def test_what_a_service_says_commands_no_terminal(tmp_path: Path) -> None:
+    said = "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\r"
+    fault = Fault(status=400, body=json.dumps({"error": {"message": f"no {said} 今天"}}))
+    with RestServer(faults={1: fault}) as server:
+        program = speak(["hi", "-o", "a.wav", "--provider", "openai", "--url", server.url], tmp_path, code=6)
+    assert "今天" in program.stderr, program.describe()
+    assert all(c.isprintable() or c == "\n" for c in program.stderr), program.describe()
+
+
 def test_without_a_key_it_says_which_one(tmp_path: Path) -> None:
     program = speak(["hi", "-o", "a.wav", "--provider", "cosyvoice"], tmp_path, code=3, DASHSCOPE_API_KEY="")
     assert "DASHSCOPE_API_KEY" in program.stderr

@@ -205,6 +205,29 @@ def test_the_table_fits_a_terminal_of_80_columns(voicechat: Shell) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
+ODD = "a\x9b31m\u202eb"
+"""A C1 command and a bidirectional override."""
+
+
+def test_json_holds_nothing_that_commands_a_terminal(voicechat: Shell) -> None:
+    done = voicechat("config", "show", "--json", VOICECHAT_PERSONA=ODD)
+    assert "a\\u009b31m\\u202eb" in done.stdout, done.stderr
+    assert done.stdout.isascii()
+    assert json.loads(done.stdout)["settings"]["persona"]["value"] == ODD
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ALSA takes its devices from a file")
+def test_a_device_whose_name_commands_the_terminal(voicechat: Shell) -> None:
+    # The second one cannot exist: with fewer PortAudio 19.7 aborts in an assertion.
+    (voicechat.folder / "asound.conf").write_text(
+        f'pcm."{ODD}" {{ type null }}\npcm.nothing {{ type hw card 99 }}\n', encoding="utf-8"
+    )
+    environment = {"ALSA_CONFIG_PATH": str(voicechat.folder / "asound.conf"), "PULSE_SERVER": "unix:/nonexistent"}
+    done = voicechat("devices", "--json", **environment)
+    assert done.stdout.isascii(), done.stdout
+    assert json.loads(done.stdout)[0]["name"] == ODD, done.stderr
+
+
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 65536)

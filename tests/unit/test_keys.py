@@ -233,6 +233,12 @@ def test_known_keys_are_taken_out_of_texts_and_tracebacks() -> None:
     assert CANARY not in text
 
 
+def test_a_log_line_commands_no_terminal() -> None:
+    said = "\x1b]0;title\x07 \x9b31m \u202egnp.exe \r \udce9 今天 é\n\tnext"
+    text = RedactingFormatter("%(message)s").format(logging.LogRecord("x", 10, "f", 1, "%s", (said,), None))
+    assert text == "\\x1b]0;title\\x07 \\x9b31m \\u202egnp.exe \\r \\udce9 今天 é\n\tnext"
+
+
 def test_every_key_that_is_loaded_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "token-of-azure")
     monkeypatch.setenv("API_ACCESS_KEY", "access-key-of-doubao")

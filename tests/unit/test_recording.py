@@ -43,6 +43,22 @@ def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
     assert [line["type"] for line in lines] == ["session", "user", "assistant"]
 
 
+def test_the_words_are_inert_on_a_terminal_and_the_same_for_a_program(tmp_path: Path) -> None:
+    """A lone surrogate is what an argument that is no UTF-8 becomes."""
+    said, answered = "caf\udce9 \x1b[2J", "\x1b]0;title\x07\x9b31m\u202e 今天\nnext"
+    recording = Recording(tmp_path, 24_000, 24_000, never)
+    recording.show(SessionNotice("acme\x1bc", "model", "Ann"))
+    recording.show(UserTurn(1, said))
+    recording.show(AssistantTurn(1, answered, answered, False, 500))
+    recording.close()
+    text = recording.transcript.read_text(encoding="utf-8")
+    assert "**you:** caf\\udce9 \\u001b[2J\n" in text
+    assert "**Ann:** \\u001b]0;title\\u0007\\u009b31m\\u202e 今天\nnext\n" in text
+    lines = recording.transcript.with_suffix(".jsonl").read_text(encoding="utf-8")
+    assert not set("\x1b\x07\x9b\u202e") & set(text + lines)
+    assert [json.loads(line).get("text") for line in lines.splitlines()] == [None, said, answered]
+
+
 def test_conversations_that_begin_within_one_second_are_kept_apart(tmp_path: Path) -> None:
     recordings = [Recording(tmp_path, 24_000, 24_000, never) for _ in range(3)]
     for recording in recordings:

@@ -11,6 +11,7 @@ from voicechat import __version__
 from voicechat.cli import config, demo, devices, doctor, login, manual, providers, say, speak, vad, voices
 from voicechat.errors import VoicechatError
 from voicechat.redaction import redact
+from voicechat.ui.text import clean
 
 app = typer.Typer(
     name="voicechat",
@@ -76,11 +77,11 @@ def main() -> None:
 
 
 def _tell(message: str, hint: str) -> None:
-    """One or two lines on stderr. Without one, nobody can be told."""
+    """One or two lines on stderr. Without one, nobody can be told. They may quote what a service said."""
     with contextlib.suppress(OSError):
-        typer.echo(f"voicechat: {redact(message)}", err=True)
+        typer.echo(f"voicechat: {clean(redact(message))}", err=True)
         if hint:
-            typer.echo(f"  {redact(hint)}", err=True)
+            typer.echo(f"  {clean(redact(hint))}", err=True)
 
 
 def _explain_unexpected(error: Exception) -> tuple[str, str]:

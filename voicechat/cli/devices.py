@@ -1,7 +1,6 @@
 """`voicechat devices`: the microphones and speakers this machine has."""
 
 import dataclasses
-import json
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ def devices(
 ) -> None:
     """List microphones and speakers; a part of a name is enough for --input-device and --output-device."""
     from voicechat.audio.devices import Backend
+    from voicechat.cli.tables import print_json, print_table
 
     backend = Backend()
     try:
@@ -19,7 +19,7 @@ def devices(
     finally:
         backend.close()
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(device) for device in found], ensure_ascii=False, indent=2))
+        print_json([dataclasses.asdict(device) for device in found])
         return
     if not found:
         from voicechat.errors import AudioError
@@ -28,8 +28,6 @@ def devices(
             "There is no sound device on this machine.",
             "Plug one in; without one, --input FILE and --output FILE still talk.",
         )
-    from voicechat.cli.tables import print_table
-
     rows = []
     for device in found:
         default = [word for word, is_it in (("in", device.default_input), ("out", device.default_output)) if is_it]

@@ -31,9 +31,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_json(value: object) -> None:
+    """Print JSON of untrusted text: its value is the same, and nothing in it is a command to the terminal."""
     import typer
 
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    from voicechat.ui.text import escape_json
+
+    typer.echo(escape_json(json.dumps(value, ensure_ascii=False, indent=2)))
 
 
 def _printable(text: str) -> str:

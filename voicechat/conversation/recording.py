@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -13,6 +14,11 @@ from voicechat.audio.frames import Frame
 from voicechat.audio.resample import Resampler
 from voicechat.conversation.notices import AssistantTurn, LatencyNotice, Notice, SessionNotice, ToolNotice, UserTurn
 from voicechat.errors import UsageError
+
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Commands to a terminal and what reorders a line: somebody will read the files with `cat`. Not the line's end."""
+_ESCAPED = "backslashreplace"
+"""A lone surrogate (an argument that is no UTF-8) cannot be encoded; as `\\udce9` it is right in JSON, too."""
 
 
 class Recording:
@@ -30,8 +36,8 @@ class Recording:
             self.sound = self.folder / f"{stamp}.wav"
             self.transcript = self.folder / f"{stamp}.md"
             self._wav = WavFile(self.sound, output_hz, channels=2)
-            self._text = self.transcript.open("w", encoding="utf-8")
-            self._json = (self.folder / f"{stamp}.jsonl").open("w", encoding="utf-8")
+            self._text = self.transcript.open("w", encoding="utf-8", errors=_ESCAPED)
+            self._json = (self.folder / f"{stamp}.jsonl").open("w", encoding="utf-8", errors=_ESCAPED)
         except OSError as error:
             raise UsageError(
                 f"{str(folder)!r} cannot be written: {error.strerror}.", "--save takes a folder."
@@ -87,21 +93,29 @@ class Recording:
     def _note(self, notice: Notice) -> None:
         if isinstance(notice, SessionNotice):
             self._assistant = notice.voice or notice.provider
-            self._text.write(f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n")
+            self._say(f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n")
         elif isinstance(notice, UserTurn):
-            self._text.write(f"**you:** {notice.text or '(not understood)'}\n\n")
+            self._say(f"**you:** {notice.text or '(not understood)'}\n\n")
         elif isinstance(notice, AssistantTurn):
             unheard = notice.text[len(notice.heard) :] if notice.interrupted else ""
-            self._text.write(f"**{self._assistant}:** {notice.heard}{f' ~~{unheard.strip()}~~' if unheard else ''}\n\n")
+            self._say(f"**{self._assistant}:** {notice.heard}{f' ~~{unheard.strip()}~~' if unheard else ''}\n\n")
         if isinstance(notice, SessionNotice | UserTurn | AssistantTurn | LatencyNotice | ToolNotice):
             at = round(time.monotonic() - self._began, 3)
             line = {"t": at, "type": notice.kind, **dataclasses.asdict(notice)}
-            self._json.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._json.write(_inert(json.dumps(line, ensure_ascii=False)) + "\n")
             self._text.flush()
             self._json.flush()
+
+    def _say(self, words: str) -> None:
+        self._text.write(_inert(words))
 
     def close(self) -> None:
         self._safely(self._write)
         for file in (self._wav, self._text, self._json):
             with contextlib.suppress(OSError):  # what could not be written was told
                 file.close()
+
+
+def _inert(text: str) -> str:
+    """`text` with harmful characters written as `\\uXXXX`, which in JSON leaves its value the same."""
+    return _HARMFUL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
