@@ -5,24 +5,37 @@ unexpected error may hold anything.
 """
 
 import logging
+import re
 
 MASK = "***"
-SHORTEST = 8
-"""Anything shorter is no key, and would take words out of the middle of sentences."""
+SHORTEST = 4
+"""Anything shorter is no key, and would take letters out of the middle of words."""
+SURE = 8
+"""From this length on a key is taken out wherever it stands; a shorter one only where it stands alone."""
+
+_USER = re.compile(r"(?<=://)[^\s/?#@]*@")
+"""A user and password in an address that a library quotes, the proxy's for instance: nobody remembered them."""
 
 _known: set[str] = set()
 
 
 def remember(*secrets: str) -> None:
-    """From now on `redact` takes these out. Empty and very short ones are ignored."""
-    _known.update(secret.strip() for secret in secrets if len(secret.strip()) >= SHORTEST)
+    """From now on `redact` takes these out. Very short ones are ignored, and so is a short word ("test", "EMPTY"):
+    what servers that want no key are given in its place, and what the program itself may say."""
+    for secret in (given.strip() for given in secrets):
+        a_word = secret.isalpha() and secret in (secret.lower(), secret.upper())
+        if len(secret) >= SURE or (len(secret) >= SHORTEST and not a_word):
+            _known.add(secret)
 
 
 def redact(text: str) -> str:
-    """`text` without any secret that is remembered."""
+    """`text` without any secret that is remembered, nor a user and password in an address."""
     for secret in sorted(_known, key=len, reverse=True):  # one key may be the beginning of another
-        text = text.replace(secret, MASK)
-    return text
+        if len(secret) >= SURE:
+            text = text.replace(secret, MASK)
+        else:
+            text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", MASK, text)
+    return _USER.sub(f"{MASK}@", text)
 
 
 class RedactingFormatter(logging.Formatter):

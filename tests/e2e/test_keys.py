@@ -242,11 +242,26 @@ def search(program: Program, home: Path) -> None:
 
 ECHO = json.dumps({"type": "error", "error": {"code": "x", "message": f"key {CANARIES['environment']} is odd"}})
 """A service that quotes the key it was given."""
+ECHOED = {"type": CANARIES["environment"], "code": CANARIES["environment"], "message": f"no {CANARIES['environment']}"}
+FAILED = {"type": "conversation.item.input_audio_transcription.failed", "item_id": "item_x", "error": ECHOED}
+DETAILS = {"type": "incomplete", "reason": CANARIES["environment"], "error": ECHOED}
+INCOMPLETE = {"type": "response.done", "response": {"id": "resp_x", "status": "incomplete", "status_details": DETAILS}}
+
+
+def told(event: dict[str, object], when: str) -> RealtimeServer:
+    return RealtimeServer(script=SHORT, faults=Faults(inject={when: [json.dumps(event)]}))
+
+
 SERVERS = {
     "a talk": RealtimeServer(script=SHORT),
     "a key that is refused": RealtimeServer(auth=Auth("other", "close")),
     "a handshake that is refused": RealtimeServer(auth=Auth("other", "http")),
     "an error that quotes the key": RealtimeServer(script=SHORT, faults=Faults(inject={"session.updated": [ECHO]})),
+    "an error whose code is the key": told(
+        {"type": "error", "error": {"code": CANARIES["environment"]}}, "session.updated"
+    ),
+    "a transcription that fails": told(FAILED, "input_audio_buffer.committed"),
+    "a response that is incomplete": told(INCOMPLETE, "response.created"),
     "a drop": RealtimeServer(script=SHORT, faults=Faults(connections=1, close_at="session.updated", close_code=1006)),
 }
 
@@ -280,6 +295,18 @@ LOOKS = [
     ["say", "hi", "--provider", "newapi", "--url", f"ws://u:{CANARIES['url']}@example.invalid/x?k={CANARIES['url']}"],
     ["say", "hi", "--provider", "newapi", "--url", f"wss://u:{CANARIES['url']}@127.0.0.1:9/?k={CANARIES['url']}", "-v"],
     ["say", "hi", "--provider", CANARIES["file"][:5], "--api-key-file", "key"],
+    [
+        "speak",
+        "hi",
+        "-o",
+        "a.wav",
+        "--provider",
+        "openai",
+        "--url",
+        f"https://u:{CANARIES['url']}@127.0.0.1:9/v1",
+        "-v",
+    ],
+    ["say", "hi", "--provider", "openai", "--url", f"wss://u:{CANARIES['url']}/x@127.0.0.1", "-v"],
 ]
 
 
@@ -289,6 +316,28 @@ def test_no_key_is_in_what_other_commands_write(arguments: list[str], home: Path
         program.wait()
         search(program, home)
         assert "Traceback" not in program.stderr
+
+
+@pytest.mark.parametrize("url", ["u:{}@host/x", "wss://host?{}", "wss://host/x#{}", "wss://[::1?key={}"])
+def test_no_part_of_an_address_that_may_be_a_key_is_shown(url: str, home: Path) -> None:
+    env = plant(home) | {"OPENAI_BASE_URL": url.format(CANARIES["url"])}
+    for more in ([], ["--json"]):
+        with Program(["config", "show", *more], home=home, env=env) as program:
+            assert program.wait() == 0, program.describe()
+            search(program, home)
+            assert "********" in program.stdout
+
+
+@pytest.mark.parametrize("command", ["say", "speak"])
+@pytest.mark.parametrize("scheme", ["ftp", "http"])
+def test_the_password_of_a_proxy_is_not_shown(scheme: str, command: str, home: Path) -> None:
+    proxy = f"{scheme}://u:{CANARIES['url']}@127.0.0.1:9"
+    words = [command, "hi", "--output", "a.wav", "--provider", "openai", "--url", "wss://voice.example/v1", "-v"]
+    with Program(words, home=home, env=plant(home) | {"https_proxy": proxy, "NO_PROXY": ""}) as program:
+        assert program.wait() == 5, program.describe()
+        search(program, home)
+        assert "Traceback" not in program.stderr
+        assert "proxy 127.0.0.1:9" in program.stderr, program.describe()
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -249,6 +249,11 @@ def test_help_imports_nothing_heavy() -> None:
         ("wss://u@h/p", "wss://********@h/p"),
         ("", ""),
         ("https://h/v1", "https://h/v1"),
+        ("user:SECRET@host/x", "********@host/x"),
+        ("wss://[::1?key=SECRET", "wss://[::1?key=********"),
+        ("wss://h/p?SECRET&model=m", "wss://h/p?********&model=m"),
+        ("wss://h/p#SECRET", "wss://h/p#********"),
+        ("wss://u:a?SECRET@h/p", "wss://h/p?********"),
     ],
 )
 def test_what_may_be_a_secret_in_an_address_is_masked(address: str, shown: str) -> None:

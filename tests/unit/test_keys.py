@@ -16,7 +16,7 @@ from voicechat import redaction
 from voicechat.config import Loaded, choose_provider, default_path, load, logins, with_key_file
 from voicechat.errors import ConfigError, CredentialsError, UsageError
 from voicechat.providers.catalogue import providers
-from voicechat.providers.urls import is_loopback, refuse_plain
+from voicechat.providers.urls import is_loopback, realtime_url, refuse_plain, shown
 from voicechat.redaction import RedactingFormatter, redact, remember
 from voicechat.wirelog import described
 
@@ -231,6 +231,40 @@ def test_known_keys_are_taken_out_of_texts_and_tracebacks() -> None:
     assert text.startswith("said ***\n")
     assert "ValueError: bad ***" in text
     assert CANARY not in text
+
+
+def test_short_keys_are_taken_out_where_they_stand_alone_and_words_never() -> None:
+    remember("pa5s", "x-77=y", "EMPTY", "ab1")
+    assert redact("key 'pa5s', Bearer pa5s; x-77=y") == "key '***', Bearer ***; ***"
+    assert redact("pa5sage pa5s-port EMPTY ab1") == "pa5sage pa5s-port EMPTY ab1"
+
+
+def test_a_user_and_password_are_taken_out_of_every_address() -> None:
+    assert redact("no way to ftp://user:pw@proxy:1/x, a@b") == "no way to ftp://***@proxy:1/x, a@b"
+
+
+@pytest.mark.parametrize(
+    ("address", "left"),
+    [
+        ("wss://user:CANARY@host/x?k=CANARY#CANARY", "wss://host/x"),
+        ("user:CANARY@host/x", "host/x"),
+        ("https://user:CANARY@host/to/https://x", "https://host/to/https://x"),
+        ("wss://user:a?CANARY@host/x", "wss://host/x"),
+        ("wss://user:a#CANARY@host/x", "wss://host/x"),
+        ("wss://user:a/CANARY@host/x", "wss://host/x"),
+        ("wss://[::1]:9/x?mail=a@CANARY", "wss://[::1]:9/x"),
+        ("host:9?to=https://u:CANARY@host", "host:9"),
+        ("wss://[::1?CANARY", "wss://[::1"),
+    ],
+)
+def test_what_is_shown_of_an_address(address: str, left: str) -> None:
+    assert shown(address) == left
+
+
+def test_an_address_that_is_none_is_refused_without_its_password() -> None:
+    with pytest.raises(ConfigError) as caught:
+        realtime_url("wss://user:CANARY/x@host", "/v1/realtime", {})
+    assert "CANARY" not in str(caught.value)
 
 
 def test_a_log_line_commands_no_terminal() -> None:

@@ -87,3 +87,8 @@ def test_the_key_is_named_and_never_shown() -> None:
     event = complain({"code": "invalid_api_key", "message": message}, key_name="NEWAPI_API_KEY", secrets=(secret,))
     assert event.message == "Incorrect API key provided: ***, or was it ***? Bearer ***"
     assert "NEWAPI_API_KEY" in event.hint
+
+
+def test_a_short_key_is_taken_out_where_it_stands_alone_and_a_word_never() -> None:
+    event = complain({"message": "Key k-12 or 'k-12'? A bk-12 is tested, a test too."}, secrets=("k-12", "test", "k1"))
+    assert event.message == "Key *** or '***'? A bk-12 is tested, a test too."

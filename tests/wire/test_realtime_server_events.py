@@ -280,6 +280,23 @@ def test_a_call_without_a_name_waits_for_its_item() -> None:
     ]
 
 
+def test_no_text_of_the_service_repeats_the_key() -> None:
+    key = "0123456789abcdef"
+    codec = RealtimeCodec(Profile(secrets=(key,)))
+    error = {"type": f"t {key}", "code": f"c {key}", "message": f"m {key}", "param": f"p {key}"}
+    kind = "conversation.item.input_audio_transcription.failed"
+    events = decode(codec, kind, item_id="i", error=error) + decode(codec, kind, item_id="i", error={"code": key})
+    events += decode(codec, "error", error=error) + decode(codec, "error", error={"type": key})
+    for number, status in enumerate(("incomplete", "failed", "cancelled")):
+        details = {"type": status, "reason": key, "error": error}
+        events += decode(
+            codec, "response.done", response={"id": f"{number}", "status": status, "status_details": details}
+        )
+    assert len(events) == 7
+    assert key not in repr(events)
+    assert "message='m ***'" in repr(events[-3])
+
+
 def test_an_exhausted_quota_ends_the_session_with_the_response() -> None:
     error = {"code": "insufficient_quota", "message": "You exceeded your current quota."}
     done = {"id": "resp_1", "status": "failed", "status_details": {"error": error}}

@@ -14,6 +14,7 @@ app = typer.Typer(help="Write, find and show the settings.", no_args_is_help=Tru
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")]
 MASK = "********"
+_OPEN_NAMES = ("model", "deployment", "api-version")
 
 
 @app.command("init")
@@ -92,17 +93,24 @@ def _shown(settings: Any, key: str) -> Any:
 
 
 def mask_address(url: str) -> str:
-    """An address without what may be a secret: a password before the host, and the values of its query but `model`."""
-    from urllib.parse import parse_qsl, urlsplit, urlunsplit
+    """An address without what may be a secret: a password before the host, a fragment, and what its query tells but
+    the model's name."""
+    from voicechat.providers.urls import shown
 
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    host = parts.netloc.rpartition("@")
-    open_names = ("model", "deployment", "api-version")
-    query = "&".join(f"{k}={v if k in open_names else MASK}" for k, v in parse_qsl(parts.query, keep_blank_values=True))
-    return urlunsplit((parts.scheme, f"{MASK}@{host[2]}" if host[1] else host[2], parts.path, query, parts.fragment))
+    bare, hashed, _ = url.partition("#")
+    place, asked, query = bare.partition("?")
+    scheme, slashes, rest = shown(url).rpartition("://")
+    user = f"{MASK}@" if "@" in place else ""
+    told = "&".join(_masked(pair) for pair in query.split("&")) if query else ""
+    return f"{scheme}{slashes}{user}{rest}{asked}{told}{f'#{MASK}' if hashed else ''}"
+
+
+def _masked(pair: str) -> str:
+    """One part of a query: a value without a name may be a key, too."""
+    name, equals, _ = pair.partition("=")
+    if name in _OPEN_NAMES:
+        return pair
+    return f"{name}={MASK}" if equals else MASK
 
 
 def _text(value: object) -> str:

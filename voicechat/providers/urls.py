@@ -1,6 +1,7 @@
 """From what a user writes as an address to the WebSocket address of a realtime endpoint."""
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from voicechat.errors import ConfigError, CredentialsError
@@ -9,6 +10,18 @@ _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+_PROXIES = {
+    "wss": ("wss", "socks", "https"),
+    "ws": ("ws", "socks", "https", "http"),
+    "https": ("https", "all"),
+    "http": ("http", "all"),
+}
+"""Which of the environment's proxies our libraries take, the first that is there: websockets, then httpx."""
+
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_IN_A_TEXT = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_HOST_AND_PORT = re.compile(r"([^:/]*|\[[^]/]*\])(:\d*)?(/.*)?", re.DOTALL)
 
 _HINT = "Write it like wss://host/v1/realtime, https://host/v1 or just host."
 
@@ -52,8 +65,8 @@ def _parts(address: str) -> SplitResult:
     try:
         parts = urlsplit(full)
         port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"{shown(address)} is not an address: {error}.", _HINT) from error
+    except ValueError as error:  # what it says may quote a password, taken for the port
+        raise ConfigError(f"{shown(address)} is not an address.", _HINT) from error
     known = parts.scheme.lower() in _SCHEMES
     if not known or not parts.hostname or port == 0 or any(c.isspace() for c in full):
         raise ConfigError(f"{shown(address)} is not an address.", _HINT)
@@ -82,6 +95,21 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def proxy_of(url: str) -> str:
+    """Host and port of the proxy that the environment names for `url`, "" without one."""
+    from urllib.request import getproxies, proxy_bypass
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    if is_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return ""
+    proxies = getproxies()
+    named = (proxies[kind] for kind in _PROXIES.get(parts.scheme, ()) if proxies.get(kind))
+    return shown(next(named, "")).rpartition("://")[2].partition("/")[0]
+
+
 def refuse_plain(url: str) -> None:
     """Raise CredentialsError when a key sent to `url` could be read on the way."""
     full = url.strip()
@@ -93,6 +121,14 @@ def refuse_plain(url: str) -> None:
 
 
 def shown(address: str) -> str:
-    """`address` without what may be secret in it: its query, and a user and password."""
-    head, slashes, rest = address.strip().split("?")[0].rpartition("://")
-    return f"{head}{slashes}{rest.rpartition('@')[2]}"
+    """`address` without what may be secret in it: its query, its fragment, and a user and password."""
+    found = _ADDRESS.fullmatch(address.strip())
+    scheme, place, rest = found.groups(default="") if found else ("", "", "")
+    if "@" in rest and "@" not in place and not _HOST_AND_PORT.fullmatch(place):
+        place = re.split("[?#]", rest.rpartition("@")[2])[0]  # a ? or # in a password that should have been quoted
+    return f"{scheme}{place.rpartition('@')[2]}"
+
+
+def without_secrets(text: str) -> str:
+    """`text`, for instance of a library's error, with each address in it as `shown` shows it."""
+    return _IN_A_TEXT.sub(lambda found: shown(found.group()), text)

@@ -10,7 +10,7 @@ from voicechat.conversation.events import Event, Ignored, ResponseFinished
 from voicechat.providers import g711
 from voicechat.providers.base import Capabilities, Frame
 from voicechat.providers.openai_realtime.client_events import client_event, image_buffer_event
-from voicechat.providers.openai_realtime.errors import Complaint, classify, redact
+from voicechat.providers.openai_realtime.errors import Complaint, classify
 from voicechat.providers.openai_realtime.fields import BrokenFrame, Json, mapping
 from voicechat.providers.openai_realtime.negotiation import Negotiation
 from voicechat.providers.openai_realtime.profile import OPENAI_DIALECTS, Profile
@@ -26,7 +26,7 @@ class RealtimeCodec:
     def __init__(self, profile: Profile | None = None):
         self._profile = profile or Profile()
         self._negotiation = Negotiation(self._profile)
-        self._server_events = ServerEvents(self._profile.audio_format)
+        self._server_events = ServerEvents(self._profile.audio_format, self._profile.secrets)
         # Errors quote the id of the event that caused them; the random part keeps sessions apart in a log.
         self._id_prefix = f"event_{secrets.token_hex(4)}_"
         self._sent = 0
@@ -114,9 +114,8 @@ class RealtimeCodec:
         last = events[-1]
         if not isinstance(last, ResponseFinished) or last.status != "failed":
             return events
-        finished = replace(last, message=redact(last.message, self._profile.secrets))
-        error = classify(Complaint("", last.code, finished.message, "", ""), self._profile.key_name)
-        return [*events[:-1], finished, *([error] if error.severity == "fatal" else [])]
+        error = classify(Complaint("", last.code, last.message, "", ""), self._profile.key_name)
+        return [*events, *([error] if error.severity == "fatal" else [])]
 
     def _append(self, pcm: bytes) -> list[Frame]:
         """The hot path, fifty times a second: no event id (never answered), no JSON encoder (base64 has no escapes)."""

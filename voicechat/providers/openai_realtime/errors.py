@@ -66,10 +66,10 @@ class Complaint:
         fields = mapping(event, "error") or {key: value for key, value in event.items() if key != "type"}
         code = fields.get("code")
         return cls(
-            kind=text(fields, "type"),
-            code=str(code) if isinstance(code, int) else text(fields, "code"),
+            kind=redact(text(fields, "type"), secrets),
+            code=str(code) if isinstance(code, int) else redact(text(fields, "code"), secrets),
             message=redact(text(fields, "message"), secrets),
-            param=text(fields, "param"),
+            param=redact(text(fields, "param"), secrets),
             # The event's own id is the server's; only the one inside `error` is an echo of ours.
             event_id=text(fields, "event_id") if "error" in event else "",
         )
@@ -80,6 +80,9 @@ def redact(message: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= 8:
             message = message.replace(secret, "***")
+        elif len(secret) >= 4 and not (secret.isalpha() and secret in (secret.lower(), secret.upper())):
+            # Short ones only where they stand alone, and words ("test") not at all: as in voicechat.redaction.
+            message = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", "***", message)
     return _SECRET.sub("***", message)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from voicechat.conversation import events as ev
 from voicechat.providers import g711
+from voicechat.providers.openai_realtime.errors import redact
 from voicechat.providers.openai_realtime.fields import (
     Json,
     Recent,
@@ -64,8 +65,9 @@ UNUSED = frozenset(
 class ServerEvents:
     """The decoders of one session. Not here: `error` and the configuration, which `RealtimeCodec` handles."""
 
-    def __init__(self, audio_format: AudioFormat):
+    def __init__(self, audio_format: AudioFormat, secrets: tuple[str, ...] = ()):
         self._audio_format = audio_format
+        self._secrets = secrets
         self._response_id = ""
         self._half_samples: Recent[bytes] = Recent()
         self._partials: Recent[str] = Recent()
@@ -161,7 +163,8 @@ class ServerEvents:
     def _transcription_failed(self, event: Json) -> list[ev.Event]:
         item_id, error = text(event, "item_id"), mapping(event, "error")
         self._partials.pop(item_id, None)
-        return [ev.UserTranscriptFailed(item_id, text(error, "message") or text(error, "code", "type"))]
+        reason = text(error, "message") or text(error, "code", "type")
+        return [ev.UserTranscriptFailed(item_id, redact(reason, self._secrets))]
 
     def _response_created(self, event: Json) -> list[ev.Event]:
         self._response_id = text(mapping(event, "response"), "id")
@@ -248,9 +251,9 @@ class ServerEvents:
         finished = ev.ResponseFinished(
             response_id,
             status,
-            reason=text(details, "reason"),
-            message=text(error, "message"),
-            code=text(error, "code", "type"),
+            reason=redact(text(details, "reason"), self._secrets),
+            message=redact(text(error, "message"), self._secrets),
+            code=redact(text(error, "code", "type"), self._secrets),
             usage=_usage(usage) if usage else None,
         )
         calls: list[ev.Event] = []
