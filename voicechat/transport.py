@@ -6,13 +6,16 @@ answered; `receive` raises `Closed` when the connection has ended, from either s
 """
 
 import asyncio
+import email.utils
 import logging
 import socket
+import time
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Protocol
 
 from voicechat.errors import ConfigError, ConnectionFailed
 from voicechat.providers.base import ConnectRequest, Frame, Network
-from voicechat.providers.urls import is_loopback, shown
+from voicechat.providers.urls import is_loopback, proxy_of, shown, without_secrets
 from voicechat.wirelog import described
 from voicechat.wirelog import log as wire
 
@@ -128,18 +131,17 @@ class WebSocketTransport:
         except InvalidStatus as error:
             self._note_trace(error.response.headers)
             body = (error.response.body or b"").decode("utf-8", "replace")[:2000]
-            after = _header(error.response.headers, "Retry-After")
+            after_s = retry_after_s(_header(error.response.headers, "Retry-After"))
             date = _header(error.response.headers, "Date")
-            raise HandshakeRefused(
-                error.response.status_code, body, float(after) if after.isdecimal() else None, date
-            ) from error
+            raise HandshakeRefused(error.response.status_code, body, after_s, date) from error
         except TimeoutError as error:
+            way = f"the proxy {proxy}" if (proxy := proxy_of(self._request.url)) else "a proxy? a firewall?"
             raise ConnectionFailed(
                 f"No answer from {host} within {self._timeout_s:.0f} s.",
-                "Check the address and the network (a proxy? a firewall?), then try again.",
+                f"Check the address and the network ({way}), then try again.",
             ) from error
         except (OSError, WebSocketException, EOFError) as error:
-            raise ConnectionFailed(*explain_connect_error(host, error)) from error
+            raise ConnectionFailed(*explain_connect_error(host, error, proxy_of(self._request.url))) from error
         except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
             raise ConnectionFailed(f"{host} is not a WebSocket address.", "Use ws://… or wss://….") from error
         except ImportError as error:  # websockets needs python-socks for a SOCKS proxy, and says so this way
@@ -235,6 +237,20 @@ def _header(headers: Any, name: str) -> str:
     return str(values[0]) if values else ""
 
 
+def retry_after_s(header: str) -> float | None:
+    """The seconds of a Retry-After header, which is a number or a date; None without a usable one."""
+    header = header.strip()
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            at = email.utils.parsedate_to_datetime(header)
+        except ValueError:
+            return None
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - time.time()
+    return max(0.0, seconds) if seconds == seconds and seconds < 1e9 else None
+
+
 def tls_context(ca_file: str = "") -> "ssl.SSLContext":
     """A context that verifies certificates and host names; `ca_file` "" is the system's authorities.
 
@@ -252,8 +268,14 @@ def tls_context(ca_file: str = "") -> "ssl.SSLContext":
         raise ConfigError(f"The ca_file {ca_file} cannot be used: {reason}.", "It takes a PEM file.") from error
 
 
-def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
-    """What happened and what to do, for an error of the socket, of TLS or of the HTTP upgrade."""
+_PROXY_HINT = "Check https_proxy, http_proxy and all_proxy in the environment, or name the host in no_proxy."
+
+
+def explain_connect_error(host: str, error: BaseException, proxy: str = "") -> tuple[str, str]:
+    """What happened and what to do, for an error of the socket, of TLS or of the HTTP upgrade.
+
+    `proxy`: whom the socket was to be connected with in place of the host, as `proxy_of` names it.
+    """
     import ssl
 
     cause: BaseException | None = error
@@ -267,14 +289,20 @@ def explain_connect_error(host: str, error: BaseException) -> tuple[str, str]:
                 f"TLS with {host} failed: {cause.reason or cause}.",
                 "Is it really a wss:// service? Try ws:// for a plain one.",
             )
+        if proxy and isinstance(cause, socket.gaierror):
+            return f"The proxy {proxy}, which is to lead to {host}, was not found.", _PROXY_HINT
+        if proxy and isinstance(cause, ConnectionRefusedError):
+            return f"Nothing listens at the proxy {proxy}, which is to lead to {host}.", _PROXY_HINT
         if isinstance(cause, socket.gaierror):
             return f"The host of {host} was not found.", "Check the spelling and the network."
         if isinstance(cause, ConnectionRefusedError):
             return f"Nothing listens at {host}.", "Is the service running, and is the port right?"
         cause = cause.__cause__ or cause.__context__
-    if host.startswith("wss:") and isinstance(error, ConnectionResetError | EOFError):
+    if host.startswith("wss:") and isinstance(error, ConnectionResetError | EOFError) and not proxy:
         return f"{host} hung up on TLS.", "Is it really a wss:// service? Try ws:// for a plain one."
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
+    text = without_secrets(str(error).splitlines()[0]) if str(error) else type(error).__name__
+    if proxy:
+        return f"{host} could not be reached through the proxy {proxy}: {text.rstrip('.')}.", _PROXY_HINT
     return f"{host} could not be reached: {text}.", "Check the address and the network, then try again."
 
 

@@ -165,6 +165,13 @@ def test_a_refusal_is_one_line_without_the_key(fault: Fault, code: int, tmp_path
     assert (tmp_path / "a.mp3").read_bytes() == b"an old file"
 
 
+def test_this_machine_is_never_asked_for_by_way_of_a_proxy(tmp_path: Path) -> None:
+    """Without TLS the proxy would read the key."""
+    with RestServer() as server:
+        arguments = ["Hello.", "-o", "a.wav", "--provider", "openai", "--url", server.url]
+        speak(arguments, tmp_path, http_proxy="http://127.0.0.1:9", NO_PROXY="")
+
+
 def test_what_a_service_says_commands_no_terminal(tmp_path: Path) -> None:
     said = "\x1b]0;title\x07\x1b[2J\x9b31m\u202egnp.exe\r"
     fault = Fault(status=400, body=json.dumps({"error": {"message": f"no {said} 今天"}}))

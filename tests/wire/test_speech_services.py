@@ -1,7 +1,6 @@
 """Text-to-speech services against their scripted servers: what is asked, what is heard, and what goes wrong."""
 
 import asyncio
-import time
 from contextlib import aclosing
 from typing import Any
 
@@ -20,7 +19,7 @@ from voicechat.speech.base import Interrupted, Manner, SpeechService
 from voicechat.speech.dialogue import DialogueSpeech
 from voicechat.speech.inference import InferenceTts
 from voicechat.speech.reading import Reader
-from voicechat.speech.rest import RestSpeech, retry_after_s
+from voicechat.speech.rest import RestSpeech
 from voicechat.speech.tts_realtime import TtsRealtime
 
 MODELS = {RestServer: "tts-1", QwenTtsServer: "qwen3-tts-flash-realtime", CosyVoiceServer: "cosyvoice-v2"}
@@ -240,21 +239,6 @@ def test_an_empty_account_is_not_asked_again() -> None:
         with pytest.raises(Refused, match="quota"):
             read(service(server), ["Hello."], Ear())
         assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"), [("5", 5.0), ("0.5", 0.5), ("-3", 0.0), ("", None), ("soon", None), ("nan", None)]
-)
-def test_retry_after_values(header: str, seconds: float | None) -> None:
-    assert retry_after_s(header) == seconds
-
-
-def test_retry_after_may_be_a_date() -> None:
-    import email.utils
-
-    found = retry_after_s(email.utils.formatdate(time.time() + 30, usegmt=True))
-    assert found is not None
-    assert 27 <= found <= 31
 
 
 @pytest.mark.parametrize("encoding", ["wav", "mp3", "flac", "opus"])

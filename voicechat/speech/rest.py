@@ -3,8 +3,6 @@
 Fields, formats and limits: OpenAI's reference of the speech endpoint, 2026.
 """
 
-import email.utils
-import time
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
@@ -12,9 +10,10 @@ from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Network
 from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import Hints, complaint_of, explain
+from voicechat.providers.urls import is_loopback, proxy_of, shown
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.promised import Promised
-from voicechat.transport import CONNECT_TIMEOUT_S, explain_connect_error, tls_context
+from voicechat.transport import CONNECT_TIMEOUT_S, explain_connect_error, retry_after_s, tls_context
 
 MAX_CHARS = 4096
 PCM_HZ = 24_000
@@ -61,10 +60,7 @@ class RestSpeech:
 
         title, encoding = self._endpoint.title, self._manner.encoding
         if self._client is None:
-            limits = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-            self._client = httpx.AsyncClient(
-                timeout=limits, headers=self._endpoint.headers(), verify=tls_context(self._network.ca_file)
-            )
+            self._client = self._open()
         answered = False
         try:
             async with self._client.stream("POST", self._url, json=self._body(text), headers=_ACCEPT) as response:
@@ -83,9 +79,9 @@ class RestSpeech:
                 ConnectionFailed(f"{title} sent nothing for {wait_s:.0f} s.", "Try again in a moment."),
                 unreachable=not answered,
             ) from error
-        except httpx.ConnectError as error:
-            host = self._url.partition("?")[0]
-            raise Interrupted(ConnectionFailed(*explain_connect_error(host, error)), unreachable=True) from error
+        except (httpx.ConnectError, httpx.ProxyError) as error:
+            told = explain_connect_error(shown(self._url), error, proxy_of(self._url))
+            raise Interrupted(ConnectionFailed(*told), unreachable=True) from error
         except httpx.HTTPError as error:
             raise Interrupted(
                 ConnectionFailed(
@@ -94,7 +90,22 @@ class RestSpeech:
                 )
             ) from error
         except httpx.InvalidURL as error:
-            raise ConnectionFailed(f"{self._url.partition('?')[0]} is not an address.", "Check --url.") from error
+            raise ConnectionFailed(f"{shown(self._url)} is not an address.", "Check --url.") from error
+
+    def _open(self) -> Any:
+        import httpx
+
+        try:
+            return httpx.AsyncClient(
+                timeout=httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+                headers=self._endpoint.headers(),
+                verify=tls_context(self._network.ca_file),
+                # A proxy would read the key on the way to this machine, where it may travel in the open.
+                trust_env=not is_loopback(self._url),
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:  # an unknown kind, or SOCKS, or no address
+            told = explain_connect_error(shown(self._url), error, proxy_of(self._url) or "of the environment")
+            raise ConnectionFailed(*told) from error
 
     async def close(self) -> None:
         if self._client is not None:
@@ -133,16 +144,3 @@ class RestSpeech:
 
 
 _ACCEPT = {"Accept": "application/octet-stream"}
-
-
-def retry_after_s(header: str) -> float | None:
-    """The seconds of a Retry-After header, which is a number or a date; None without a usable one."""
-    header = header.strip()
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            return None
-    return max(0.0, seconds) if seconds == seconds and seconds < 1e9 else None
