@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.commands import CancelResponse, Command, CreateResponse
+from voicechat.providers.base import Capabilities
 
 CANCEL_TIMEOUT_S = 2.0
 """How long a cancelled answer may take to end before the next one is asked for all the same."""
@@ -12,11 +13,16 @@ CANCEL_TIMEOUT_S = 2.0
 class Requests:
     """Owned by a Session. Services that answer by themselves announce answers nobody asked for: that is fine."""
 
-    def __init__(self, answers: Answers, send: Callable[[Command], None], clock: Callable[[], float]):
+    def __init__(
+        self,
+        answers: Answers,
+        capabilities: Capabilities,
+        send: Callable[[Command], None],
+        clock: Callable[[], float],
+    ):
         self._answers = answers
         self._send = send
         self._clock = clock
-        capabilities = answers._capabilities  # the session's, which has no room for handing them on
         self._ends_at_once = capabilities.cancels and not capabilities.acknowledges_cancel
         self._next: CreateResponse | None = None
         self._last = CreateResponse()

@@ -55,7 +55,7 @@ class Session:
         self._clock = clock
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
-        self._requests = Requests(self.answers, self._send, clock)
+        self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
         self._usage = UsageMeter()
         self._mic_open, self._sent_ms = manner.hands_free, 0.0  # sent of the manual turn
