@@ -5,7 +5,8 @@ from pathlib import Path
 from tests.program import Program
 from tests.soundcard import SoundCard
 
-QUESTION = Path(__file__).parents[2] / "voicechat" / "offline" / "questions" / "what-is-twelve-times-seven.wav"
+QUESTION = Path(__file__).parents[2] / "voicechat" / "offline" / "questions" / "what-time-is-it.wav"
+"""Words that nothing else in the grammar sounds like, should a busy machine tear a hole into them."""
 
 
 def test_a_question_at_the_microphone_is_answered_at_the_speaker(soundcard: SoundCard) -> None:
@@ -15,10 +16,10 @@ def test_a_question_at_the_microphone_is_answered_at_the_speaker(soundcard: Soun
     ):
         program.wait_for("session")
         soundcard.play(QUESTION)
-        assert program.wait_for("user", timeout_s=20)["text"] == "what is twelve times seven"
+        assert program.wait_for("user", timeout_s=20)["text"] == "what time is it"
         speaker.wait_for_sound(timeout_s=15)
         answer = program.wait_for("assistant", timeout_s=20)
-        assert "84" in answer["text"]
+        assert answer["text"].startswith("It is ")
         assert not answer["interrupted"]
         program.interrupt()
         assert program.wait() == 130
