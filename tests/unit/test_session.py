@@ -301,6 +301,30 @@ def test_a_line_typed_before_an_answer_that_never_comes_is_answered_soon() -> No
     assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
 
 
+def test_a_line_that_waits_is_not_answered_into_the_users_next_words() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.say("no, tell me a joke")
+    stage.tell(ev.SpeechStarted("u2"))
+    stage.pass_ms(3000, voiced=True)
+    assert stage.of(cmd.CreateResponse) == []
+    stage.tell(ev.SpeechStopped("u2"))
+    stage.speak(2, ms=100)
+    assert len(stage.of(cmd.CreateResponse)) == 1, "after what answers the words"
+
+
+def test_a_line_that_waits_is_answered_when_the_users_next_words_are_not() -> None:
+    stage = Stage().open()
+    user_turn(stage)
+    stage.session.say("no, tell me a joke")
+    user_turn(stage, "u2", "")
+    stage.pass_ms(19_000)
+    assert stage.of(cmd.CreateResponse) == []
+    stage.tell(ev.SpeechStarted("u3"))
+    stage.pass_ms(21_000, voiced=False)
+    assert len(stage.of(cmd.CreateResponse)) == 1
+
+
 def test_a_refused_second_response_is_asked_for_again_when_the_first_is_over() -> None:
     stage = Stage().open()
     stage.session.say("typed while the service begins to answer something else")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.commands import CancelResponse, Command, CreateResponse
+from voicechat.conversation.manner import ANSWER_TIMEOUT_S
 from voicechat.providers.base import Capabilities
 
 CANCEL_TIMEOUT_S = 2.0
@@ -29,9 +30,9 @@ class Requests:
         self._asked = 0  # asked for, not announced yet
         self._unwanted = 0  # how many of those are not wanted any more
         self._uninvited = False  # nor is the one by which the service is about to answer speech
-        self._came = False  # an answer was announced since the user spoke
+        self._spoke_at: float | None = None  # when the user did; None once an answer was announced
         self._refused = False  # the service works on an answer that it has not announced
-        self._rid_since: float | None = None  # since when the end of what nobody wants is waited for
+        self._limit_from: float | None = None  # since when the end of what nobody wants is waited for
 
     @property
     def waiting(self) -> bool:
@@ -40,10 +41,10 @@ class Requests:
 
     def ask(self, create: CreateResponse) -> bool:
         """Ask now, or later when an answer is running or on its way. True when it was asked for now."""
-        if self._busy:
+        if self._answers.running or self._asked or self._uninvited or self._refused:
             self._next = create
             return False
-        self._next = self._rid_since = None
+        self._next = self._limit_from = None
         self._asked, self._last = 1, create
         self._send(create)
         return True
@@ -55,24 +56,24 @@ class Requests:
     def free(self) -> None:
         """An answer has ended: what waits may be asked for."""
         self._refused = False
-        self._rid()
+        self._lift_limit()
         if self._next is not None:
             self.ask(self._next)
 
     def announced(self, response_id: str) -> bool:
         """An answer was announced; False when it is one that is not wanted any more, which is refused."""
-        self._came, self._refused = True, False
+        self._spoke_at, self._refused = None, False
         if self._uninvited:
             self._uninvited = False
         else:
             self._asked = max(self._asked - 1, 0)
             if not self._unwanted:
-                self._rid_since = None  # of an older one: this one is wanted
+                self._limit_from = None  # of an older one: this one is wanted
                 return True
             self._unwanted -= 1
         self._answers.refuse(response_id)
-        self._rid_since = self._clock()
-        self._rid()
+        self._limit_from = self._clock()
+        self._lift_limit()
         return False
 
     def refused(self) -> None:
@@ -81,9 +82,9 @@ class Requests:
         self._next, self._refused = self._last, True
 
     def cancel_running(self) -> None:
-        self._rid_since = self._clock()
+        self._limit_from = self._clock()
         self._answers.cancel()
-        self._rid()
+        self._lift_limit()
 
     def withdraw(self, coming: bool) -> None:
         """Nothing that was asked for is wanted any more. `coming`: the service may be about to answer by itself."""
@@ -91,41 +92,39 @@ class Requests:
         coming = coming and not (self._asked or self._answers.running)
         if self._ends_at_once:
             # It may never say a word of what it is told to drop: nothing would be there to count as the unwanted one.
-            if self._asked or (coming and not self._came):
+            if self._asked or (coming and self._spoke_at is not None):
                 self._send(CancelResponse())
             self._asked = 0
             return
         self._unwanted = self._asked
         self._uninvited = self._uninvited or coming
         if self._unwanted or coming:
-            self._rid_since = self._clock()
+            self._limit_from = self._clock()
 
     def user_speaks(self) -> None:
         """What the service answers from now on is another turn."""
-        self._uninvited = self._came = False
-        self._rid()
+        self._uninvited, self._spoke_at = False, self._clock()
+        self._lift_limit()
 
     def reset(self) -> None:
         """Nothing that was asked for will come."""
-        self._next, self._asked, self._unwanted, self._rid_since = None, 0, 0, None
-        self._uninvited = self._came = self._refused = False
+        self._next, self._asked, self._unwanted = None, 0, 0
+        self._uninvited = self._refused = False
+        self._limit_from = self._spoke_at = None
 
     def tick(self) -> None:
         """What waits is asked for when nothing is in its way, or when what is should have ended long ago."""
         create = self._next
         if create is None:
             return
-        if self._rid_since is not None and self._clock() - self._rid_since > CANCEL_TIMEOUT_S:
+        if self._limit_from is not None and self._clock() - self._limit_from > CANCEL_TIMEOUT_S:
             self.reset()  # a service that never ends what was cancelled does not hold up the next answer
             self._answers.forget_running()
-        if not self._busy:
+        spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
+        if not spoken:  # else not into the user's words: their answer ends, and then it is asked for
             self.ask(create)
 
-    @property
-    def _busy(self) -> bool:
-        return self._answers.running or bool(self._asked) or self._uninvited or self._refused
-
-    def _rid(self) -> None:
+    def _lift_limit(self) -> None:
         """The limit is over with the last thing that it is for."""
         if not (self._answers.running or self._unwanted or self._uninvited):
-            self._rid_since = None
+            self._limit_from = None
