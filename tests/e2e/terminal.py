@@ -10,7 +10,7 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyte
@@ -28,7 +28,13 @@ class Terminal:
     """`voicechat ARGUMENTS` with a terminal for stdin, stdout and stderr. A context manager."""
 
     def __init__(
-        self, arguments: list[str], home: Path, columns: int = 80, rows: int = 24, card: SoundCard | None = None
+        self,
+        arguments: list[str],
+        home: Path,
+        columns: int = 80,
+        rows: int = 24,
+        card: SoundCard | None = None,
+        env: Mapping[str, str] | None = None,
     ):
         self.screen = pyte.HistoryScreen(columns, rows, history=500)
         self._stream = pyte.ByteStream(self.screen)
@@ -40,7 +46,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "voicechat", *arguments],
             cwd=home,
-            env=isolated_environment(home, card, KEYS),
+            env=isolated_environment(home, card, KEYS | dict(env or {})),
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,

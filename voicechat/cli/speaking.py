@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from voicechat.cli.keys import watch_keys
+from voicechat.cli.keys import Jobs, watch_keys
 from voicechat.cli.options import TalkOptions
 from voicechat.cli.talking import start_logging
 from voicechat.errors import UsageError
@@ -104,6 +104,8 @@ class Reading:
         self._encoding = encoding
         self._options = options
         self._stopped = 0
+        self._jobs = Jobs()
+        self._on_terminal = sys.stderr.isatty()
         self._task: asyncio.Task[object] | None = None
         self._began = time.monotonic()
 
@@ -129,7 +131,7 @@ class Reading:
         manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
         service = open_service(self._choice, manner, insecure=self._options.insecure)
         try:
-            with self._on_signals():
+            with self._on_signals(), self._jobs.watched():
                 async with aclosing(pieces):
                     if self._output:
                         await self._write(service, pieces, bool(kept), len(text or ""))
@@ -156,7 +158,7 @@ class Reading:
 
         rate_hz = service.rate_hz if kept else self._manner.rate_hz or service.rate_hz
         sink = FileSink(self._output, self._encoding, rate_hz, 0 if kept else service.rate_hz)
-        with _progress(chars) as progress:
+        with _progress(chars, self._jobs) as progress:
             try:
                 count = await Reader(service, sink, progress.spoken).read(pieces)
             finally:
@@ -172,10 +174,11 @@ class Reading:
         from voicechat.speech.sinks import SpeakerSink
 
         sink = SpeakerSink(service.rate_hz, self._device(), self._sounds)
-        with private_stderr(), _progress(chars) as progress:
+        with private_stderr(), _progress(chars, self._jobs) as progress:
             try:
                 await sink.open()
-                with watch_keys({" ": lambda: progress.pause(sink.pause_or_resume()), "c-c": lambda: self._stop(130)}):
+                keys = {" ": lambda: progress.pause(sink.pause_or_resume()), "c-c": lambda: self._stop(130)}
+                with watch_keys(keys, self._jobs):
                     count = await Reader(service, sink, progress.spoken).read(pieces)
                     await sink.finish()
             finally:
@@ -196,15 +199,20 @@ class Reading:
 
     def _stop(self, code: int) -> None:
         self._stopped = code
+        if self._on_terminal and not sys.stderr.isatty():  # its window is closed
+            _forget_the_terminal()
         if self._task is not None:
             self._task.cancel()
 
     @contextlib.contextmanager
     def _on_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM stop the reading in order, where the platform's loop can take them."""
+        """Ctrl-C, SIGTERM and a closed terminal stop the reading in order, where the platform's loop can take them."""
         loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            codes[signal.SIGHUP] = 129
         taken = []
-        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        for number, code in codes.items():
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, self._stop, code)
                 taken.append(number)
@@ -213,6 +221,15 @@ class Reading:
         finally:
             for number in taken:
                 loop.remove_signal_handler(number)
+
+
+def _forget_the_terminal() -> None:
+    """What is still said goes nowhere: the bar's last words would fail, and what of them is left in the buffer would
+    change the exit code."""
+    with contextlib.suppress(OSError):
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stderr.fileno())
+        os.close(nothing)
 
 
 async def _each(pieces: list[str]) -> AsyncGenerator[str, None]:
@@ -242,7 +259,7 @@ class _Progress:
 
 
 @contextlib.contextmanager
-def _progress(chars: int) -> Iterator[_Progress]:
+def _progress(chars: int, jobs: Jobs) -> Iterator[_Progress]:
     """A bar on stderr for a long text and a person; `chars` 0 is a text whose length nobody knows."""
     if not sys.stderr.isatty() or 0 < chars < PROGRESS_CHARS:
         yield _Progress()
@@ -252,14 +269,15 @@ def _progress(chars: int) -> Iterator[_Progress]:
 
     columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} characters")]
     times = TimeRemainingColumn() if chars else TimeElapsedColumn()
-    with Progress(*columns, times, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("reading", total=chars or None)
+    bar = Progress(*columns, times, console=Console(file=sys.stderr), transient=True)
+    task = bar.add_task("reading", total=chars or None)
 
-        class _Bar(_Progress):
-            def spoken(self, piece: str) -> None:
-                bar.advance(task, len(piece) + 1)
+    class _Bar(_Progress):
+        def spoken(self, piece: str) -> None:
+            bar.advance(task, len(piece) + 1)
 
-            def pause(self, paused: bool) -> None:
-                bar.update(task, description="paused (space)" if paused else "reading")
+        def pause(self, paused: bool) -> None:
+            bar.update(task, description="paused (space)" if paused else "reading")
 
+    with jobs.holding(bar.start, bar.stop):
         yield _Bar()
