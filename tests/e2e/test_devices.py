@@ -1,8 +1,14 @@
 """Devices that go and come back under the running program, on a virtual sound card."""
 
+import contextlib
 import shutil
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
@@ -130,3 +136,43 @@ def test_a_missing_canceller_is_told_once_however_often_a_device_comes_back(soun
         told = [line for line in program.of_type("warning") if line["code"] == "aec"]
         assert len(told) == 1
         assert "no echo canceller" in told[0]["message"]
+
+
+@pytest.fixture
+def hanging_server(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A sound server that takes connections and never says a word; the variables that lead to it."""
+    connections: list[socket.socket] = []
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "native"))
+        listener.listen()
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connections.append(listener.accept()[0])
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        config = tmp_path / "asound.conf"
+        config.write_text("</usr/share/alsa/alsa.conf>\npcm.!default { type pulse }\nctl.!default { type pulse }\n")
+        yield {"PULSE_SERVER": f"unix:{tmp_path / 'native'}", "ALSA_CONFIG_PATH": str(config)}
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    for connection in connections:
+        connection.close()
+
+
+def test_ctrl_c_ends_the_program_although_the_sound_server_hangs(hanging_server: dict[str, str]) -> None:
+    arguments = ["vad", "--provider", "openai", "--json"]
+    with RealtimeServer() as server:
+        env = {"OPENAI_API_KEY": "test-key-0123456789", **hanging_server}
+        with Program([*arguments, "--url", server.url], env=env) as program:
+            server.wait("session.update")
+            program.interrupt()
+            assert program.wait(8) == 130, program.describe()
+
+
+def test_a_sound_server_that_hangs_is_told(hanging_server: dict[str, str]) -> None:
+    with Program(["speak", "hello", "--provider", "offline"], env=hanging_server) as program:
+        assert program.wait(25) == 4, program.describe()
+        assert "The sound system has not answered for 10 s." in program.stderr

@@ -57,10 +57,23 @@ def quiet_stderr() -> Iterator[None]:
         yield
     finally:
         with _Quiet.lock:
-            _Quiet.users -= 1
-            if _Quiet.users == 0 and _Quiet.saved >= 0:
-                os.dup2(_Quiet.saved, 2)
-                os.close(_Quiet.saved)
+            _Quiet.users = max(_Quiet.users - 1, 0)
+            if _Quiet.users == 0:
+                _give_back()
+
+
+def end_quiet() -> None:
+    """Give stderr back although somebody is still inside `quiet_stderr`: in a call that never returns."""
+    with _Quiet.lock:
+        _Quiet.users = 0
+        _give_back()
+
+
+def _give_back() -> None:
+    if _Quiet.saved >= 0:
+        os.dup2(_Quiet.saved, 2)
+        os.close(_Quiet.saved)
+        _Quiet.saved = -1
 
 
 @contextlib.contextmanager

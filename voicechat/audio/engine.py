@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicechat.audio.background import in_background
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.files import FileInput, FileOutput, Pace, open_input, open_output
 from voicechat.audio.frames import Frame, block_bytes
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 CANCELLER_HZ = 48_000
 """The rate of most sound cards, and the one at which WebRTC's processing delays sound least: 19 ms, 25 at 24 kHz."""
+
+OPEN_S = 10.0
+"""A sound card opens within some tenths of a second, a Bluetooth headset within some seconds."""
+GIVE_UP_S = 2.0
+"""How long the end of the program waits for a device that is just being opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Engine:
         self._queue = queue
         self._backend: contextlib.ExitStack = contextlib.ExitStack()
         self._hand_over: HandOver | None = None
+        self._opening: asyncio.Future[None] | None = None
         self.recorder: Recorder | None = None
         self.player: Player | None = None
         self.canceller: EchoCanceller | None = None
@@ -111,6 +118,33 @@ class Engine:
             self.recorder.muted = self._muted
             self.recorder.start()
         self.player.start()
+
+    async def start(
+        self,
+        hear: Callable[[Frame], None],
+        played: Callable[[PlayerEvent], None],
+        patience_s: float | None = OPEN_S,
+    ) -> None:
+        """`open` without blocking; also raises AudioError when that takes longer than `patience_s`.
+
+        A sound server that does not answer cannot be made to: its thread is left alone then, and `close` does nothing.
+        """
+        loop = asyncio.get_running_loop()
+        opening = self._opening = in_background(lambda: self.open(loop, hear, played), "open sound")
+        try:
+            await asyncio.wait([opening], timeout=patience_s)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening], timeout=GIVE_UP_S)  # a device cannot be closed before it is open
+            raise
+        if not opening.done():
+            from voicechat.audio.devices import end_quiet
+
+            end_quiet()
+            raise AudioError(
+                f"The sound system has not answered for {patience_s:.0f} s.",
+                "Its server hangs? `systemctl --user restart pipewire` or `pulseaudio -k` starts it anew.",
+            )
+        opening.result()
 
     def _make_canceller(self, source: InputStream, speaker: OutputStream) -> EchoCanceller | None:
         """A warm canceller, where sound can get from the speaker to the microphone at all."""
@@ -171,6 +205,8 @@ class Engine:
 
     def close(self) -> None:
         """Stop both threads and close the devices. Idempotent."""
+        if self._opening is not None and not self._opening.done():
+            return
         ended = [part.stop() for part in (self.recorder, self.player) if part is not None]
         if all(ended):
             self._backend.close()

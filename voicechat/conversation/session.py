@@ -356,7 +356,7 @@ class Session:
         """The conversation ends: what is open is published as it is."""
         self.answers.interrupt()
         self.turns.close()
-        self._send(cmd.Finish())
+        self._out(cmd.Finish())  # a session that is only being opened is ended as well
 
     # -- inside ------------------------------------------------------------------------------------------------
 

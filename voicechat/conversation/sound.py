@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voicechat.audio import defaults
-from voicechat.audio.engine import AudioPlan, Engine
+from voicechat.audio.background import in_background
+from voicechat.audio.engine import OPEN_S, AudioPlan, Engine
 from voicechat.audio.frames import BLOCK_MS, Frame, block_bytes
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
@@ -58,20 +59,20 @@ class Sound:
         self._opened_at = float("-inf")
         self._has_microphone = plan.microphone and not plan.input_ends
         self._follows = not (plan.input_ends or plan.output_file)  # a file would begin again
-        self._defaults: asyncio.Task[tuple[str, ...] | None]
+        self._defaults: asyncio.Future[tuple[str, ...] | None]
 
     async def open(self) -> None:
         """Open what the plan asks for. Raises AudioError or UsageError."""
         if self._follows:
             self._ask_defaults()
-        await self._open(self._plan)
+        await self._open(self._plan, OPEN_S)
 
-    def _ask_defaults(self) -> "asyncio.Task[tuple[str, ...] | None]":
+    def _ask_defaults(self) -> "asyncio.Future[tuple[str, ...] | None]":
         """What the defaults are now, before devices are opened: whatever changes afterwards is noticed."""
-        self._defaults = asyncio.create_task(asyncio.to_thread(defaults.default_devices), name="default devices")
+        self._defaults = in_background(defaults.default_devices, "default devices")
         return self._defaults
 
-    async def _open(self, plan: AudioPlan) -> None:
+    async def _open(self, plan: AudioPlan, patience_s: float | None = None) -> None:
         loop = asyncio.get_running_loop()
         engine = Engine(plan, self._input_rate_hz, self._queue, muted=self.muted)
 
@@ -86,12 +87,7 @@ class Sound:
         while not self._lost.empty():  # complaints of the devices that are replaced; from here on, of the new ones
             self._lost.get_nowait()
         self._engine = engine
-        opening = asyncio.ensure_future(asyncio.to_thread(engine.open, loop, self._hear, played))
-        try:
-            await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await asyncio.wait([opening])  # a device that is being opened cannot be closed before it is
-            raise
+        await engine.start(self._hear, played, patience_s)
         self._opened_at = loop.time()
         for note in engine.notes if not self._aec_told else ():
             self._aec_told = True

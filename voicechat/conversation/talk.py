@@ -206,6 +206,7 @@ class Talk:
                 await asyncio.wait([opening])
             opening.result()  # a file or device that cannot be used is told first, whatever the service says
         except BaseException:
+            opening.cancel()
             line.cancel()
             await asyncio.gather(opening, line, return_exceptions=True)
             raise

@@ -38,13 +38,7 @@ class SpeakerSink:
 
     async def open(self) -> None:
         """Open the device. Raises AudioError or UsageError."""
-        loop = asyncio.get_running_loop()
-        opening = asyncio.ensure_future(asyncio.to_thread(self._engine.open, loop, lambda frame: None, self._played))
-        try:
-            await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await asyncio.wait([opening])  # a device that is being opened cannot be closed before it is
-            raise
+        await self._engine.start(lambda frame: None, self._played)
 
     async def write(self, sound: bytes) -> None:
         self._piece_bytes += len(sound)
