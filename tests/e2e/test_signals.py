@@ -7,6 +7,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,11 @@ def test_a_window_that_is_closed_ends_the_talk(more: list[str], server: Realtime
         check_files(tmp_path)
 
 
+def last_is(terminal: Terminal, one: bytes, other: bytes) -> bool:
+    """Of two sequences the program writes, `one` was the later."""
+    return terminal.raw.rfind(one) >= terminal.raw.rfind(other)
+
+
 @pytest.mark.parametrize("how", ["typed", "sent"])
 def test_a_talk_is_stopped_and_goes_on(how: str, server: RealtimeServer, tmp_path: Path) -> None:
     with Terminal(talk(server, tmp_path), tmp_path) as terminal:
@@ -102,8 +108,9 @@ def test_a_talk_is_stopped_and_goes_on(how: str, server: RealtimeServer, tmp_pat
             local_modes = termios.tcgetattr(terminal.slave)[3]
             for mode in (termios.ECHO, termios.ICANON, termios.ISIG):
                 assert local_modes & mode, "the shell gets an ordinary terminal"
-            assert terminal.raw.rfind(SHOW_CURSOR) >= terminal.raw.rfind(HIDE_CURSOR)
-            assert terminal.raw.rfind(BRACKETED_PASTE_OFF) >= terminal.raw.rfind(BRACKETED_PASTE_ON)
+            for off, on in ((SHOW_CURSOR, HIDE_CURSOR), (BRACKETED_PASTE_OFF, BRACKETED_PASTE_ON)):
+                given_back = partial(last_is, terminal, off, on)
+                terminal.until(given_back, f"{off!r} after {on!r}")
             terminal.process.send_signal(signal.SIGCONT)
             terminal.see("● speaking")
         terminal.type("half a sen")

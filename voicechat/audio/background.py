@@ -34,5 +34,5 @@ def in_background(work: Callable[[], T], name: str) -> "asyncio.Future[T]":
         else:
             deliver(lambda: future.set_result(result))
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=run, name=f"voicechat-{name}", daemon=True).start()
     return future

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 
 import typer
 
@@ -64,6 +65,26 @@ def _fill_missing_streams() -> None:
 def main() -> None:
     """Run the program: every known error is one or two lines on stderr and its documented exit code."""
     _fill_missing_streams()
+    try:
+        _run()
+    except SystemExit as end:
+        _leave_at_once(end)
+        raise
+
+
+def _leave_at_once(end: SystemExit) -> None:
+    """Where a thread hangs in a sound library: the interpreter's own end would tear it out of there and may abort."""
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("voicechat-")]
+    if not ours or not isinstance(end.code, int):
+        return
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(end.code)
+
+
+def _run() -> None:
     try:
         app()
     except VoicechatError as error:
