@@ -88,7 +88,7 @@ def test_the_document_keeps_the_directions_of_the_design() -> None:
     allowed = rules()
     assert allowed["errors"] == set()
     assert allowed["audio"] == {"errors"}
-    assert allowed["ui"] == {"conversation.notices", "errors"}
+    assert allowed["ui"] == {"conversation.notices", "errors", "signals"}
     for part in ("conversation", "providers", "offline", "transport", "config", "audio"):
         assert not any(permitted(upper, allowed[part]) for upper in ("cli", "ui", "doctor"))
     assert not any(permitted(upper, allowed["providers"]) for upper in ("audio", "conversation.session", "transport"))

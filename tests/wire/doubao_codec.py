@@ -12,6 +12,7 @@ from voicechat.providers.doubao.session_shape import Profile
 
 Sent = tuple[int, dict[str, Any]]
 VAD = cmd.TurnDetection()
+PCM = b"\1\0\2\0"
 
 
 class Call:
@@ -56,3 +57,20 @@ class Call:
 
 def rag(sent: Sent) -> Any:
     return json.loads(sent[1]["external_rag"])
+
+
+def vad(**options: Any) -> Call:
+    return Call(turn=VAD, **options).open()
+
+
+def speaking(call: Call, reply: str = "r-1") -> Call:
+    """In mid reply."""
+    call.server(450, question_id="q-1")
+    call.server(459)
+    call.server(350, tts_type="default", question_id="q-1", reply_id=reply)
+    assert call.audio(PCM) == [ev.AssistantAudio(reply or "reply-1", reply or "reply-1", 0, PCM)]
+    return call
+
+
+def meaning(events: list[ev.Event]) -> list[ev.Event]:
+    return [event for event in events if not isinstance(event, ev.Ignored)]

@@ -9,29 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doubao_server.wire import audio_frame, error_frame, event_frame
-from tests.wire.doubao_codec import VAD, Call
+from tests.wire.doubao_codec import PCM, VAD, Call, meaning, speaking, vad
 from voicechat.conversation import commands as cmd
 from voicechat.conversation import events as ev
 from voicechat.providers.doubao.wire import ServerEvent
-
-PCM = b"\1\0\2\0"
-
-
-def vad(**options: Any) -> Call:
-    return Call(turn=VAD, **options).open()
-
-
-def speaking(call: Call, reply: str = "r-1") -> Call:
-    """In mid reply."""
-    call.server(450, question_id="q-1")
-    call.server(459)
-    call.server(350, tts_type="default", question_id="q-1", reply_id=reply)
-    assert call.audio(PCM) == [ev.AssistantAudio(reply or "reply-1", reply or "reply-1", 0, PCM)]
-    return call
-
-
-def meaning(events: list[ev.Event]) -> list[ev.Event]:
-    return [event for event in events if not isinstance(event, ev.Ignored)]
 
 
 def test_a_round_of_speech() -> None:

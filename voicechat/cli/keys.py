@@ -1,6 +1,5 @@
 """Single keys from the terminal while something plays, and a terminal that is taken away for a while (Ctrl-Z, `fg`)."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -9,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
+from voicechat.signals import on_signals
 from voicechat.ui.job_control import TerminalClosed, explained
 
 
@@ -22,18 +22,11 @@ class Jobs:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """While inside, Ctrl-Z stops the program in order. Where there are no jobs (Windows) nothing is watched."""
-        loop = asyncio.get_running_loop()
-        taken = []
-        if sys.platform != "win32":
-            for number, act in ((signal.SIGTSTP, self._stop), (signal.SIGCONT, self._go_on)):
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread's loop
-                    loop.add_signal_handler(number, act)
-                    taken.append(number)
-        try:
+        if sys.platform == "win32":
             yield
-        finally:
-            for number in taken:
-                loop.remove_signal_handler(number)
+            return
+        with on_signals({signal.SIGTSTP: self._stop, signal.SIGCONT: self._go_on}):
+            yield
 
     @contextlib.contextmanager
     def holding(self, take: Callable[[], None], let_go: Callable[[], None]) -> Iterator[None]:

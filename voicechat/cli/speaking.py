@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import os
-import signal
 import stat
 import sys
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from voicechat.cli.keys import Jobs, watch_keys
 from voicechat.cli.options import TalkOptions
 from voicechat.cli.talking import start_logging
 from voicechat.errors import UsageError
+from voicechat.signals import endings, on_signals
 
 if TYPE_CHECKING:
     from voicechat.config.speech import SpeechChoice
@@ -131,7 +132,9 @@ class Reading:
         manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
         service = open_service(self._choice, manner, insecure=self._options.insecure)
         try:
-            with self._on_signals(), self._jobs.watched():
+            self._task = asyncio.current_task()
+            stops = {number: partial(self._stop, code) for number, code in endings().items()}
+            with on_signals(stops), self._jobs.watched():
                 async with aclosing(pieces):
                     if self._output:
                         await self._write(service, pieces, bool(kept), len(text or ""))
@@ -203,24 +206,6 @@ class Reading:
             _forget_the_terminal()
         if self._task is not None:
             self._task.cancel()
-
-    @contextlib.contextmanager
-    def _on_signals(self) -> Iterator[None]:
-        """Ctrl-C, SIGTERM and a closed terminal stop the reading in order, where the platform's loop can take them."""
-        loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
-        if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-            codes[signal.SIGHUP] = 129
-        taken = []
-        for number, code in codes.items():
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, self._stop, code)
-                taken.append(number)
-        try:
-            yield
-        finally:
-            for number in taken:
-                loop.remove_signal_handler(number)
 
 
 def _forget_the_terminal() -> None:

@@ -5,14 +5,12 @@ future; everything else is then stopped in one place.
 """
 
 import asyncio
-import contextlib
 import logging
-import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 
 from voicechat.audio.engine import AudioPlan
@@ -33,6 +31,7 @@ from voicechat.conversation.sound import Sound
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.redaction import redact
+from voicechat.signals import endings, on_signals
 from voicechat.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -181,7 +180,7 @@ class Talk:
         self._over = loop.create_future()
         self._views.append(view)
         reason, error = "done", None
-        with _signals(loop, self.quit):
+        with on_signals({number: partial(self.quit, code) for number, code in endings().items()}):
             try:
                 self._spawn(view.run())
                 self._spawn(self._live())
@@ -372,22 +371,3 @@ class Talk:
             counters.benign_errors,
             round(self.line.dropped_ms),
         )
-
-
-@contextlib.contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, quit_: Callable[[int], None]) -> Any:
-    """Ctrl-C, SIGTERM and a closed terminal end the conversation in order, where the platform's loop can take them."""
-    handled = []
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-        numbers.append(signal.SIGHUP)
-    for number in numbers:
-        code = 128 + number
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, quit_, code)
-            handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from voicechat.signals import on_signals
 from voicechat.ui.base import OutputClosed
 
 
@@ -39,7 +40,6 @@ def stop_job() -> None:
 @contextlib.contextmanager
 def stoppable(app: Any) -> Iterator[None]:
     """While `app` (of prompt_toolkit) runs: on SIGTSTP give the terminal back, stop, and draw again when continued."""
-    loop = asyncio.get_running_loop()
     stops: list[asyncio.Future[None]] = []  # kept: the loop holds tasks weakly
 
     def stop() -> None:
@@ -50,16 +50,10 @@ def stoppable(app: Any) -> Iterator[None]:
         else:
             _stop_now()
 
-    installed = False
-    if sys.platform != "win32":
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread's loop
-            loop.add_signal_handler(signal.SIGTSTP, stop)
-            installed = True
     try:
-        yield
+        with on_signals({} if sys.platform == "win32" else {signal.SIGTSTP: stop}):
+            yield
     finally:
-        if installed:
-            loop.remove_signal_handler(signal.SIGTSTP)
         for each in stops:
             each.cancel()
 
