@@ -22,7 +22,7 @@ from tests.tunnel import Tunnel
 
 FIRST, SECOND = "first answer", "second answer"
 SCRIPT = Script(replies=(Reply(FIRST, seconds=0.3), Reply(SECOND, seconds=0.3)))
-AT_ONCE = 3
+AT_ONCE = 4
 LONGEST_S = 30.0
 READY = 2
 """session.created and session.updated: before them nothing is worth a second attempt."""
