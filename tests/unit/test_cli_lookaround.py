@@ -216,7 +216,6 @@ def test_json_holds_nothing_that_commands_a_terminal(voicechat: Shell) -> None:
     assert json.loads(done.stdout)["settings"]["persona"]["value"] == ODD
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ALSA takes its devices from a file")
 def test_a_device_whose_name_commands_the_terminal(voicechat: Shell) -> None:
     # The second one cannot exist: with fewer PortAudio 19.7 aborts in an assertion.
     (voicechat.folder / "asound.conf").write_text(
