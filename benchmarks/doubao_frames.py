@@ -10,11 +10,11 @@ import time
 import uuid
 from collections.abc import Callable
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
-from voicechat.providers.doubao.codec import DoubaoCodec
-from voicechat.providers.doubao.frames import MessageType, Serialization, WireFrame, decode, encode
-from voicechat.providers.doubao.session_shape import Profile
+from voicechat.dialects.doubao.codec import DoubaoCodec
+from voicechat.dialects.doubao.frames import MessageType, Serialization, WireFrame, decode, encode
+from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 GOAL = 20_000
 """Audio frames per second that must be decoded."""

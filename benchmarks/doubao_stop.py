@@ -19,7 +19,7 @@ from tests.program import ROOT, Program
 from tests.soundcard import Recording, SoundCard
 
 GOAL_MS = 50.0
-QUESTION = ROOT / "voicechat" / "offline" / "questions" / "what-time-is-it.wav"
+QUESTION = ROOT / "voicechat" / "engine" / "questions" / "what-time-is-it.wav"
 
 
 def stops_ms(count: int, voice: Path | None, arguments: list[str]) -> list[float]:

@@ -20,9 +20,9 @@ import numpy as np
 import soundfile
 
 from voicechat.audio.resample import Resampler
-from voicechat.offline.grammar import PHRASES
-from voicechat.offline.recogniser import RATE_HZ, PocketsphinxRecogniser
-from voicechat.offline.turns import Sound, TurnDetector
+from voicechat.engine.grammar import PHRASES
+from voicechat.engine.recogniser import RATE_HZ, PocketsphinxRecogniser
+from voicechat.engine.turns import Sound, TurnDetector
 
 SUMS = (
     "what is twelve times seven",

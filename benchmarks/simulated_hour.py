@@ -12,7 +12,7 @@ import time
 import tracemalloc
 
 from tests.unit.stage import Stage
-from voicechat.conversation import events as ev
+from voicechat.realtime import events as ev
 
 
 def turn(stage: Stage, number: int) -> None:

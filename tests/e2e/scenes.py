@@ -12,7 +12,7 @@ KEY = "sk-canary-7c41f0aa52d94be9"
 KEYS = {"OPENAI_API_KEY": KEY, "NEWAPI_API_KEY": KEY, "DASHSCOPE_API_KEY": KEY}
 PROVIDERS = {"ga": "openai", "beta": "newapi", "qwen": "qwen"}
 """Who speaks the dialect of a scripted server."""
-QUESTION = ROOT / "voicechat" / "offline" / "questions" / "what-is-twelve-times-seven.wav"
+QUESTION = ROOT / "voicechat" / "engine" / "questions" / "what-is-twelve-times-seven.wav"
 """Real speech, which a voice detector knows for such. A tone is enough for the scripted server."""
 
 

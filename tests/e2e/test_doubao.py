@@ -17,7 +17,7 @@ from tests.soundcard import SoundCard, tone
 
 TOKEN = "access-token-0123456789"
 KEYS = {"API_APP_ID": "123456", "API_ACCESS_KEY": TOKEN}
-QUESTION = Path(__file__).parents[2] / "voicechat" / "offline" / "questions" / "what-time-is-it.wav"
+QUESTION = Path(__file__).parents[2] / "voicechat" / "engine" / "questions" / "what-time-is-it.wav"
 
 
 @pytest.fixture

@@ -283,7 +283,7 @@ def test_no_key_is_in_anything_that_a_talk_writes(name: str, output: list[str], 
                 assert len(list((home / "saved").iterdir())) == 3
                 log = (home / "log").read_text() if "log" in output else talk.stderr
                 assert "voicechat." in log
-                assert ("voicechat.wirelog" in log) == ("log" in output)
+                assert ("voicechat.wire.wirelog" in log) == ("log" in output)
 
 
 LOOKS = [

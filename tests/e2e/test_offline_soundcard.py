@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.program import Program
 from tests.soundcard import SoundCard
 
-QUESTION = Path(__file__).parents[2] / "voicechat" / "offline" / "questions" / "what-time-is-it.wav"
+QUESTION = Path(__file__).parents[2] / "voicechat" / "engine" / "questions" / "what-time-is-it.wav"
 """Words that nothing else in the grammar sounds like, should a busy machine tear a hole into them."""
 
 

@@ -5,11 +5,11 @@ from unittest.mock import patch
 
 from tests.doubao_server.wire import event_frame
 from tests.fuzz.harness import main
-from voicechat.conversation.commands import Configure, SessionConfig
-from voicechat.conversation.events import SessionConfigured
-from voicechat.providers.doubao.codec import DoubaoCodec
-from voicechat.providers.doubao.frames import FrameError, decode
-from voicechat.providers.doubao.session_shape import Profile
+from voicechat.dialects.doubao.codec import DoubaoCodec
+from voicechat.dialects.doubao.frames import FrameError, decode
+from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.realtime.commands import Configure, SessionConfig
+from voicechat.realtime.events import SessionConfigured
 
 SESSION_ID = "s-1"
 """What the corpus calls the session; frames of any other are refused at the door."""

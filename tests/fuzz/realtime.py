@@ -1,7 +1,7 @@
 """The codec of the OpenAI Realtime family: each line of the input is one frame of the same session."""
 
 from tests.fuzz.harness import main
-from voicechat.providers.openai_realtime import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
 
 PROFILES = (Profile(), Profile(audio_format="g711_ulaw"))
 

@@ -3,8 +3,8 @@
 import contextlib
 
 from tests.fuzz.harness import main
+from voicechat.dialects.doubao.ogg_opus import OggOpusDecoder
 from voicechat.errors import Refused
-from voicechat.providers.doubao.ogg_opus import OggOpusDecoder
 from voicechat.speech.mpeg import join_mp3
 from voicechat.speech.promised import Promised
 

@@ -14,13 +14,13 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from voicechat.audio.resample import Resampler
-from voicechat.offline.engine import OfflineSettings, connect
-from voicechat.transport import Transport
+from voicechat.engine.engine import OfflineSettings, connect
+from voicechat.wire.transport import Transport
 
 Json = dict[str, Any]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 RECORDINGS = Path(__file__).parents[3] / "shared" / "audio"
-QUESTIONS = Path(__file__).parents[2] / "voicechat" / "offline" / "questions"
+QUESTIONS = Path(__file__).parents[2] / "voicechat" / "engine" / "questions"
 NOBODY = OfflineSettings(ollama_url="")
 """The companion answers, whoever listens at Ollama's port on this machine."""
 

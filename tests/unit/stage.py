@@ -6,12 +6,12 @@ from typing import TypeVar
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.manner import Manner
 from voicechat.conversation.session import Session
-from voicechat.providers.base import Capabilities
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 RATE = 24_000
 T = TypeVar("T")

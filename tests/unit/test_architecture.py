@@ -21,7 +21,6 @@ PROVIDER_NAMES = re.compile(r"(?<![a-z])(qwen|openai|azure|newapi|doubao)(?![a-z
 NAMES_PROVIDERS = {
     "config/choose.py",  # someone who gives nothing but an address means a gateway
     "cli/options.py",  # the help of --provider
-    "ui/screenshot.py",  # the sample conversation of the picture
 }
 
 
@@ -86,15 +85,25 @@ def test_imports_follow_the_document(path: Path) -> None:
 
 def test_the_document_keeps_the_directions_of_the_design() -> None:
     allowed = rules()
-    assert allowed["errors"] == set()
+    for ground in ("errors", "realtime", "text", "redaction"):
+        assert allowed[ground] == set()
     assert allowed["audio"] == {"errors"}
     assert allowed["ui"] == {"conversation.notices", "errors", "signals"}
-    for part in ("conversation", "providers", "offline", "transport", "config", "audio"):
+    for part in ("conversation", "providers", "engine", "wire", "config", "audio", "dialects"):
         assert not any(permitted(upper, allowed[part]) for upper in ("cli", "ui", "doctor"))
-    assert not any(permitted(upper, allowed["providers"]) for upper in ("audio", "conversation.session", "transport"))
+    for part in ("dialects", "providers"):
+        assert not any(permitted(upper, allowed[part]) for upper in ("audio.player", "conversation.session", "engine"))
     # The heart knows what a service can do, and none of them.
     assert {name for name in allowed["conversation"] if name.startswith("providers")} == {"providers.base"}
-    assert not permitted("offline", allowed["conversation"])
+    assert not any(permitted(upper, allowed["conversation"]) for upper in ("engine", "dialects"))
+
+
+def test_no_part_imports_one_that_stands_on_it() -> None:
+    """A room stands above all that it imports: the table lists them from the ground up."""
+    order = list(rules())
+    for part, allowed in rules().items():
+        higher = {name.split(".")[0] for name in allowed - {"everything"}} & set(order[order.index(part) :])
+        assert not higher, f"{part} imports upwards: {', '.join(sorted(higher))}"
 
 
 def test_everything_the_document_names_exists() -> None:
@@ -109,7 +118,7 @@ def test_everything_the_document_names_exists() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=inside)
 def test_only_providers_and_their_catalogue_know_a_provider_by_name(path: Path) -> None:
-    if part_of(path) == "providers" or inside(path) in NAMES_PROVIDERS:
+    if part_of(path) in ("providers", "dialects") or inside(path) in NAMES_PROVIDERS:
         return
     tree = ast.parse(path.read_text("utf-8"))
     prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings

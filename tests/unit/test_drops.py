@@ -3,10 +3,10 @@
 import pytest
 
 from tests.unit.stage import Stage, pcm
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.manner import Manner
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 MANUAL = Manner(hands_free=False)
 

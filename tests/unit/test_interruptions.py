@@ -3,9 +3,9 @@
 import pytest
 
 from tests.unit.stage import Stage, pcm
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 
 def in_the_last_block() -> Stage:

@@ -16,9 +16,9 @@ from voicechat import redaction
 from voicechat.config import Loaded, choose_provider, default_path, load, logins, with_key_file
 from voicechat.errors import ConfigError, CredentialsError, UsageError
 from voicechat.providers.catalogue import providers
-from voicechat.providers.urls import is_loopback, realtime_url, refuse_plain, shown
 from voicechat.redaction import RedactingFormatter, redact, remember
-from voicechat.wirelog import described
+from voicechat.wire.urls import is_loopback, realtime_url, refuse_plain, shown
+from voicechat.wire.wirelog import described
 
 CANARY = "sk-CANARY-4f2a-of-the-file"
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation.line import SHORTEST_LIFE_S, Line
-from voicechat.conversation.retry import RetryPolicy
 from voicechat.errors import ConnectionFailed, VoicechatError
-from voicechat.providers.base import Codec, Frame, ProviderOptions
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
-from voicechat.transport import Closed
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec, Frame
+from voicechat.wire.retry import RetryPolicy
+from voicechat.wire.transport import Closed
 
 
 class Scripted:

@@ -10,13 +10,14 @@ import pytest
 from tests.tunnel import Tunnel
 from tests.unit.chat_server import DROP, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
+from voicechat.engine.answerer import Message
+from voicechat.engine.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama
+from voicechat.engine.companion import Companion
+from voicechat.engine.engine import OfflineSettings, connect
+from voicechat.engine.provider import offline_service
 from voicechat.errors import ConfigError
-from voicechat.offline.answerer import Message
-from voicechat.offline.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama
-from voicechat.offline.companion import Companion
-from voicechat.offline.engine import OfflineSettings, connect
-from voicechat.offline.provider import offline_service
-from voicechat.providers.base import Network, ProviderOptions
+from voicechat.providers.base import ProviderOptions
+from voicechat.wire.network import Network
 
 COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
 CERTIFICATE = str(Path(__file__).parents[1] / "e2e" / "self-signed.pem")

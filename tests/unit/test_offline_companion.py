@@ -5,10 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from voicechat.offline.answerer import MAX_PIECE_CHARS, Message, Sentences
-from voicechat.offline.arithmetic import calculate
-from voicechat.offline.companion import _UNKNOWN, Companion
-from voicechat.offline.grammar import PHRASES, is_complete
+from voicechat.engine.answerer import MAX_PIECE_CHARS, Message, Sentences
+from voicechat.engine.arithmetic import calculate
+from voicechat.engine.companion import _UNKNOWN, Companion
+from voicechat.engine.grammar import PHRASES, is_complete
 
 companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import Client, Json, session, spoken_text
-from voicechat.offline.engine import OfflineSettings
-from voicechat.offline.items import Item
+from voicechat.engine.engine import OfflineSettings
+from voicechat.engine.items import Item
 
 SILENCE_100_MS = base64.b64encode(bytes(4800)).decode()
 

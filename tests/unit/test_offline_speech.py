@@ -10,13 +10,13 @@ import pytest
 
 from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import QUESTIONS, RECORDINGS, recording, session, spoken_text
-from voicechat.conversation import commands, events
-from voicechat.offline.engine import OfflineSettings
-from voicechat.offline.hearing import StableWords
-from voicechat.offline.provider import Offline
-from voicechat.offline.synthesiser import EspeakSynthesiser, Spoken
-from voicechat.offline.turns import Sound, Turn, TurnDetector
+from voicechat.engine.engine import OfflineSettings
+from voicechat.engine.hearing import StableWords
+from voicechat.engine.provider import Offline
+from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken
+from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.providers.base import ProviderOptions
+from voicechat.realtime import commands, events
 
 GO_FORWARD = RECORDINGS / "goforward.raw"
 TRANSCRIPTION = {"input": {"transcription": {"model": "any"}}}

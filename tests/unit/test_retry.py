@@ -2,8 +2,8 @@
 
 import pytest
 
-from voicechat.conversation.retry import Retry, RetryPolicy, worth_a_retry
 from voicechat.errors import ConnectionFailed, CredentialsError, Refused
+from voicechat.wire.retry import Retry, RetryPolicy, worth_a_retry
 
 GONE = ConnectionFailed("gone")
 

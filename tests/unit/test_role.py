@@ -6,7 +6,7 @@ import pytest
 
 from voicechat.cli.role import MOST_CONTEXT_BYTES, Role, read_context, role
 from voicechat.errors import UsageError
-from voicechat.providers.base import Capabilities
+from voicechat.realtime.capabilities import Capabilities
 
 
 def test_what_has_no_place_of_its_own_becomes_part_of_the_instructions() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicechat.speech.sentences import SentenceSplitter, speakable
 from voicechat.speech.source import StreamedText, WholeText, pieces
+from voicechat.text.sentences import SentenceSplitter, speakable
 
 
 def split(text: str, most: int = 400) -> list[str]:

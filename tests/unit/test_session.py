@@ -4,11 +4,11 @@ import pytest
 
 from tests.unit.stage import Stage
 from voicechat.audio.frames import Frame
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.manner import Manner
-from voicechat.providers.base import Capabilities
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 MANUAL = Manner(hands_free=False)
 PASSIVE = Capabilities(interrupts_by_itself=False)

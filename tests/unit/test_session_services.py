@@ -3,13 +3,14 @@
 import asyncio
 
 from tests.unit.stage import Stage, pcm
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S, Manner
 from voicechat.conversation.uplink import Uplink
-from voicechat.providers.base import Capabilities, Frame
-from voicechat.transport import MemoryTransport
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.codec import Frame
+from voicechat.wire.memory import MemoryTransport
 
 MANUAL = Manner(hands_free=False)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicechat.audio import keeper as sound_module
 from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame, block_bytes
+from voicechat.audio.keeper import HANG_S, ZEROS_MS, Sound
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.streams import InputStream
-from voicechat.conversation import sound as sound_module
-from voicechat.conversation.sound import HANG_S, ZEROS_MS, Sound
 from voicechat.errors import AudioError
 
 RATE = 24_000

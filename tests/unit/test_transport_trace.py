@@ -8,8 +8,9 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from voicechat.providers.base import ConnectRequest
-from voicechat.transport import HandshakeRefused, WebSocketTransport
+from voicechat.wire.network import ConnectRequest
+from voicechat.wire.transport import HandshakeRefused
+from voicechat.wire.websocket import WebSocketTransport
 
 
 def trace(values: list[str], *, refuse: bool = False, header: str = "X-Log") -> str:

@@ -434,9 +434,9 @@ def test_ansi_has_styles_but_no_colour_where_none_is_wanted() -> None:
 
 
 def test_the_picture_shows_what_the_view_shows(tmp_path: Path) -> None:
-    from voicechat.ui.screenshot import export
+    from tests.screenshot import export
 
     export(tmp_path / "terminal.svg")
     svg = (tmp_path / "terminal.svg").read_text(encoding="utf-8")
-    assert svg == (ROOT / "docs/terminal.svg").read_text(encoding="utf-8"), "run python -m voicechat.ui.screenshot"
+    assert svg == (ROOT / "docs/terminal.svg").read_text(encoding="utf-8"), "run python -m tests.screenshot"
     assert "line-through" in svg

@@ -5,11 +5,13 @@ import json
 
 import pytest
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation.events import Event
 from voicechat.conversation.uplink import BACKLOG_MS, Uplink
-from voicechat.providers.base import Capabilities, Frame
-from voicechat.transport import Closed, MemoryTransport
+from voicechat.realtime import commands as cmd
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.codec import Frame
+from voicechat.realtime.events import Event
+from voicechat.wire.memory import MemoryTransport
+from voicechat.wire.transport import Closed
 
 SECOND = bytes(2 * 16_000)
 

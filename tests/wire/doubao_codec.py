@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from tests.doubao_server.wire import audio_frame, event_frame, read
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
-from voicechat.providers.base import Frame
-from voicechat.providers.doubao.codec import DoubaoCodec
-from voicechat.providers.doubao.session_shape import Profile
+from voicechat.dialects.doubao.codec import DoubaoCodec
+from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Frame
 
 Sent = tuple[int, dict[str, Any]]
 VAD = cmd.TurnDetection()

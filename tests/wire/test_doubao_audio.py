@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicechat.providers.doubao.audio import Float32Decoder, Int16Decoder, ReplySound
-from voicechat.providers.doubao.ogg_opus import OggOpusDecoder, crc
+from voicechat.dialects.doubao.audio import Float32Decoder, Int16Decoder, ReplySound
+from voicechat.dialects.doubao.ogg_opus import OggOpusDecoder, crc
 
 SAMPLES = np.array([0, 1, -1, 256, -256, 32767, -32768, 1000], "<i2")
 

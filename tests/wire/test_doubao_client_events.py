@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from tests.wire.doubao_codec import VAD, Call, rag
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 
 def started(model: str = "1.2.1.1", audio_format: str = "pcm16", **config: Any) -> dict[str, Any]:

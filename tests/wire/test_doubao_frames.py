@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voicechat.providers.doubao import frames
-from voicechat.providers.doubao.frames import FrameError, MessageType, Sender, Serialization, WireFrame, decode, encode
+from voicechat.dialects.doubao import frames
+from voicechat.dialects.doubao.frames import FrameError, MessageType, Sender, Serialization, WireFrame, decode, encode
 
 SAMPLES = bytes.fromhex("00000100ffff000100ffff7f0080e803")
 SID = "75a6126e-427f-49a1-a2c1-621143cb9db3"

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.wire.doubao_codec import PCM, VAD, Call, meaning, speaking, vad
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 
 def silent(call: Call, **ids: str) -> bool:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.doubao_server.wire import audio_frame, error_frame, event_frame
 from tests.wire.doubao_codec import PCM, VAD, Call, meaning, speaking, vad
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
-from voicechat.providers.doubao.wire import ServerEvent
+from voicechat.dialects.doubao.wire import ServerEvent
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 
 def test_a_round_of_speech() -> None:
@@ -308,8 +308,8 @@ def test_a_refused_connection_is_lost() -> None:
 
 
 def test_a_key_in_a_complaint_is_not_repeated() -> None:
-    from voicechat.providers.doubao.codec import DoubaoCodec
-    from voicechat.providers.doubao.session_shape import Profile
+    from voicechat.dialects.doubao.codec import DoubaoCodec
+    from voicechat.dialects.doubao.session_shape import Profile
 
     codec = DoubaoCodec(Profile(secrets=("access-token-1",)))
     assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad *** (code 45000001)."

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicechat.providers import g711
+from voicechat.audio import g711
 
 LAWS: list[g711.Law] = ["g711_ulaw", "g711_alaw"]
 

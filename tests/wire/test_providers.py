@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.errors import ConfigError, ConnectionFailed, CredentialsError, Refused, UsageError
 from voicechat.providers.base import Provider, ProviderOptions
 from voicechat.providers.registry import NAMES, create
 from voicechat.providers.service import RealtimeService
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 
 KEY = "sk-0123456789abcdefghij"
 TOKEN = "eyJ0eXAi.entra.token-value"

@@ -8,10 +8,10 @@ import pytest
 from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
-from voicechat.conversation import commands as cmd
-from voicechat.providers import g711
-from voicechat.providers.base import Capabilities
-from voicechat.providers.openai_realtime import Dialect, Profile, RealtimeCodec
+from voicechat.audio import g711
+from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
+from voicechat.realtime import commands as cmd
+from voicechat.realtime.capabilities import Capabilities
 
 OPENAI: list[Dialect] = ["ga", "beta"]
 QWEN: list[Dialect] = ["qwen", "qwen_nested", "qwen_audio"]

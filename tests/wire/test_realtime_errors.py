@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from voicechat.conversation import events as ev
-from voicechat.providers.openai_realtime import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.realtime import events as ev
 
 
 def complain(error: Any, **profile: Any) -> ev.ServiceError:

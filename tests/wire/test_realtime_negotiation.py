@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
-from voicechat.providers.base import Capabilities
-from voicechat.providers.openai_realtime import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 ABLE = Capabilities(semantic_vad=True, images=True)
 

@@ -10,8 +10,8 @@ from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 
-from voicechat.conversation import events as ev
-from voicechat.providers.openai_realtime import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.realtime import events as ev
 
 
 def models(annotation: Any) -> list[type[BaseModel]]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from voicechat.conversation import events as ev
-from voicechat.providers import g711
-from voicechat.providers.openai_realtime import Profile, RealtimeCodec
-from voicechat.providers.openai_realtime.server_events import UNUSED
+from voicechat.audio import g711
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client.server_events import UNUSED
+from voicechat.realtime import events as ev
 
 IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
 TRANSCRIPTION = "conversation.item.input_audio_transcription"

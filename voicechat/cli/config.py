@@ -95,7 +95,7 @@ def _shown(settings: Any, key: str) -> Any:
 def mask_address(url: str) -> str:
     """An address without what may be a secret: a password before the host, a fragment, and what its query tells but
     the model's name."""
-    from voicechat.providers.urls import shown
+    from voicechat.wire.urls import shown
 
     bare, hashed, _ = url.partition("#")
     place, asked, query = bare.partition("?")

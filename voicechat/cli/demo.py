@@ -56,11 +56,11 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.devices import private_stderr
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
-    from voicechat.conversation.commands import SessionConfig, TurnDetection
     from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import Talk, TalkPlan
-    from voicechat.offline.engine import OfflineSettings
-    from voicechat.offline.provider import Offline
+    from voicechat.engine.engine import OfflineSettings
+    from voicechat.engine.provider import Offline
+    from voicechat.realtime.commands import SessionConfig, TurnDetection
     from voicechat.ui.factory import make_view
 
     # The companion, not a chat model that may run here: the demonstration is the same on every machine.
@@ -120,7 +120,7 @@ def read_question(name: str) -> tuple[bytes, int]:
     """(s16le mono, rate in Hz) of a recording in the package."""
     import wave
 
-    with resources.files("voicechat.offline").joinpath("questions", name).open("rb") as file, wave.open(file) as sound:
+    with resources.files("voicechat.engine").joinpath("questions", name).open("rb") as file, wave.open(file) as sound:
         return sound.readframes(sound.getnframes()), sound.getframerate()
 
 

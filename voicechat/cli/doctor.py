@@ -89,11 +89,11 @@ def _examine(
 
 def _service(loaded: "Loaded | None", insecure: bool, say: Say) -> tuple[Check, Callable[[], list[Check]]]:
     """The finding about the key, and the checks of the service, to be made later."""
-    from voicechat.cli.talking import open_service
     from voicechat.config import choose_provider
     from voicechat.doctor import settings as setup
     from voicechat.doctor.offline import OFFLINE, offline_check
     from voicechat.doctor.service import NAMES, service_checks
+    from voicechat.services import open_service
 
     def nothing(why: str) -> Callable[[], list[Check]]:
         return lambda: [not_tested(name, why) for name in NAMES]

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from voicechat.errors import UsageError
-from voicechat.providers.base import Capabilities
+from voicechat.realtime.capabilities import Capabilities
 
 MOST_CONTEXT_BYTES = 1_000_000
 

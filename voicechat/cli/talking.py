@@ -5,8 +5,7 @@ import contextlib
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TextIO
 
 import typer
@@ -17,21 +16,11 @@ from voicechat.redaction import RedactingFormatter
 
 if TYPE_CHECKING:
     from voicechat.config import Choice, Loaded
-    from voicechat.config.settings import Connection
     from voicechat.conversation.talk import Talk, TalkPlan
-    from voicechat.providers.base import Provider
-    from voicechat.transport import Transport
+    from voicechat.services import Service
 
 Kind = Literal["vad", "manual", "say"]
 DEFAULT_SILENCE_MS = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A provider and a way to a fresh connection to it."""
-
-    provider: "Provider"
-    connect: "Callable[[], Transport]"
 
 
 def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
@@ -44,6 +33,8 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     choice = choose_provider(loaded)
     for line in choice.notes:
         typer.echo(line, err=True)
+    from voicechat.services import open_service
+
     service = open_service(choice, loaded.settings.connection, insecure=options.insecure)
     from voicechat.conversation.talk import Talk
 
@@ -126,49 +117,19 @@ def start_logging(options: TalkOptions) -> None:
     ours.setLevel(level)
     if logging.lastResort is not None:  # where the warnings of libraries go
         logging.lastResort.setFormatter(RedactingFormatter("%(message)s"))
-    logging.getLogger("voicechat.wirelog").setLevel(logging.DEBUG if options.log_file else logging.WARNING)
-
-
-def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecure: bool = False) -> Service:
-    """The provider of a choice. A missing key or address is told here, before anything is opened.
-
-    Raises CredentialsError when a key would travel unencrypted to another machine, unless `insecure`.
-    """
-    from voicechat.providers.urls import refuse_plain
-
-    if choice.name == "offline":
-        from voicechat.offline.provider import offline_service
-
-        if choice.chat.key and not insecure:
-            refuse_plain(choice.chat.url)
-        return Service(*offline_service(choice))
-    from voicechat.providers.registry import create
-    from voicechat.transport import WebSocketTransport, tls_context
-
-    provider = create(choice.name, choice.options)
-    request = provider.request()
-    holds_key = choice.options.api_key or choice.options.token or choice.options.access_key
-    if holds_key and not insecure:
-        refuse_plain(request.url)
-    if choice.network.ca_file:
-        tls_context(choice.network.ca_file)  # a file that cannot be used is told at once
-    pings = {} if watch is None else {"ping_interval_s": watch.ping_interval_s, "ping_timeout_s": watch.ping_timeout_s}
-    return Service(
-        provider,
-        lambda: WebSocketTransport(request, network=choice.network, **pings),
-    )
+    logging.getLogger("voicechat.wire.wirelog").setLevel(logging.DEBUG if options.log_file else logging.WARNING)
 
 
 def plan(
-    kind: Kind, options: TalkOptions, loaded: "Loaded", choice: "Choice", service: Service, opening: str
+    kind: Kind, options: TalkOptions, loaded: "Loaded", choice: "Choice", service: "Service", opening: str
 ) -> "TalkPlan":
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.role import read_context, role
-    from voicechat.conversation.commands import SessionConfig, TurnDetection
     from voicechat.conversation.manner import Manner
-    from voicechat.conversation.retry import RetryPolicy
     from voicechat.conversation.talk import TalkPlan
+    from voicechat.realtime.commands import SessionConfig, TurnDetection
+    from voicechat.wire.retry import RetryPolicy
 
     settings = loaded.settings
     capabilities = service.provider.codec().capabilities

@@ -124,7 +124,7 @@ def _listing(info: "ProviderInfo", model: str, aloud: bool) -> Listing:
     listed = info.voices(model)
     entry = info.model(model)
     if aloud and entry is not None and entry.protocol == "local":
-        from voicechat.offline.espeak import installed_voices
+        from voicechat.engine.espeak import installed_voices
 
         try:
             installed = installed_voices()

@@ -6,6 +6,7 @@ Imports the errors and the catalogue of providers; nothing above. pydantic is im
 
 from voicechat.config.choose import Chat, Choice, choose_provider, missing_settings
 from voicechat.config.keyfile import with_key_file
-from voicechat.config.load import Loaded, default_path, load
+from voicechat.config.load import Loaded, load
+from voicechat.config.paths import default_path
 
 __all__ = ["Chat", "Choice", "Loaded", "choose_provider", "default_path", "load", "missing_settings", "with_key_file"]

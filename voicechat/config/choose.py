@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from voicechat.config.load import Loaded, did_you_mean
 from voicechat.errors import CredentialsError, UsageError
-from voicechat.providers.base import Network, ProviderOptions
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers
+from voicechat.wire.network import Network
 
 if TYPE_CHECKING:
     from voicechat.config.settings import Persona

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from voicechat.config.logins import logins, stored_keys
+from voicechat.config.paths import default_path
 from voicechat.config.sources import SECRET_KEYS, line_of, read_dotenv, read_file
 from voicechat.errors import ConfigError, UsageError, VoicechatError
 from voicechat.providers.catalogue import providers
@@ -43,13 +44,6 @@ class Loaded:
     def rank(self, key: str) -> int:
         """How strong the source of a value is: 0 default, 1 file, 2 environment or `.env`, 3 flag."""
         return self.ranks.get(key, 0)
-
-
-def default_path() -> Path:
-    """`config.toml` in the platform's folder for a user's settings."""
-    import platformdirs
-
-    return platformdirs.user_config_path("voicechat", appauthor=False) / "config.toml"
 
 
 def load(config_file: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from voicechat.config.paths import default_path
 from voicechat.errors import ConfigError
 from voicechat.redaction import redact, remember
 
@@ -21,8 +22,6 @@ ALTERNATIVES = (
 
 
 def marker_path() -> Path:
-    from voicechat.config.load import default_path
-
     return default_path().with_name(MARKER)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from voicechat.config.choose import FLAG, choose_provider
 from voicechat.config.load import Loaded, did_you_mean
 from voicechat.errors import UsageError
-from voicechat.providers.base import Network, ProviderOptions
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
+from voicechat.wire.network import Network
 
 
 @dataclass(frozen=True, slots=True)

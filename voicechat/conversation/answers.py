@@ -10,11 +10,11 @@ from collections.abc import Callable
 from voicechat.audio.frames import duration_ms
 from voicechat.audio.jitter import HeadBuffer
 from voicechat.audio.playback import Heard, PlaybackQueue
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.response import Response
-from voicechat.providers.base import Capabilities
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 FADE_MS = 10.0
 

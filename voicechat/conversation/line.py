@@ -10,13 +10,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from voicechat.conversation import events as ev
-from voicechat.conversation.commands import Command
-from voicechat.conversation.retry import Retry, RetryPolicy, worth_a_retry
 from voicechat.conversation.uplink import Uplink
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
-from voicechat.transport import Closed, HandshakeRefused, Transport
+from voicechat.realtime import events as ev
+from voicechat.realtime.commands import Command
+from voicechat.wire.retry import Retry, RetryPolicy, worth_a_retry
+from voicechat.wire.transport import Closed, HandshakeRefused, Transport
 
 log = logging.getLogger(__name__)
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from voicechat.conversation.answers import Answers
-from voicechat.conversation.commands import CancelResponse, Command, CreateResponse
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S
-from voicechat.providers.base import Capabilities
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.commands import CancelResponse, Command, CreateResponse
 
 CANCEL_TIMEOUT_S = 2.0
 """How long a cancelled answer may take to end before the next one is asked for all the same."""

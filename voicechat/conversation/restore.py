@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from voicechat.audio.frames import Frame
-from voicechat.conversation import commands as cmd
 from voicechat.conversation.history import History, Role, as_text
 from voicechat.conversation.notices import Notice, State, WarningNotice
 from voicechat.conversation.recent import KEPT_MS, RecentAudio
-from voicechat.providers.base import Capabilities
+from voicechat.realtime import commands as cmd
+from voicechat.realtime.capabilities import Capabilities
 
 ONSET_S = 0.5
 """A turn is known to have begun only some time after its first sound."""

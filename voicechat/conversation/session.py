@@ -12,8 +12,6 @@ from dataclasses import replace
 from voicechat.audio.frames import Frame, duration_ms
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.interrupter import Interrupter
@@ -24,7 +22,9 @@ from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
 from voicechat.conversation.voice import Voice
-from voicechat.providers.base import Capabilities
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 
 class Session:

@@ -15,24 +15,24 @@ from typing import Any, Protocol
 
 from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame
+from voicechat.audio.keeper import Sound
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
-from voicechat.conversation import events as ev
 from voicechat.conversation import notices as note
-from voicechat.conversation.commands import SessionConfig
 from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
 from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.renewal import Renewal
-from voicechat.conversation.retry import RetryPolicy
 from voicechat.conversation.session import Session
-from voicechat.conversation.sound import Sound
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
+from voicechat.realtime import events as ev
+from voicechat.realtime.commands import SessionConfig
 from voicechat.redaction import redact
 from voicechat.signals import endings, on_signals
-from voicechat.transport import Transport
+from voicechat.wire.retry import RetryPolicy
+from voicechat.wire.transport import Transport
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 
 from voicechat.audio.frames import duration_ms
-from voicechat.conversation.commands import AppendAudio, Command
-from voicechat.providers.base import Codec, Frame
-from voicechat.transport import Transport
+from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.commands import AppendAudio, Command
+from voicechat.wire.transport import Transport
 
 BACKLOG_MS = 10_000.0
 """Audio that may wait for a slow network. Beyond it the oldest is dropped and counted."""

@@ -1,7 +1,7 @@
 """Tokens, counted once: per response as the service reports them, and their sum."""
 
-from voicechat.conversation.events import Usage
 from voicechat.conversation.notices import UsageNotice
+from voicechat.realtime.events import Usage
 
 
 class UsageMeter:

@@ -9,9 +9,9 @@ OFFLINE = "offline engine"
 
 def offline_check() -> Check:
     """Raises ConfigError when the extra is not installed."""
-    from voicechat.offline.espeak import find_voice
-    from voicechat.offline.recogniser import PocketsphinxRecogniser, not_installed
-    from voicechat.offline.synthesiser import DEFAULT_VOICE
+    from voicechat.engine.espeak import find_voice
+    from voicechat.engine.recogniser import PocketsphinxRecogniser, not_installed
+    from voicechat.engine.synthesiser import DEFAULT_VOICE
 
     began = time.monotonic()
     PocketsphinxRecogniser()

@@ -7,20 +7,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from voicechat.conversation import events as ev
-from voicechat.conversation.commands import Command, Configure, Finish, SessionConfig
 from voicechat.doctor.checks import UNEXPECTED, Check, Figure, failed, not_tested
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import Codec, Provider
-from voicechat.providers.urls import is_loopback
-from voicechat.transport import (
-    Closed,
-    HandshakeRefused,
-    Transport,
-    WebSocketTransport,
-    explain_connect_error,
-    tls_context,
-)
+from voicechat.providers.base import Provider
+from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec
+from voicechat.realtime.commands import Command, Configure, Finish, SessionConfig
+from voicechat.wire.network import explain_connect_error, tls_context
+from voicechat.wire.transport import Closed, HandshakeRefused, Transport
+from voicechat.wire.urls import is_loopback
+from voicechat.wire.websocket import WebSocketTransport
 
 NAME, TLS, SESSION, CLOCK = "name resolution", "TLS", "session", "clock"
 NAMES = (NAME, TLS, SESSION, CLOCK)

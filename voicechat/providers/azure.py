@@ -3,12 +3,13 @@
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
+from voicechat.dialects.openai.client import Profile
 from voicechat.errors import ConfigError
-from voicechat.providers.base import Capabilities, ProviderOptions
-from voicechat.providers.openai_realtime import Profile
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
-from voicechat.providers.urls import query_value, realtime_url, rest_url
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.wire.urls import query_value, realtime_url, rest_url
 
 _GA_PATH = "/openai/v1/realtime"
 _PREVIEW_PATH = "/openai/realtime"

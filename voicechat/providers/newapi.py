@@ -1,11 +1,12 @@
 """Any gateway that speaks the OpenAI Realtime protocol, New-API first of all. A token is sent when there is one."""
 
+from voicechat.dialects.openai.client import Profile
 from voicechat.errors import ConfigError
-from voicechat.providers.base import Capabilities, ProviderOptions
-from voicechat.providers.openai_realtime import Profile
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
-from voicechat.providers.urls import query_value, realtime_url
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.wire.urls import query_value, realtime_url
 
 
 class NewAPI(RealtimeService):

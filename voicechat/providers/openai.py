@@ -1,9 +1,10 @@
 """OpenAI's own service, and any server that speaks like it (`--url`)."""
 
-from voicechat.providers.base import Capabilities, ProviderOptions
-from voicechat.providers.openai_realtime import Profile
+from voicechat.dialects.openai.client import Profile
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.service import RealtimeService
-from voicechat.providers.urls import host_of, query_value, realtime_url
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.wire.urls import host_of, query_value, realtime_url
 
 _HOST = "api.openai.com"
 

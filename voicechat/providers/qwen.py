@@ -6,12 +6,14 @@ model's name, as DashScope's own SDK does.
 
 from urllib.parse import urlsplit, urlunsplit
 
+from voicechat.dialects.openai.client import Dialect, Profile
 from voicechat.errors import ConfigError
-from voicechat.providers.base import Capabilities, ConnectRequest, ProviderOptions
-from voicechat.providers.openai_realtime import Dialect, Profile
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
-from voicechat.providers.urls import query_value, realtime_url
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.wire.network import ConnectRequest
+from voicechat.wire.urls import query_value, realtime_url
 
 _PATH = "/api-ws/v1/realtime"
 

@@ -8,10 +8,10 @@ unknown model, and with 1007 when a quota is used up.
 import json
 from dataclasses import dataclass
 
-from voicechat.conversation.events import ServiceError
+from voicechat.dialects.complaints import Complaint, classify, redact
+from voicechat.dialects.fields import BrokenFrame
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.openai_realtime.errors import Complaint, classify, redact
-from voicechat.providers.openai_realtime.fields import BrokenFrame
+from voicechat.realtime.events import ServiceError
 
 _MAX_TEXT = 300
 

@@ -9,7 +9,7 @@ _PROVIDERS = {
     "qwen": ("voicechat.providers.qwen", "Qwen"),
     "openai": ("voicechat.providers.openai", "OpenAI"),
     "azure": ("voicechat.providers.azure", "AzureOpenAI"),
-    "doubao": ("voicechat.providers.doubao.provider", "Doubao"),
+    "doubao": ("voicechat.providers.doubao", "Doubao"),
     "newapi": ("voicechat.providers.newapi", "NewAPI"),
 }
 

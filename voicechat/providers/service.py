@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
+from voicechat.dialects.openai.client.profile import AudioFormat
 from voicechat.errors import ConfigError, CredentialsError, VoicechatError
-from voicechat.providers.base import ConnectRequest, ProviderOptions
-from voicechat.providers.openai_realtime import Dialect, Profile, RealtimeCodec
-from voicechat.providers.openai_realtime.profile import AudioFormat
+from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints, explain
-from voicechat.providers.urls import rest_url
+from voicechat.wire.network import ConnectRequest
+from voicechat.wire.urls import rest_url
 
 _FORMATS: dict[str, AudioFormat] = {"pcm16": "pcm16", "g711_ulaw": "g711_ulaw", "g711_alaw": "g711_alaw"}
 _DIALECTS: dict[str, Dialect] = {"ga": "ga", "beta": "beta"}

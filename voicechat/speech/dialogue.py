@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from voicechat.conversation import commands as cmd
-from voicechat.conversation import events as ev
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import Codec, ConnectRequest, Network
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.sockets import Sockets, SpeechSocket
+from voicechat.wire.network import ConnectRequest, Network
 
 MAX_CHARS = 1000
 TURN = "朗读"

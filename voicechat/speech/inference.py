@@ -10,12 +10,12 @@ import uuid
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
+from voicechat.dialects.complaints import classify
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import ConnectRequest, Network
-from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import complaint_of
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.sockets import Sockets, SpeechSocket
+from voicechat.wire.network import ConnectRequest, Network
 
 MAX_CHARS = 20_000
 DEFAULT_RATE_HZ = 24_000

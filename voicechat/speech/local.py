@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from voicechat.engine.synthesiser import DEFAULT_VOICE, RATE_HZ, EspeakSynthesiser
 from voicechat.errors import UsageError
-from voicechat.offline.synthesiser import DEFAULT_VOICE, RATE_HZ, EspeakSynthesiser
 from voicechat.speech.base import Abilities, Manner
 
 MAX_CHARS = 1000

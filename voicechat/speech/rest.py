@@ -6,14 +6,13 @@ Fields, formats and limits: OpenAI's reference of the speech endpoint, 2026.
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
+from voicechat.dialects.complaints import classify
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import Network
-from voicechat.providers.openai_realtime.errors import classify
 from voicechat.providers.refusals import Hints, complaint_of, explain
-from voicechat.providers.urls import is_loopback, proxy_of, shown
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.promised import Promised
-from voicechat.transport import CONNECT_TIMEOUT_S, explain_connect_error, retry_after_s, tls_context
+from voicechat.wire.network import CONNECT_TIMEOUT_S, Network, explain_connect_error, retry_after_s, tls_context
+from voicechat.wire.urls import is_loopback, proxy_of, shown
 
 MAX_CHARS = 4096
 PCM_HZ = 24_000

@@ -7,7 +7,7 @@ from voicechat.errors import ConfigError
 from voicechat.providers.catalogue import speech_providers
 from voicechat.speech import dialogue, inference, local, rest, tts_realtime
 from voicechat.speech.base import Abilities, Manner, SpeechService
-from voicechat.transport import tls_context
+from voicechat.wire.network import tls_context
 
 _ABILITIES = {
     "rest": rest.ABILITIES,
@@ -32,12 +32,12 @@ def open_service(choice: SpeechChoice, manner: Manner, *, insecure: bool = False
     title = choice.info.title or speech_providers()[choice.name].title
     abilities_of(choice).check(manner, title)
     if choice.protocol == "local":
-        from voicechat.offline.engine import require
+        from voicechat.engine.engine import require
 
         require()
         return local.LocalSpeech(manner)
     from voicechat.providers.registry import create
-    from voicechat.providers.urls import refuse_plain
+    from voicechat.wire.urls import refuse_plain
 
     provider = create(choice.service, choice.options)
     request = provider.request()  # tells what is missing before anything else does

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.providers.base import ConnectRequest, Frame, Network
+from voicechat.realtime.codec import Frame
 from voicechat.speech.base import Interrupted
-from voicechat.transport import Closed, HandshakeRefused, WebSocketTransport
+from voicechat.wire.network import ConnectRequest, Network
+from voicechat.wire.transport import Closed, HandshakeRefused
+from voicechat.wire.websocket import WebSocketTransport
 
 SILENCE_TIMEOUT_S = 30.0
 REUSE_WITHIN_S = 50.0

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from voicechat.speech.sentences import SentenceSplitter, speakable
+from voicechat.text.sentences import SentenceSplitter, speakable
 
 READ_CHARS = 4096
 PAUSE_S = 0.4

@@ -1,0 +1,63 @@
+"""The JSON inside the frames, where it needs no state to be written or read."""
+
+import json
+
+from voicechat.dialects.doubao.errors import complaint_of, status_of
+from voicechat.dialects.doubao.frames import MessageType, WireFrame, encode
+from voicechat.dialects.doubao.wire import ClientEvent
+from voicechat.dialects.fields import BrokenFrame, Json, mapping, mappings, text, whole
+from voicechat.realtime import events as ev
+
+
+def json_frame(event: ClientEvent, fields: Json | None = None, session_id: str = "") -> bytes:
+    payload = json.dumps(fields or {}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return encode(WireFrame(MessageType.CLIENT_FULL, event, session_id, payload))
+
+
+def fields_of(wire: WireFrame) -> Json:
+    """The object in a frame's payload. Raises BrokenFrame and ValueError (JSON and UTF-8 alike)."""
+    if not wire.payload:
+        return {}
+    fields = json.loads(wire.payload)
+    if not isinstance(fields, dict):
+        raise BrokenFrame("the payload is not an object")
+    return fields
+
+
+def usage(fields: Json) -> list[ev.Event]:
+    usage = mapping(fields, "usage")
+    if not usage:
+        return []
+    heard, read = whole(usage, "input_audio_tokens"), whole(usage, "input_text_tokens")
+    cached = whole(usage, "cached_text_tokens") + whole(usage, "cached_audio_tokens")
+    spoken, written = whole(usage, "output_audio_tokens"), whole(usage, "output_text_tokens")
+    return [
+        ev.UsageReported(
+            ev.Usage(
+                input_tokens=heard + read,
+                output_tokens=spoken + written,
+                input_text_tokens=read,
+                input_audio_tokens=heard,
+                cached_tokens=cached,
+                output_text_tokens=written,
+                output_audio_tokens=spoken,
+            )
+        )
+    ]
+
+
+def items_created(fields: Json) -> list[ev.Event]:
+    return [ev.ItemAdded(text(item, "item_id"), text(item, "role")) for item in mappings(fields, "items")]
+
+
+def items_retrieved(fields: Json) -> list[ev.Event]:
+    return [ev.ItemRetrieved(text(item, "item_id"), text(item, "text")) for item in mappings(fields, "items")]
+
+
+def items_deleted(fields: Json) -> list[ev.Event]:
+    return [ev.ItemDeleted(text(item, "item_id")) for item in mappings(fields, "items")] or updated(fields)
+
+
+def updated(fields: Json) -> list[ev.Event]:
+    message = complaint_of(fields)
+    return [ev.ServiceError(message, status_of(fields), "benign")] if message else []

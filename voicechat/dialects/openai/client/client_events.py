@@ -1,0 +1,84 @@
+"""Client events other than `session.update` and `input_audio_buffer.append`, in each dialect.
+
+Each function returns the event without its `event_id`, or None where the dialect has no word for the command.
+"""
+
+from base64 import b64encode
+
+from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect
+from voicechat.realtime.commands import (
+    CancelResponse,
+    ClearAudio,
+    Command,
+    CommitAudio,
+    CreateResponse,
+    DeleteItem,
+    Finish,
+    RetrieveItem,
+    SendImage,
+    SendText,
+    ToolResult,
+    TruncateItem,
+)
+
+
+def client_event(command: Command, dialect: Dialect) -> Json | None:
+    """The one event for `command`, or None."""
+    openai = dialect in OPENAI_DIALECTS
+    match command:
+        case CommitAudio():
+            return {"type": "input_audio_buffer.commit"}
+        case ClearAudio():
+            return {"type": "input_audio_buffer.clear"}
+        case CreateResponse(instructions=instructions):
+            event: Json = {"type": "response.create"}
+            return event | ({"response": {"instructions": instructions}} if instructions else {})
+        case CancelResponse(response_id=response_id):
+            event = {"type": "response.cancel"}
+            return event | ({"response_id": response_id} if response_id and openai else {})
+        case TruncateItem(item_id=item_id, content_index=content_index, audio_end_ms=audio_end_ms) if openai:
+            return {
+                "type": "conversation.item.truncate",
+                "item_id": item_id,
+                "content_index": content_index,
+                "audio_end_ms": audio_end_ms,
+            }
+        case DeleteItem(item_id=item_id) if openai or dialect == "qwen_audio":
+            return {"type": "conversation.item.delete", "item_id": item_id}
+        case RetrieveItem(item_id=item_id) if openai or dialect == "qwen_audio":
+            return {"type": "conversation.item.retrieve", "item_id": item_id}
+        case SendText(text=words, role=role):
+            part = {"type": _text_part(role, dialect), "text": words}
+            return _create({"type": "message", "role": role, "content": [part]})
+        case ToolResult(call_id=call_id, output=output):
+            return _create({"type": "function_call_output", "call_id": call_id, "output": output})
+        case SendImage() if dialect == "ga":
+            return _create({"type": "message", "role": "user", "content": _image_parts(command)})
+        case Finish() if dialect in ("qwen", "qwen_nested"):
+            return {"type": "session.finish"}
+        case _:
+            return None
+
+
+def image_buffer_event(command: SendImage) -> Json | None:
+    """DashScope's image frame; it takes JPEG only."""
+    if command.media_type not in ("image/jpeg", "image/jpg"):
+        return None
+    return {"type": "input_image_buffer.append", "image": b64encode(command.data).decode("ascii")}
+
+
+def _create(item: Json) -> Json:
+    return {"type": "conversation.item.create", "item": item}
+
+
+def _text_part(role: str, dialect: Dialect) -> str:
+    if role != "assistant":
+        return "input_text"
+    return "text" if dialect == "beta" else "output_text"
+
+
+def _image_parts(command: SendImage) -> list[Json]:
+    image = b64encode(command.data).decode("ascii")
+    parts: list[Json] = [{"type": "input_image", "image_url": f"data:{command.media_type};base64,{image}"}]
+    return [*parts, {"type": "input_text", "text": command.text}] if command.text else parts

@@ -1,0 +1,305 @@
+"""Server events to domain events: one table of wire names, with the little state that some of them need.
+
+Both names of an event that GA renamed are in the table, whatever the dialect: gateways mix them. A decoder gets the
+parsed JSON object, returns domain events and raises BrokenFrame (or binascii.Error) for a field of a wrong type.
+"""
+
+import binascii
+from collections.abc import Callable
+
+from voicechat.audio import g711
+from voicechat.dialects.complaints import redact
+from voicechat.dialects.fields import (
+    Json,
+    Recent,
+    content_text,
+    mapping,
+    mappings,
+    maybe_whole,
+    number,
+    text,
+    voice_of,
+    whole,
+)
+from voicechat.dialects.openai.client.profile import AudioFormat
+from voicechat.realtime import events as ev
+
+_STATUSES: dict[str, ev.ResponseStatus] = {
+    "completed": "completed",
+    "cancelled": "cancelled",
+    "canceled": "cancelled",
+    "failed": "failed",
+    "incomplete": "incomplete",
+}
+
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+UNUSED = frozenset(
+    {
+        "conversation.created",
+        "conversation.item.done",
+        f"{_TRANSCRIPTION}.segment",
+        "input_audio_buffer.timeout_triggered",
+        "input_audio_buffer.dtmf_event_received",
+        "mcp_list_tools.in_progress",
+        "mcp_list_tools.completed",
+        "mcp_list_tools.failed",
+        "output_audio_buffer.started",
+        "output_audio_buffer.stopped",
+        "output_audio_buffer.cleared",
+        "response.content_part.added",
+        "response.content_part.done",
+        "response.function_call_arguments.delta",
+        "response.mcp_call_arguments.delta",
+        "response.mcp_call_arguments.done",
+        "response.mcp_call.in_progress",
+        "response.mcp_call.completed",
+        "response.mcp_call.failed",
+        "transcription_session.created",
+        "transcription_session.updated",
+    }
+)
+"""Known events that carry nothing the conversation needs: others say the same, or the service does the work."""
+
+
+class ServerEvents:
+    """The decoders of one session. Not here: `error` and the configuration, which `RealtimeCodec` handles."""
+
+    def __init__(self, audio_format: AudioFormat, secrets: tuple[str, ...] = ()):
+        self._audio_format = audio_format
+        self._secrets = secrets
+        self._response_id = ""
+        self._half_samples: Recent[bytes] = Recent()
+        self._partials: Recent[str] = Recent()
+        self._transcribed: Recent[bool] = Recent()
+        self._finished: Recent[bool] = Recent()
+        self._calls: Recent[tuple[str, str]] = Recent()
+        self._called: Recent[bool] = Recent()
+        self._table: dict[str, Callable[[Json], list[ev.Event]]] = {
+            "session.finished": lambda _: [ev.SessionFinished()],
+            "session.closed": lambda _: [ev.SessionFinished()],
+            "input_audio_buffer.speech_started": self._speech_started,
+            "input_audio_buffer.speech_stopped": self._speech_stopped,
+            "input_audio_buffer.committed": self._committed,
+            "input_audio_buffer.commited": self._committed,  # the spelling of DashScope's first documents
+            "input_audio_buffer.cleared": lambda _: [ev.InputCleared()],
+            "conversation.item.created": self._item_added,
+            "conversation.item.added": self._item_added,
+            "conversation.item.truncated": self._item_truncated,
+            "conversation.item.deleted": lambda event: [ev.ItemDeleted(text(event, "item_id"))],
+            "conversation.item.retrieved": self._item_retrieved,
+            f"{_TRANSCRIPTION}.delta": self._transcription_delta,
+            f"{_TRANSCRIPTION}.text": self._transcription_delta,
+            f"{_TRANSCRIPTION}.completed": self._transcription_completed,
+            f"{_TRANSCRIPTION}.failed": self._transcription_failed,
+            "response.created": self._response_created,
+            "response.output_item.added": self._output_item_added,
+            "response.output_item.done": self._output_item_done,
+            "response.function_call_arguments.done": self._arguments_done,
+            "response.done": self._response_done,
+            "rate_limits.updated": self._rate_limits,
+        }
+        for prefix in ("response.", "response.output_"):
+            self._table |= {
+                f"{prefix}audio.delta": self._audio_delta,
+                f"{prefix}audio.done": self._audio_done,
+                f"{prefix}audio_transcript.delta": lambda event: self._text_delta(event, spoken=True),
+                f"{prefix}audio_transcript.done": lambda event: self._text_done(event, spoken=True),
+                f"{prefix}text.delta": lambda event: self._text_delta(event, spoken=False),
+                f"{prefix}text.done": lambda event: self._text_done(event, spoken=False),
+            }
+
+    def decode(self, kind: str, event: Json) -> list[ev.Event]:
+        decoder = self._table.get(kind)
+        if decoder is not None:
+            return decoder(event)
+        return [] if kind in UNUSED else [ev.Ignored(kind)]
+
+    def _speech_started(self, event: Json) -> list[ev.Event]:
+        return [ev.SpeechStarted(text(event, "item_id"), maybe_whole(event, "audio_start_ms"))]
+
+    def _speech_stopped(self, event: Json) -> list[ev.Event]:
+        return [ev.SpeechStopped(text(event, "item_id"), maybe_whole(event, "audio_end_ms"))]
+
+    def _committed(self, event: Json) -> list[ev.Event]:
+        return [ev.InputCommitted(text(event, "item_id"))]
+
+    def _item_added(self, event: Json) -> list[ev.Event]:
+        item = mapping(event, "item")
+        self._note_call(item)
+        return [ev.ItemAdded(text(item, "id"), text(item, "role"), text(item, "type") or "message")]
+
+    def _item_truncated(self, event: Json) -> list[ev.Event]:
+        return [ev.ItemTruncated(text(event, "item_id"), whole(event, "audio_end_ms"))]
+
+    def _item_retrieved(self, event: Json) -> list[ev.Event]:
+        item = mapping(event, "item")
+        return [ev.ItemRetrieved(text(item, "id"), content_text(item))]
+
+    def _transcription_delta(self, event: Json) -> list[ev.Event]:
+        """OpenAI appends `delta`; DashScope repeats the settled `text` and adds an unsettled `stash`."""
+        item_id = text(event, "item_id")
+        if item_id in self._transcribed:
+            return [ev.Ignored("transcription delta after its end")]
+        if "text" in event or "stash" in event:
+            so_far = text(event, "text") + text(event, "stash")
+        else:
+            so_far = self._partials.get(item_id, "") + text(event, "delta")
+        if not so_far:
+            return []
+        self._partials[item_id] = so_far
+        return [ev.UserTranscript(item_id, so_far, final=False)]
+
+    def _transcription_completed(self, event: Json) -> list[ev.Event]:
+        item_id, words = text(event, "item_id"), text(event, "transcript", "text")
+        partial = self._partials.pop(item_id, "")
+        if item_id in self._transcribed:
+            return [ev.Ignored("transcription completed twice")]
+        if item_id:
+            self._transcribed[item_id] = True
+        told = event.get("transcript") is not None or event.get("text") is not None
+        return [ev.UserTranscript(item_id, words if told else partial, final=True)]
+
+    def _transcription_failed(self, event: Json) -> list[ev.Event]:
+        item_id, error = text(event, "item_id"), mapping(event, "error")
+        self._partials.pop(item_id, None)
+        reason = text(error, "message") or text(error, "code", "type")
+        return [ev.UserTranscriptFailed(item_id, redact(reason, self._secrets))]
+
+    def _response_created(self, event: Json) -> list[ev.Event]:
+        self._response_id = text(mapping(event, "response"), "id")
+        self._finished.pop(self._response_id, None)  # a service that numbers afresh
+        return [ev.ResponseStarted(self._response_id)]
+
+    def _place(self, event: Json) -> tuple[str, str, int]:
+        response_id = text(event, "response_id") or self._response_id
+        return response_id, text(event, "item_id"), whole(event, "content_index", "index")
+
+    def _audio_delta(self, event: Json) -> list[ev.Event]:
+        place = self._place(event)
+        delta = event.get("delta")
+        data = binascii.a2b_base64(delta if isinstance(delta, str) else text(event, "delta"), strict_mode=True)
+        if self._audio_format != "pcm16":
+            pcm = g711.decode(self._audio_format, data) if data else b""
+        else:
+            # Chunks may end anywhere, in the middle of a sample too.
+            pcm = self._half_samples.pop(place[1], b"") + data
+            if len(pcm) % 2:
+                self._half_samples[place[1]] = pcm[-1:]
+                pcm = pcm[:-1]
+        return [ev.AssistantAudio(*place, pcm)] if pcm else []
+
+    def _audio_done(self, event: Json) -> list[ev.Event]:
+        place = self._place(event)
+        self._half_samples.pop(place[1], None)
+        return [ev.AssistantAudioDone(*place)]
+
+    def _text_delta(self, event: Json, *, spoken: bool) -> list[ev.Event]:
+        place, delta = self._place(event), text(event, "delta", "text", "value")
+        return [ev.AssistantText(*place, delta, spoken)] if delta else []
+
+    def _text_done(self, event: Json, *, spoken: bool) -> list[ev.Event]:
+        names = ("transcript", "text", "value") if spoken else ("text", "value", "transcript")
+        return [ev.AssistantTextDone(*self._place(event), text(event, *names), spoken)]
+
+    def _note_call(self, item: Json) -> None:
+        """Remember a call's id and name by its item: the event with the arguments may lack either."""
+        if text(item, "type") == "function_call":
+            self._calls[text(item, "id")] = (text(item, "call_id"), text(item, "name"))
+
+    def _output_item_added(self, event: Json) -> list[ev.Event]:
+        self._note_call(mapping(event, "item"))
+        return []
+
+    def _output_item_done(self, event: Json) -> list[ev.Event]:
+        return self._call_of(mapping(event, "item"), text(event, "response_id") or self._response_id)
+
+    def _arguments_done(self, event: Json) -> list[ev.Event]:
+        item_id = text(event, "item_id")
+        call_id, name = self._calls.get(item_id, ("", ""))
+        call_id, name = text(event, "call_id") or call_id or item_id, text(event, "name") or name
+        if not name:
+            return []  # the finished item will tell
+        response_id = text(event, "response_id") or self._response_id
+        return self._call(ev.ToolCall(response_id, item_id, call_id, name, text(event, "arguments")))
+
+    def _call_of(self, item: Json, response_id: str) -> list[ev.Event]:
+        if text(item, "type") != "function_call" or text(item, "status") == "incomplete" or not text(item, "name"):
+            return []
+        item_id = text(item, "id")
+        call_id = text(item, "call_id") or item_id
+        return self._call(ev.ToolCall(response_id, item_id, call_id, text(item, "name"), text(item, "arguments")))
+
+    def _call(self, call: ev.ToolCall) -> list[ev.Event]:
+        if call.call_id in self._called:
+            return []
+        if call.call_id:
+            self._called[call.call_id] = True
+        return [call]
+
+    def _response_done(self, event: Json) -> list[ev.Event]:
+        response = mapping(event, "response")
+        response_id = text(response, "id") or text(event, "response_id") or self._response_id
+        if response_id in self._finished:
+            return [ev.Ignored("response.done twice")]
+        wire_status, usage = text(response, "status"), mapping(response, "usage")
+        status = _STATUSES.get(wire_status, "incomplete") if wire_status else "completed"
+        details = response.get("status_details")
+        details = {"reason": details} if isinstance(details, str) else mapping(response, "status_details")
+        error = details.get("error")
+        error = {"message": error} if isinstance(error, str) else mapping(details, "error")
+        finished = ev.ResponseFinished(
+            response_id,
+            status,
+            reason=redact(text(details, "reason"), self._secrets),
+            message=redact(text(error, "message"), self._secrets),
+            code=redact(text(error, "code", "type"), self._secrets),
+            usage=_usage(usage) if usage else None,
+        )
+        calls: list[ev.Event] = []
+        if status == "completed":
+            for item in mappings(response, "output"):
+                calls += self._call_of(item, response_id)
+        if response_id:
+            self._finished[response_id] = True
+        if response_id == self._response_id:
+            self._response_id = ""
+        return [*calls, finished]
+
+    def _rate_limits(self, event: Json) -> list[ev.Event]:
+        remaining: dict[str, int] = {}
+        reset_s: dict[str, float] = {}
+        for limit in mappings(event, "rate_limits"):
+            name, left, reset = text(limit, "name"), maybe_whole(limit, "remaining"), number(limit, "reset_seconds")
+            if left is not None:
+                remaining[name] = left
+            if reset is not None:
+                reset_s[name] = reset
+        return [ev.RateLimits(remaining, reset_s)]
+
+
+def session_created(event: Json) -> ev.SessionCreated:
+    session = mapping(event, "session")
+    return ev.SessionCreated(
+        text(session, "id"), text(session, "model"), voice_of(session), number(session, "expires_at")
+    )
+
+
+def session_updated(event: Json) -> ev.SessionConfigured:
+    return ev.SessionConfigured(voice_of(mapping(event, "session")))
+
+
+def _usage(usage: Json) -> ev.Usage:
+    """OpenAI writes `input_token_details`, DashScope `input_tokens_details`."""
+    asked = mapping(usage, "input_token_details", "input_tokens_details")
+    given = mapping(usage, "output_token_details", "output_tokens_details")
+    return ev.Usage(
+        input_tokens=whole(usage, "input_tokens"),
+        output_tokens=whole(usage, "output_tokens"),
+        input_text_tokens=whole(asked, "text_tokens"),
+        input_audio_tokens=whole(asked, "audio_tokens"),
+        input_image_tokens=whole(asked, "image_tokens"),
+        cached_tokens=whole(asked, "cached_tokens"),
+        output_text_tokens=whole(given, "text_tokens"),
+        output_audio_tokens=whole(given, "audio_tokens"),
+    )

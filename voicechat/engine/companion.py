@@ -1,0 +1,195 @@
+"""The built-in companion: a few things answered well, without any model, and the rest honestly not.
+
+Rules over words, in order; the first that matches answers. English, spoken or typed, and a little typed Chinese.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from datetime import datetime
+
+from voicechat.engine.answerer import Message, Sentences
+from voicechat.engine.arithmetic import Unanswerable, calculate
+from voicechat.engine.grammar import NAMES
+
+_Clock = Callable[[], datetime]
+_Rule = tuple[re.Pattern[str], Callable[["Companion", re.Match[str], str], str]]
+
+
+class Companion:
+    """An `Answerer`. It keeps nothing itself: the user's name is read from the conversation."""
+
+    model = "companion"
+    prefers_commands = True
+
+    def __init__(self, now: _Clock = datetime.now):
+        self._now = now
+
+    async def answer(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
+        said = [message.text for message in history if message.role == "user"]
+        sentences = Sentences()
+        for piece in sentences.feed(self.reply(said[-1] if said else "", said[:-1])):
+            yield piece
+        if rest := sentences.flush():
+            yield rest
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def reply(self, text: str, earlier: Sequence[str] = ()) -> str:
+        """The answer to `text`; `earlier` are the user's turns before it."""
+        plain = _plain(text)
+        if not plain:
+            return "Sorry, I did not catch that."
+        if match := _REPEAT.search(text):
+            return _sentence(match["what"] or match["chinese"])
+        if introduced := _name_in(plain):
+            return f"很高兴认识你，{introduced}。" if _is_chinese(introduced) else f"Nice to meet you, {introduced}."
+        for pattern, answer in _RULES:
+            if match := pattern.search(plain):
+                name = next((name for turn in reversed(earlier) if (name := _name_in(_plain(turn)))), "")
+                return answer(self, match, name)
+        try:
+            if result := calculate(text):
+                return f"{_capital(result[0])} is {result[1]}."
+        except Unanswerable as reason:
+            return str(reason)
+        return _UNKNOWN_CHINESE if _is_chinese(text) else _UNKNOWN
+
+    def _greet(self, match: re.Match[str], name: str) -> str:
+        daytime = match.groupdict().get("daytime")
+        hello = f"Good {daytime}" if daytime else "Hello"
+        return f"{hello}{', ' + name if name else ''}! What can I do for you?"
+
+    def _your_name(self, match: re.Match[str], name: str) -> str:
+        return f"Your name is {name}." if name else "You have not told me yet. Say: my name is, and your name."
+
+    def _time(self, match: re.Match[str], name: str) -> str:
+        now = self._now()
+        return f"It is {now.hour % 12 or 12}:{now.minute:02} {'AM' if now.hour < 12 else 'PM'}."
+
+    def _date(self, match: re.Match[str], name: str) -> str:
+        now = self._now()
+        return f"Today is {now:%A}, {now:%B} {now.day}, {now.year}."
+
+    def _year(self, match: re.Match[str], name: str) -> str:
+        return f"It is {self._now().year}."
+
+    def _month(self, match: re.Match[str], name: str) -> str:
+        return f"It is {self._now():%B}."
+
+    def _thanked(self, match: re.Match[str], name: str) -> str:
+        return f"You are welcome{', ' + name if name else ''}."
+
+    def _bye(self, match: re.Match[str], name: str) -> str:
+        return f"Goodbye{', ' + name if name else ''}. It was nice talking to you."
+
+    def _time_chinese(self, match: re.Match[str], name: str) -> str:
+        now = self._now()
+        return f"现在是{now.hour}点{now.minute}分。"
+
+    def _date_chinese(self, match: re.Match[str], name: str) -> str:
+        now = self._now()
+        return f"今天是{now.year}年{now.month}月{now.day}日，星期{'一二三四五六日'[now.weekday()]}。"
+
+
+def _say(text: str) -> Callable[[Companion, re.Match[str], str], str]:
+    return lambda companion, match, name: text
+
+
+_UNKNOWN = (
+    "Sorry, I did not understand that. I am only a small program, not a language model. "
+    "You can ask me for the time, the date or a sum."
+)
+_UNKNOWN_CHINESE = "对不起，我没听懂。我只是一个小程序，不是语言模型。你可以问我时间、日期，或者让我算数。"
+_HELP = (
+    "I can tell you the time and the date, do sums, repeat after you and remember your name. "
+    "For a real talk, connect me to a chat model such as Ollama."
+)
+_ABOUT = (
+    "I am the companion built into this program. I am no language model: I know a few phrases, "
+    "and everything happens on this computer."
+)
+
+_NAMING = re.compile(
+    r"^(?:hello |hi |hey )?(?P<how>my name is|call me|i am|i'm) (?P<name>[a-z][a-z'-]+)$"
+    r"|我叫(?!什么)(?P<chinese>\S{1,8})$"
+)
+
+_REPEAT = re.compile(
+    r"^\s*(?:please )?(?:repeat after me|repeat|say)\b[ ,:]*(?P<what>.+)"
+    r"|^\s*请?(?:跟我说|重复)[：:， ]*(?P<chinese>.+)",
+    re.IGNORECASE,
+)
+
+_RULES: tuple[_Rule, ...] = tuple(
+    (re.compile(pattern), answer)
+    for pattern, answer in (
+        (r"我叫什么|我的名字", lambda self, match, name: f"你叫{name}。" if name else "你还没告诉我。"),
+        (r"几点|时间", Companion._time_chinese),
+        (r"几号|日期|星期几|今天", Companion._date_chinese),
+        (r"你是谁|你叫什么", _say("我是这个程序自带的小伙伴，不是语言模型。")),
+        (r"你会什么|你能做什么|帮助", _say("我会报时、报日期、算数，还能记住你的名字。")),
+        (r"^(?:你好|您好|早上好|晚上好)", _say("你好！有什么可以帮你？")),
+        (r"谢谢", _say("不客气。")),
+        (r"再见|拜拜", _say("再见！")),
+        (r"\b(?:what is|what's|whats|do you (?:know|remember)) my name\b|^who am i$", Companion._your_name),
+        (r"\bhow are you\b|\bhow do you do\b", _say("I am fine, thank you. How can I help?")),
+        (r"\bnice to meet you\b", _say("Nice to meet you too.")),
+        (r"\bwhat(?:'s| is)? (?:the )?time\b(?! does| do\b)|\btell me the time\b|^the time$", Companion._time),
+        (
+            r"\bwhat(?:'s| is)? (?:the |today's |today |the current )?(?:day|date)\b(?! (?!is|it|today))",
+            Companion._date,
+        ),
+        (r"\btell me the date\b|\bwhat is today\b", Companion._date),
+        (r"\bwhat year is it\b", Companion._year),
+        (r"\bwhat month is it\b", Companion._month),
+        (r"\b(?:what is|what's|whats) your name\b|\bhave a name\b", _say("I am simply called Companion.")),
+        (
+            r"\b(?:are you|you are) (?:a |an )?(?:language model|large language model|ai|a i|a\. i\.|chat ?gpt|human"
+            r"|robot|computer|real person|person|intelligent|machine)\b",
+            _say("I am a small program on this computer: no human and no language model."),
+        ),
+        (r"^(?:who|what) are you\b|\babout yourself\b|\bhow do you work\b", _say(_ABOUT)),
+        (r"\bwhat can (?:you do|i (?:ask|say))\b|\bhelp\b", _say(_HELP)),
+        (r"\bcan you hear me\b", _say("Yes, I hear you.")),
+        (r"\bdo you understand me\b", _say("A little: ask me what I can do.")),
+        (r"\btell me a joke\b", _say("I know only sums, and none of them is funny.")),
+        (r"\b(?:thank you|thanks|thank)\b", Companion._thanked),
+        (r"\b(?:goodbye|good bye|bye|good night|see you)\b", Companion._bye),
+        (r"^(?:please )?(?:stop|be quiet|quiet|shut up|silence)\b", _say("Okay.")),
+        (r"^(?:yes|yeah|no|okay|ok)$", _say("Okay. What else can I do?")),
+        (r"^(?:hello |hi )?good (?P<daytime>morning|afternoon|evening)\b", Companion._greet),
+        (r"^(?:hello|hi|hey)\b", Companion._greet),
+    )
+)
+
+
+def _name_in(plain: str) -> str:
+    match = _NAMING.search(plain)
+    if match is None:
+        return ""
+    if match["chinese"]:
+        return match["chinese"]
+    # "i am tired" is no introduction: that form wants a name we know
+    name = match["name"]
+    return name.capitalize() if match["how"] in ("my name is", "call me") or name in NAMES else ""
+
+
+def _plain(text: str) -> str:
+    """Lower case, without punctuation at word ends, one space between words."""
+    words = (word.strip('.,!?;:"“”。，！？') for word in text.lower().replace("’", "'").split())
+    return " ".join(word for word in words if word)
+
+
+def _sentence(text: str) -> str:
+    """As it was said, with a capital and a full stop."""
+    text = _capital(text.strip())
+    return text if text[-1:] in ".!?。！？" else text + ("。" if _is_chinese(text) else ".")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _is_chinese(text: str) -> bool:
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)

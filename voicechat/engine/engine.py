@@ -1,0 +1,114 @@
+"""The engine: recogniser, answerer and synthesiser put together behind a transport."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from voicechat.engine.answerer import Answerer
+from voicechat.engine.chat import OLLAMA_URL, ChatAnswerer, ChatEndpoint, find_ollama
+from voicechat.engine.companion import Companion
+from voicechat.engine.ear import ProcessEar
+from voicechat.engine.recogniser import not_installed
+from voicechat.engine.session import RealtimeSession
+from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser
+from voicechat.realtime.codec import Frame
+from voicechat.wire.memory import MemoryTransport
+from voicechat.wire.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSettings:
+    """Who answers: the chat endpoint at `chat_url`; without one, Ollama at `ollama_url` if it is there; else the
+    companion. An empty `chat_model` means the first model listed; an empty `ollama_url` asks nobody."""
+
+    chat_url: str = ""
+    chat_model: str = ""
+    chat_key: str = field(default="", repr=False)
+    ollama_url: str = OLLAMA_URL
+    ca_file: str = ""
+    """Authorities that vouch for the chat endpoint (PEM file); "" are the system's."""
+
+    @property
+    def model(self) -> str:
+        return (self.chat_model or "chat") if self.chat_url else Companion.model
+
+
+class OfflineEngine:
+    """Serves realtime sessions of the GA dialect, one per `serve`."""
+
+    def __init__(self, settings: OfflineSettings | None = None):
+        self._settings = settings or OfflineSettings()
+
+    async def serve(self, transport: Transport) -> None:
+        """One session, to its end. Models load meanwhile. Raises ConfigError when the extra is not installed."""
+        require()
+        ear, synthesiser = ProcessEar(), EspeakSynthesiser()
+        answerer = asyncio.create_task(self._answerer(), name="offline-answerer")
+        try:
+            await ear.start()
+            session = RealtimeSession(transport, ear, answerer, synthesiser, self._settings.model, DEFAULT_VOICE)
+            await session.run()
+        finally:
+            answerer.cancel()
+            await asyncio.wait({answerer})
+            if not answerer.cancelled() and answerer.exception() is None:
+                await answerer.result().close()
+            await synthesiser.close()
+            await ear.close()
+            await transport.close()
+
+    async def _answerer(self) -> Answerer:
+        settings = self._settings
+        companion = Companion()
+        if settings.chat_url:
+            endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key, settings.ca_file)
+            return ChatAnswerer(endpoint, companion)
+        found = await find_ollama(settings.ollama_url) if settings.ollama_url else None
+        if found is None:
+            return companion
+        return ChatAnswerer(replace(found, model=settings.chat_model or found.model), companion)
+
+
+def connect(settings: OfflineSettings | None = None) -> Transport:
+    """The client's end of a session with an engine of its own; closing it ends the engine.
+
+    Raises ConfigError when the extra is not installed.
+    """
+    require()
+    return _EngineTransport(OfflineEngine(settings))
+
+
+def require() -> None:
+    """Raises ConfigError when the extra is not installed; imports nothing."""
+    from importlib.util import find_spec
+
+    if find_spec("pocketsphinx") is None or find_spec("espeakng_loader") is None:
+        raise not_installed()
+
+
+class _EngineTransport:
+    """The client's end. `connect` starts the engine on the running loop, `close` waits until it has ended."""
+
+    trace = ""
+
+    def __init__(self, engine: OfflineEngine):
+        self._engine = engine
+        self._near, self._far = MemoryTransport.pair()
+        self._task: asyncio.Task[None] | None = None
+
+    async def connect(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._engine.serve(self._far), name="offline-engine")
+
+    async def send(self, frame: Frame) -> None:
+        await self._near.send(frame)
+
+    async def receive(self) -> Frame:
+        return await self._near.receive()
+
+    async def close(self) -> None:
+        await self._near.close()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            if not self._task.cancelled() and (error := self._task.exception()) is not None:
+                raise error

@@ -1,0 +1,77 @@
+"""The offline engine as a provider: the codec of the GA dialect, and a transport that needs no address."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from voicechat.engine.companion import Companion
+from voicechat.engine.engine import OfflineSettings, connect, require
+from voicechat.engine.synthesiser import DEFAULT_VOICE
+from voicechat.errors import ConnectionFailed, VoicechatError
+from voicechat.providers.base import ProviderOptions
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.codec import Codec
+from voicechat.wire.network import ConnectRequest, Network, tls_context
+from voicechat.wire.transport import Transport
+
+CAPABILITIES = Capabilities(semantic_vad=True, images=False, tools=False)
+
+
+class Offline:
+    """Implements `providers.base.Provider`; `connect` takes the place of a WebSocket to `request`."""
+
+    name = "offline"
+
+    def __init__(self, options: ProviderOptions | None = None, settings: OfflineSettings | None = None):
+        self._settings = settings or OfflineSettings()
+        self.model = self._settings.model
+        self.voice = (options.voice if options else "") or DEFAULT_VOICE
+
+    def request(self) -> ConnectRequest:
+        """An address for the record only. Raises ConfigError when the extra is not installed."""
+        require()
+        return ConnectRequest("memory://offline")
+
+    def connect(self) -> Transport:
+        """The client's end of a new session. Raises ConfigError when the extra is not installed."""
+        return connect(self._settings)
+
+    def codec(self) -> Codec:
+        from voicechat.dialects.openai.client import Profile, RealtimeCodec
+
+        return RealtimeCodec(Profile(capabilities=CAPABILITIES, dialect="ga", voice=self.voice))
+
+    def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
+        return ConnectionFailed(f"The offline engine ended: {text or 'no reason given'}.", "Run again with --verbose.")
+
+
+class _Chat(Protocol):
+    @property
+    def url(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+
+
+class _Choice(Protocol):
+    """The part of the configuration's choice that matters here."""
+
+    @property
+    def options(self) -> ProviderOptions: ...
+    @property
+    def chat(self) -> _Chat: ...
+    @property
+    def network(self) -> Network: ...
+
+
+def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
+    """The provider as configured, and the way to a fresh session. Raises ConfigError without the extra."""
+    require()
+    chat = choice.chat
+    named = choice.options.model if choice.options.model != Companion.model else ""
+    ca_file = choice.network.ca_file
+    if chat.url and ca_file:
+        tls_context(ca_file)  # a file that cannot be used is told at once
+    settings = OfflineSettings(chat_url=chat.url, chat_model=named or chat.model, chat_key=chat.key, ca_file=ca_file)
+    provider = Offline(choice.options, settings)
+    return provider, provider.connect

@@ -1,0 +1,1 @@
+"""What is done with text on its way to a voice."""

@@ -1,0 +1,48 @@
+"""A transport inside this process: a pair of queues."""
+
+import asyncio
+
+from voicechat.realtime.codec import Frame
+from voicechat.wire.transport import Closed
+
+
+class MemoryTransport:
+    """Two bounded queues: one end for the client, `peer` for a service in the same process."""
+
+    trace = ""
+
+    def __init__(self) -> None:
+        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1000)
+        self._closed = False
+        self.peer: MemoryTransport = self
+
+    @classmethod
+    def pair(cls) -> "tuple[MemoryTransport, MemoryTransport]":
+        near, far = cls(), cls()
+        near.peer, far.peer = far, near
+        return near, far
+
+    async def connect(self) -> None:
+        """Nothing to do: the two ends are born joined."""
+
+    async def send(self, frame: Frame) -> None:
+        if self._closed or self.peer._closed:
+            raise Closed(1000)
+        await self.peer._inbox.put(frame)
+
+    async def receive(self) -> Frame:
+        frame = None if self._closed and self._inbox.empty() else await self._inbox.get()
+        if frame is None:
+            self._closed = True
+            raise Closed(1000)
+        return frame
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for end in (self, self.peer):
+            try:
+                end._inbox.put_nowait(None)
+            except asyncio.QueueFull:
+                end._closed = True

@@ -1,0 +1,46 @@
+"""The wire under a codec.
+
+A transport moves frames (`str` or `bytes`) and knows nothing of their meaning. `connect` raises
+`HandshakeRefused` when the server answered the upgrade with an HTTP error, `ConnectionFailed` when nobody
+answered; `receive` raises `Closed` when the connection has ended, from either side.
+"""
+
+from typing import Protocol
+
+from voicechat.realtime.codec import Frame
+
+
+class HandshakeRefused(Exception):
+    """The server answered the WebSocket upgrade with an HTTP status other than 101."""
+
+    def __init__(self, status: int, body: str = "", retry_after_s: float | None = None, date: str = ""):
+        super().__init__(f"HTTP {status}")
+        self.status = status
+        self.body = body
+        self.retry_after_s = retry_after_s
+        self.date = date
+        """The answer's HTTP Date header, "" without one."""
+
+
+class Closed(Exception):
+    """The connection has ended. `code` is the WebSocket close code, 1006 when there was none."""
+
+    def __init__(self, code: int, reason: str = ""):
+        super().__init__(f"closed {code} {reason}".rstrip())
+        self.code = code
+        self.reason = reason
+
+
+class Transport(Protocol):
+    @property
+    def trace(self) -> str:
+        """What the service calls this connection, once it has answered, where it tells; else ""."""
+        ...
+
+    async def connect(self) -> None: ...
+
+    async def send(self, frame: Frame) -> None: ...
+
+    async def receive(self) -> Frame: ...
+
+    async def close(self) -> None: ...
