@@ -165,8 +165,8 @@ def test_the_client_side_of_the_program_holds_the_conversation() -> None:
 
         provider = Offline(ProviderOptions(voice="en-gb"), NOBODY)
         codec, transport = provider.codec(), provider.connect()
-        assert codec.capabilities.interrupts_by_itself
-        assert codec.capabilities.truncates
+        assert codec.capabilities.supports_interruption
+        assert codec.capabilities.supports_truncation
         await transport.connect()
         seen: list[events.Event] = []
 

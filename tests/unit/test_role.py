@@ -19,7 +19,7 @@ def test_what_has_no_place_of_its_own_becomes_part_of_the_instructions() -> None
 
 
 def test_what_has_a_place_of_its_own_goes_there(capsys: pytest.CaptureFixture[str]) -> None:
-    told = role("Be brief.", "Lee", "Slowly.", "It rains.", Capabilities(style=True, context_chars=100))
+    told = role("Be brief.", "Lee", "Slowly.", "It rains.", Capabilities(supports_style=True, context_chars=100))
     assert told == Role("Be brief.", "Slowly.", "It rains.")
     assert capsys.readouterr().err == ""
 

@@ -11,7 +11,7 @@ from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
 
 MANUAL = Manner(hands_free=False)
-PASSIVE = Capabilities(interrupts_by_itself=False)
+PASSIVE = Capabilities(supports_interruption=False)
 
 
 def user_turn(stage: Stage, item: str = "u1", text: str = "hello") -> None:
@@ -95,8 +95,8 @@ def test_a_late_end_of_the_old_answer_does_not_end_the_waiting_for_the_new_one()
     [
         (PASSIVE, {cmd.CancelResponse, cmd.TruncateItem}),
         (Capabilities(), {cmd.TruncateItem}),
-        (Capabilities(truncates=False), set()),
-        (Capabilities(interrupts_by_itself=False, cancels=False, truncates=False), set()),
+        (Capabilities(supports_truncation=False), set()),
+        (Capabilities(supports_interruption=False, supports_cancel=False, supports_truncation=False), set()),
     ],
 )
 def test_cancel_and_truncate_only_where_the_service_asks_for_them(
@@ -387,7 +387,7 @@ def test_voice_to_voice_counts_from_the_users_last_sound() -> None:
 
 
 def test_local_turns_commit_and_ask_by_themselves() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(500, voiced=False)
     assert stage.sent == []
     stage.pass_ms(500, voiced=True)
@@ -478,7 +478,7 @@ def test_after_a_drop_the_new_session_is_told_what_was_said_and_heard() -> None:
 
 
 def test_a_service_that_takes_no_items_is_told_in_its_instructions() -> None:
-    stage = Stage(Capabilities(restores_items=False), instructions="be brief").open()
+    stage = Stage(Capabilities(supports_restoring=False), instructions="be brief").open()
     user_turn(stage)
     stage.speak(1, ms=100)
     stage.pass_ms(200)
@@ -532,7 +532,7 @@ def test_speech_over_a_drop_is_sent_whole_to_the_new_session() -> None:
 
 
 def test_a_manual_turn_that_ends_while_the_line_is_down_is_committed_when_it_is_back() -> None:
-    stage = Stage(manner=MANUAL, turn=None).open()
+    stage = Stage(manner=MANUAL, turn_detection=None).open()
     stage.session.begin_turn()
     stage.pass_ms(500, voiced=True)
     stage.session.lost()
@@ -569,7 +569,7 @@ def test_silence_during_the_drop_is_not_sent() -> None:
 
 
 def test_a_cough_is_no_turn_of_ours_either() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.session.say("hello")
     stage.speak(1, ms=2000)
     stage.pass_ms(500, voiced=False)
@@ -581,7 +581,7 @@ def test_a_cough_is_no_turn_of_ours_either() -> None:
 
 
 def test_a_word_over_the_answer_is_a_turn_of_ours_with_its_first_syllable() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.session.say("hello")
     stage.speak(1, ms=5000)
     stage.pass_ms(1000, voiced=False)
@@ -624,7 +624,7 @@ def test_a_greeting_that_was_refused_for_now_keeps_its_words() -> None:
 
 
 def test_local_turns_survive_a_drop_with_what_was_said_before_it() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn=None).open()
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(1000, voiced=False)
     stage.pass_ms(800, voiced=True)
     stage.session.lost()

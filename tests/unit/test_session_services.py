@@ -16,7 +16,7 @@ MANUAL = Manner(hands_free=False)
 
 
 def interrupted_by_text(acknowledges_cancel: bool) -> Stage:
-    stage = Stage(Capabilities(acknowledges_cancel=acknowledges_cancel), MANUAL).open()
+    stage = Stage(Capabilities(emits_cancelled=acknowledges_cancel), MANUAL).open()
     stage.session.say("first")
     stage.speak(1, finish=False)
     stage.pass_ms(200)
@@ -43,7 +43,7 @@ def test_the_next_answer_waits_for_the_cancelled_ones_end_where_it_will_come() -
     assert len(stage.of(cmd.CreateResponse)) == 2
 
 
-SILENT = Capabilities(acknowledges_cancel=False)
+SILENT = Capabilities(emits_cancelled=False)
 """Says nothing of what it is told to drop: neither that it ends nor, before its first word, that it began."""
 
 
@@ -67,7 +67,7 @@ def test_a_line_typed_before_the_first_ones_answer_began_is_asked_at_once_where_
 
 
 def test_a_second_turn_spoken_over_the_waiting_for_the_first_is_answered_where_no_end_will_come() -> None:
-    stage = Stage(SILENT, MANUAL, turn=None).open()
+    stage = Stage(SILENT, MANUAL, turn_detection=None).open()
     spoken(stage)
     spoken(stage)
     assert len(stage.of(cmd.CancelResponse)) == 1

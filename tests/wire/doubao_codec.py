@@ -60,7 +60,7 @@ def rag(sent: Sent) -> Any:
 
 
 def vad(**options: Any) -> Call:
-    return Call(turn=VAD, **options).open()
+    return Call(turn_detection=VAD, **options).open()
 
 
 def speaking(call: Call, reply: str = "r-1") -> Call:

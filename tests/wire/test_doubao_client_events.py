@@ -34,7 +34,7 @@ def test_the_whole_configuration() -> None:
         instructions="Help with cooking.",
         name="小助",
         style="Short sentences.",
-        turn=cmd.TurnDetection(silence_ms=800),
+        turn_detection=cmd.TurnDetection(silence_ms=800),
         speed=1.25,
     ) == {
         "asr": {
@@ -56,7 +56,7 @@ def test_the_whole_configuration() -> None:
 
 @pytest.mark.parametrize(("silence_ms", "window_ms"), [(None, 500), (200, 500), (1500, 1500), (60_000, 50_000)])
 def test_the_end_of_speech_stays_within_what_the_service_takes(silence_ms: int | None, window_ms: int) -> None:
-    asr = started(turn=cmd.TurnDetection(silence_ms=silence_ms))["asr"]
+    asr = started(turn_detection=cmd.TurnDetection(silence_ms=silence_ms))["asr"]
     assert asr["extra"]["end_smooth_window_ms"] == window_ms
 
 
@@ -155,7 +155,7 @@ def test_earlier_turns_are_put_back_as_pairs() -> None:
 
 
 def test_a_running_session_is_updated_with_everything_that_shall_stay() -> None:
-    call = Call(instructions="a", turn=VAD).open()
+    call = Call(instructions="a", turn_detection=VAD).open()
     new = cmd.SessionConfig(instructions="b", voice="zh_male_yunzhou_jupiter_bigtts", speed=0.5)
     assert call.client(cmd.Configure(new)) == [
         (
@@ -180,7 +180,7 @@ def test_what_was_heard_is_told_of_replies_that_the_service_has_named() -> None:
 
 
 def test_given_words_answer_a_turn_that_is_waiting_for_its_answer() -> None:
-    call = Call(turn=VAD).open()
+    call = Call(turn_detection=VAD).open()
     call.server(450, question_id="q")
     call.server(459)
     assert call.client(cmd.CreateResponse("Say: hi", "hi")) == [
@@ -197,7 +197,7 @@ def test_given_words_answer_a_turn_that_is_waiting_for_its_answer() -> None:
 
 
 def test_knowledge_is_added_when_the_user_has_finished() -> None:
-    call = Call(context="It rains.", turn=VAD).open()
+    call = Call(context="It rains.", turn_detection=VAD).open()
     call.server(450, question_id="q")
     assert call.replies() == []
     call.server(459)
@@ -243,7 +243,7 @@ def test_a_session_that_has_not_begun_ends_with_its_connection() -> None:
 
 def test_words_restored_before_a_spoken_turn_are_not_asked_with_it() -> None:
     """After a drop the history is put back, and may end with a typed question that was interrupted."""
-    call = Call(turn=None, source="push_to_talk").open()
+    call = Call(turn_detection=None, source="push_to_talk").open()
     call.client(cmd.SendText("how old is the moon"))
     assert call.client(cmd.CommitAudio()) == [(400, {})]
     assert call.client(cmd.CreateResponse()) == [], "the service answers what was spoken"
@@ -252,7 +252,7 @@ def test_words_restored_before_a_spoken_turn_are_not_asked_with_it() -> None:
 
 
 def test_no_knowledge_is_offered_for_a_turn_that_was_cancelled() -> None:
-    call = Call(context="It rains.", turn=None, source="push_to_talk").open()
+    call = Call(context="It rains.", turn_detection=None, source="push_to_talk").open()
     call.client(cmd.CommitAudio())
     call.client(cmd.CancelResponse())
     call.server(459)

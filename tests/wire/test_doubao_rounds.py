@@ -50,7 +50,7 @@ def test_a_cancel_while_the_user_speaks_is_about_the_reply_before() -> None:
 @pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
 @pytest.mark.parametrize("early", [True, False], ids=["confirmed before", "confirmed after"])
 def test_a_question_that_was_cancelled_for_another_has_no_reply(ids: bool, early: bool) -> None:
-    call = Call(turn=None).open()
+    call = Call(turn_detection=None).open()
     old, new = ({"question_id": f"q-{n}", "reply_id": f"r-{n}"} if ids else {} for n in (1, 2))
     confirmed = [{"question_id": reply["question_id"]} if ids else {} for reply in (old, new)]
     asked(call, "first")
@@ -66,7 +66,7 @@ def test_a_question_that_was_cancelled_for_another_has_no_reply(ids: bool, early
 
 
 def test_without_ids_a_reply_that_was_cancelled_is_late_until_the_new_question_is_confirmed() -> None:
-    call = speaking(Call(turn=VAD).open(), "")
+    call = speaking(Call(turn_detection=VAD).open(), "")
     call.client(cmd.CancelResponse("reply-1"))
     asked(call, "next")
     assert silent(call)
@@ -75,7 +75,7 @@ def test_without_ids_a_reply_that_was_cancelled_is_late_until_the_new_question_i
 
 
 def test_a_question_that_was_refused_does_not_take_the_next_ones_confirmation() -> None:
-    call = Call(turn=None).open()
+    call = Call(turn_detection=None).open()
     asked(call, "first")
     call.client(cmd.CancelResponse())
     call.server(599, status_code="45000001", message="invalid request")
@@ -87,7 +87,7 @@ def test_a_question_that_was_refused_does_not_take_the_next_ones_confirmation() 
 @pytest.mark.parametrize("announced", ["before", "after", "never"])
 def test_of_two_turns_that_the_client_ends_the_cancelled_one_has_no_reply(announced: str) -> None:
     """450 may come while the user holds the key, after that, or not at all."""
-    call = Call(turn=None, source="push_to_talk").open()
+    call = Call(turn_detection=None, source="push_to_talk").open()
 
     def turn(number: int, cancel: bool) -> None:
         if announced == "before":
@@ -109,7 +109,7 @@ def test_of_two_turns_that_the_client_ends_the_cancelled_one_has_no_reply(announ
 
 
 def test_without_450_the_words_are_not_those_of_an_earlier_question() -> None:
-    call = Call(turn=None, source="push_to_talk").open()
+    call = Call(turn_detection=None, source="push_to_talk").open()
     asked(call, "typed")
     call.server(553, question_id="q-1")
     call.server(350, question_id="q-1", reply_id="r-1")
@@ -130,7 +130,7 @@ def test_without_450_the_words_are_not_those_of_an_earlier_question() -> None:
 
 
 def test_a_confirmation_that_comes_after_its_reply_has_begun_does_not_end_it() -> None:
-    call = Call(turn=None).open()
+    call = Call(turn_detection=None).open()
     asked(call, "hello")
     ids = {"question_id": "q", "reply_id": "r"}
     assert call.server(350, **ids) == [ev.ResponseStarted("r")]

@@ -66,7 +66,7 @@ def test_an_odd_byte_waits_for_the_next_frame_of_the_same_reply_only() -> None:
 def test_float32_and_ogg_are_decoded() -> None:
     call = speaking(vad())
     call.server(359, reply_id="r-1")
-    floats = Call(turn=VAD, audio_format="float32").open()
+    floats = Call(turn_detection=VAD, audio_format="float32").open()
     floats.server(350, reply_id="r")
     (sound,) = floats.audio(np.array([0.5, -1.0], "<f4").tobytes())
     assert sound == ev.AssistantAudio("r", "r", 0, np.array([16384, -32767], "<i2").tobytes())
@@ -159,12 +159,12 @@ def test_audio_before_any_sentence_is_dropped_and_counted() -> None:
 
 
 def test_when_the_user_ends_the_turns_speech_is_no_interruption() -> None:
-    call = Call(turn=None, source="push_to_talk").open()
+    call = Call(turn_detection=None, source="push_to_talk").open()
     call.client(cmd.CommitAudio())
     assert call.server(450, question_id="q") == [ev.InputCommitted("q")]
     call.server(451, results=[{"text": "hello", "is_interim": False}])
     assert call.server(459) == [ev.UserTranscript("q", "hello", True), ev.SpeechStopped("q")]
-    plain = Call(turn=None, source="push_to_talk").open()
+    plain = Call(turn_detection=None, source="push_to_talk").open()
     plain.client(cmd.CommitAudio())
     plain.server(451, results=[{"text": "hello", "is_interim": True}])
     assert plain.server(459)[0] == ev.UserTranscript("", "hello", True), "450 may be left out"
@@ -286,14 +286,14 @@ def test_an_idle_session_is_over_in_whatever_form_it_is_told() -> None:
 
 
 def test_a_voice_that_does_not_fit_falls_back_to_the_models_own_in_a_new_session() -> None:
-    call = Call(voice="zh_male_wrong", turn=VAD)
+    call = Call(voice="zh_male_wrong", turn_detection=VAD)
     call.replies()
     call.server(50)
     call.client(cmd.Configure(call.config))
     first = call.session_id
     events = call.server(153, error="[55000001] ClientError:InvalidSpeaker")
     assert events == [ev.ConfigureAgain("[55000001] ClientError:InvalidSpeaker", voice_dropped="zh_male_wrong")]
-    ((event, shape),) = call.client(cmd.Configure(cmd.SessionConfig(turn=VAD)))
+    ((event, shape),) = call.client(cmd.Configure(cmd.SessionConfig(turn_detection=VAD)))
     assert (event, shape["tts"]["speaker"]) == (100, "zh_female_vv_jupiter_bigtts")
     assert call.session_id != first
     last = call.server(153, error="ClientError:InvalidSpeaker")

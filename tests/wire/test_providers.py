@@ -163,10 +163,10 @@ def test_qwen_by_generation(model: str, voice: str, formats: str, semantic: bool
     assert ("temperature" in shape) is ("turbo" not in model)
     capabilities = provider.codec().capabilities
     assert (capabilities.input_rate_hz, capabilities.output_rate_hz) == (16_000, 24_000)
-    assert capabilities.semantic_vad is semantic
-    assert capabilities.acknowledges_finish is not model.startswith("qwen-audio")
-    assert capabilities.interrupts_by_itself
-    assert not capabilities.truncates
+    assert capabilities.supports_semantic_vad is semantic
+    assert capabilities.emits_session_finished is not model.startswith("qwen-audio")
+    assert capabilities.supports_interruption
+    assert not capabilities.supports_truncation
     assert capabilities.session_limit_s == 7200
 
 

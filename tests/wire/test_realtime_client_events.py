@@ -16,7 +16,7 @@ from voicechat.realtime.capabilities import Capabilities
 OPENAI: list[Dialect] = ["ga", "beta"]
 QWEN: list[Dialect] = ["qwen", "qwen_nested", "qwen_audio"]
 ALL = OPENAI + QWEN
-ABLE = Capabilities(images=True, semantic_vad=True, tools=True, input_rate_hz=16_000)
+ABLE = Capabilities(supports_images=True, supports_semantic_vad=True, supports_tools=True, input_rate_hz=16_000)
 TOOL = cmd.Tool("clock", "The time.", {"type": "object", "properties": {}})
 
 
@@ -129,7 +129,7 @@ def test_g711_is_encoded_on_the_way_out_and_the_rate_says_so(law: g711.Law) -> N
 FULL = cmd.SessionConfig(
     instructions="Be brief.",
     voice="marin",
-    turn=cmd.TurnDetection(threshold=0.6, silence_ms=300, prefix_ms=200, interrupt_response=False),
+    turn_detection=cmd.TurnDetection(threshold=0.6, silence_ms=300, prefix_ms=200, interrupt_response=False),
     language="en",
     speed=1.2,
     temperature=0.7,
@@ -175,7 +175,7 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "ga-manual-text",
         "ga",
-        cmd.SessionConfig(turn=None, transcribe=False, speak=False),
+        cmd.SessionConfig(turn_detection=None, transcribe=False, speak=False),
         {
             "type": "realtime",
             "output_modalities": ["text"],
@@ -186,7 +186,9 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "ga-semantic",
         "ga",
-        cmd.SessionConfig(turn=cmd.TurnDetection("semantic", eagerness="high"), transcription_model="whisper-1"),
+        cmd.SessionConfig(
+            turn_detection=cmd.TurnDetection("semantic", eagerness="high"), transcription_model="whisper-1"
+        ),
         {
             "type": "realtime",
             "output_modalities": ["audio"],
@@ -234,7 +236,7 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "beta-manual-text",
         "beta",
-        cmd.SessionConfig(turn=None, transcribe=False, speak=False),
+        cmd.SessionConfig(turn_detection=None, transcribe=False, speak=False),
         {
             "modalities": ["text"],
             "input_audio_format": "pcm16",
@@ -269,7 +271,7 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "qwen-manual",
         "qwen",
-        cmd.SessionConfig(turn=None, transcribe=False),
+        cmd.SessionConfig(turn_detection=None, transcribe=False),
         {
             "modalities": ["text", "audio"],
             "input_audio_format": "pcm",
@@ -281,7 +283,7 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "qwen-3.8",
         "qwen_nested",
-        cmd.SessionConfig(voice="Tina", turn=cmd.TurnDetection("semantic", silence_ms=400, eagerness="low")),
+        cmd.SessionConfig(voice="Tina", turn_detection=cmd.TurnDetection("semantic", silence_ms=400, eagerness="low")),
         {
             "modalities": ["text", "audio"],
             "audio": {
@@ -295,7 +297,7 @@ SHAPES: list[tuple[str, Dialect, cmd.SessionConfig, dict[str, Any]]] = [
     (
         "qwen-audio",
         "qwen_audio",
-        cmd.SessionConfig(voice="longanqian", turn=cmd.TurnDetection("semantic")),
+        cmd.SessionConfig(voice="longanqian", turn_detection=cmd.TurnDetection("semantic")),
         {
             "modalities": ["text", "audio"],
             "voice": "longanqian",

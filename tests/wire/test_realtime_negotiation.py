@@ -10,7 +10,7 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
 
-ABLE = Capabilities(semantic_vad=True, images=True)
+ABLE = Capabilities(supports_semantic_vad=True, supports_images=True)
 
 
 def configure(codec: RealtimeCodec, config: cmd.SessionConfig | None = None) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_the_voice_is_not_named_again_once_it_was_heard() -> None:
 
 
 def test_refused_semantic_turns_become_server_turns() -> None:
-    config = cmd.SessionConfig(turn=cmd.TurnDetection("semantic", threshold=0.4))
+    config = cmd.SessionConfig(turn_detection=cmd.TurnDetection("semantic", threshold=0.4))
     codec = RealtimeCodec(Profile(capabilities=ABLE, dialect="beta"))
     assert configure(codec, config)["session"]["turn_detection"] == {"type": "semantic_vad"}
     error = {"code": "invalid_value", "param": "session.turn_detection.type", "message": "Invalid value"}
@@ -152,7 +152,7 @@ def test_refused_semantic_turns_become_server_turns() -> None:
         "threshold": 0.4,
         "silence_duration_ms": 500,
     }
-    assert not codec.capabilities.semantic_vad
+    assert not codec.capabilities.supports_semantic_vad
     assert isinstance(complain(codec, **error), ev.ServiceError)
 
 
@@ -188,6 +188,6 @@ def test_a_complaint_about_another_event_changes_nothing() -> None:
 
 def test_images_are_a_matter_of_the_dialect() -> None:
     codec = RealtimeCodec(Profile(capabilities=ABLE))
-    assert codec.capabilities.images
+    assert codec.capabilities.supports_images
     created(codec, {"modalities": ["text", "audio"]})
-    assert not codec.capabilities.images
+    assert not codec.capabilities.supports_images

@@ -68,7 +68,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     service.request()  # tells at once when the offline extra is missing
     questions = Questions()
     plan = TalkPlan(
-        SessionConfig(voice=service.voice, turn=TurnDetection(silence_ms=SILENCE_MS)),
+        SessionConfig(voice=service.voice, turn_detection=TurnDetection(silence_ms=SILENCE_MS)),
         Manner(silence_ms=SILENCE_MS),
         AudioPlan(make_input=questions.open, speaker_optional=True, keep_reference=True),
         save=save,

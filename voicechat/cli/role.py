@@ -23,9 +23,9 @@ class Role:
 def role(instructions: str, name: str, style: str, context: str, capabilities: Capabilities) -> Role:
     """What has no place of its own becomes part of the instructions. Says on stderr when the context is cut."""
     parts = [instructions]
-    if name and not capabilities.style:
+    if name and not capabilities.supports_style:
         parts.append(f"Your name is {name}.")
-    if style and not capabilities.style:
+    if style and not capabilities.supports_style:
         parts.append(f"Your way of speaking: {style}")
     if context and not capabilities.context_chars:
         parts.append(f"Background knowledge for your answers:\n{context}")
@@ -33,7 +33,7 @@ def role(instructions: str, name: str, style: str, context: str, capabilities: C
         typer.echo(f"--context: only the first {capabilities.context_chars} characters are used.", err=True)
     return Role(
         "\n\n".join(filter(None, parts)),
-        style if capabilities.style else "",
+        style if capabilities.supports_style else "",
         context[: capabilities.context_chars],
     )
 

@@ -134,10 +134,10 @@ def plan(
     settings = loaded.settings
     capabilities = service.provider.codec().capabilities
     turn_kind: str = settings.turn
-    if turn_kind == "semantic" and not capabilities.semantic_vad:
+    if turn_kind == "semantic" and not capabilities.supports_semantic_vad:
         typer.echo(f"{choice.name} has no semantic turn detection: the server's voice detection is used.", err=True)
         turn_kind = "server"
-    if turn_kind != "local" and not capabilities.server_vad:
+    if turn_kind != "local" and not capabilities.supports_server_vad:
         turn_kind = "local"
     local = turn_kind == "local"
     silence_ms = settings.silence_ms or DEFAULT_SILENCE_MS
@@ -152,7 +152,7 @@ def plan(
     config = SessionConfig(
         instructions=told.instructions,
         voice=service.provider.voice,
-        turn=detection if kind == "vad" and not local else None,
+        turn_detection=detection if kind == "vad" and not local else None,
         transcription_model=settings.transcription_model,
         language=settings.language,
         temperature=settings.temperature,

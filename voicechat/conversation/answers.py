@@ -171,7 +171,7 @@ class Answers:
             return False
         heard = self._speaker.interrupt()
         silent_at = (self._clock() if silenced_at is None else silenced_at) + (FADE_MS + self.output_latency_ms) / 1000
-        if heard is not None and self._capabilities.truncates and 0 < heard.heard_ms < heard.received_ms:
+        if heard is not None and self._capabilities.supports_truncation and 0 < heard.heard_ms < heard.received_ms:
             self._send(cmd.TruncateItem(heard.item_id, heard.content_index, heard.heard_ms))
         broken_off = heard is not None
         # What was heard may be of an answer that was closed already: then all that are open come after it.
@@ -199,9 +199,9 @@ class Answers:
 
     def cancel(self) -> None:
         """Tell the service to stop working on its answer, if it is and if it can."""
-        if self._running is not None and self._capabilities.cancels:
+        if self._running is not None and self._capabilities.supports_cancel:
             self._send(cmd.CancelResponse(self._running.response_id))
-            if not self._capabilities.acknowledges_cancel:
+            if not self._capabilities.emits_cancelled:
                 self.abandon()
 
     def forget_running(self) -> None:

@@ -222,7 +222,7 @@ class Line:
         with contextlib.suppress(TimeoutError, Closed):
             async with asyncio.timeout(patience_s):
                 await self._uplink.flushed()
-                if self.codec.capabilities.acknowledges_finish:
+                if self.codec.capabilities.emits_session_finished:
                     await self._finished.wait()
 
     async def close(self) -> None:

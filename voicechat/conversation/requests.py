@@ -24,7 +24,7 @@ class Requests:
         self._answers = answers
         self._send = send
         self._clock = clock
-        self._ends_at_once = capabilities.cancels and not capabilities.acknowledges_cancel
+        self._ends_at_once = capabilities.supports_cancel and not capabilities.emits_cancelled
         self._next: CreateResponse | None = None
         self._last = CreateResponse()
         self._asked = 0  # asked for, not announced yet

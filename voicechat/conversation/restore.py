@@ -118,7 +118,7 @@ class Restorer:
             return config
         config = replace(config, greeting="")
         items = self._items()
-        if self._capabilities.restores_items or not items:
+        if self._capabilities.supports_restoring or not items:
             return config
         return replace(config, instructions=f"{config.instructions}\n\n{as_text(items)}".strip())
 
@@ -128,7 +128,7 @@ class Restorer:
         if drop is None:
             return Owed.NOTHING
         items = self._items()
-        if self._capabilities.restores_items:
+        if self._capabilities.supports_restoring:
             for role, text in items:
                 self._send(cmd.SendText(text, role))
         self.complete = self.history.whole

@@ -60,7 +60,7 @@ class Session:
         self._usage = UsageMeter()
         self._mic_open, self._sent_ms = manner.hands_free, 0.0  # sent of the manual turn
         self._interrupter = Interrupter(
-            self.answers, speaker, capabilities.interrupts_by_itself, self._requests.cancel_running, clock
+            self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
         self._local = LocalTurns(manner.silence_ms)
         self._asked_at: float | None = None
@@ -152,7 +152,7 @@ class Session:
             self._greet()
         elif owed is Owed.WORDS:
             self._request(cmd.CreateResponse())
-        elif owed is Owed.SPEECH and self._config.turn is None:
+        elif owed is Owed.SPEECH and self._config.turn_detection is None:
             self._send(cmd.CommitAudio())
             self._request(cmd.CreateResponse())
         elif owed is Owed.SPEECH:
@@ -309,7 +309,7 @@ class Session:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
         self.restorer.give_up()
-        self._requests.withdraw(coming=self.state == "thinking" and self._config.turn is not None)
+        self._requests.withdraw(coming=self.state == "thinking" and self._config.turn_detection is not None)
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 

@@ -249,7 +249,7 @@ class Talk:
         """End everything in order: the last words of the session, the tasks, the connection, the audio."""
         self.session.finish()
         if polite:
-            quick_s = ACKNOWLEDGED_QUIT_S if self._capabilities.acknowledges_finish else QUIT_S
+            quick_s = ACKNOWLEDGED_QUIT_S if self._capabilities.emits_session_finished else QUIT_S
             await self.line.finish(FINISH_S if self.exit_code == 0 else quick_s)
         for task in self._tasks:
             task.cancel()

@@ -153,7 +153,7 @@ class _Call:
     async def configure(self) -> tuple[str, str]:
         """(voice in force, voice that was refused). Raises VoicechatError when the service accepts no session."""
         configure = Configure(SessionConfig(voice=self._provider.voice))
-        waits = self._codec.capabilities.waits_for_created
+        waits = self._codec.capabilities.emits_session_created
         complaint: ev.ServiceError | None = None
         dropped = ""
         try:
@@ -185,7 +185,7 @@ class _Call:
         with contextlib.suppress(Closed, TimeoutError, VoicechatError, *UNEXPECTED):
             async with asyncio.timeout(GOOD_BYE_S):
                 await self._send(Finish())
-                if not self._codec.capabilities.acknowledges_finish:
+                if not self._codec.capabilities.emits_session_finished:
                     return
                 while not any(isinstance(event, ev.SessionFinished) for event in await self._receive()):
                     pass

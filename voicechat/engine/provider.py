@@ -13,7 +13,7 @@ from voicechat.realtime.codec import Codec
 from voicechat.wire.network import ConnectRequest, Network, tls_context
 from voicechat.wire.transport import Transport
 
-CAPABILITIES = Capabilities(semantic_vad=True, images=False, tools=False)
+CAPABILITIES = Capabilities(supports_semantic_vad=True, supports_images=False, supports_tools=False)
 
 
 class Offline:

@@ -39,7 +39,7 @@ class NewAPI(RealtimeService):
 
     def profile(self) -> Profile:
         return Profile(
-            capabilities=Capabilities(semantic_vad=True, images=True, session_limit_s=1800.0),
+            capabilities=Capabilities(supports_semantic_vad=True, supports_images=True, session_limit_s=1800.0),
             dialect=self.dialect,
             fallback="beta",
             voice=self.voice,

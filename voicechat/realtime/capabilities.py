@@ -1,37 +1,39 @@
-"""What a service does by itself and what it expects of a client. The conversation asks these, never a name."""
+"""What a service does by itself and what it expects of a client. The conversation asks these, never a name.
+
+`supports_…` is what may be asked of the service, `emits_…` what it can be relied on to say by itself. A default is
+what OpenAI's service does. Each flag is read by the code that branches on it, and a test pins either side.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a service does by itself and what it expects of a client."""
+    """One service, or one model of it, as far as a conversation has to know it."""
 
     input_rate_hz: int = 24_000
     output_rate_hz: int = 24_000
-    server_vad: bool = True
-    semantic_vad: bool = False
-    interrupts_by_itself: bool = True
+    supports_server_vad: bool = True
+    supports_semantic_vad: bool = False
+    supports_interruption: bool = True
     """On speech the service cancels its own answer, so that a client's cancel would only earn an error."""
-    cancels: bool = True
+    supports_cancel: bool = True
     """There is a command to cancel a running response (for a key press, or where the service does not itself)."""
-    acknowledges_cancel: bool = True
+    emits_cancelled: bool = True
     """A cancelled response is ended by `ResponseFinished`; else it is over when the command has been sent."""
-    truncates: bool = True
+    supports_truncation: bool = True
     """The service wants to know how much of an interrupted answer was heard."""
-    text_turns: bool = True
-    images: bool = False
-    tools: bool = True
-    style: bool = False
+    supports_images: bool = False
+    supports_tools: bool = True
+    supports_style: bool = False
     """`SessionConfig.name` and `style` have places of their own; else they belong into the instructions."""
     context_chars: int = 0
     """How much of `SessionConfig.context` is used; 0: it has no place of its own and belongs into the instructions."""
-    restores_items: bool = True
+    supports_restoring: bool = True
     """Earlier turns can be put back into a new session as items."""
-    acknowledges_finish: bool = False
+    emits_session_finished: bool = False
     """`Finish` is answered by `SessionFinished`."""
-    waits_for_created: bool = True
+    emits_session_created: bool = True
     """The service speaks first (`SessionCreated`); configure only then."""
     session_limit_s: float | None = None
-    uplink_silence: bool = True
-    """The service's clock is the audio it receives: while muted, keep sending silence."""
+    """How long a session may last, where the service says so."""

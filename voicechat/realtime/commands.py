@@ -28,11 +28,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """Everything a session is configured with. `turn` None means that the client ends the turns itself."""
+    """Everything a session is configured with. `turn_detection` None means that the client ends the turns itself."""
 
     instructions: str = ""
     voice: str = ""
-    turn: TurnDetection | None = field(default_factory=TurnDetection)
+    turn_detection: TurnDetection | None = field(default_factory=TurnDetection)
     transcribe: bool = True
     transcription_model: str = ""
     language: str = ""

@@ -71,7 +71,7 @@ class DialogueSpeech:
         await line.until(ev.SessionCreated)
         manner = self._manner
         config = cmd.SessionConfig(
-            voice=manner.voice, turn=None, language=manner.language, speed=manner.speed, source="text"
+            voice=manner.voice, turn_detection=None, language=manner.language, speed=manner.speed, source="text"
         )
         await line.send(cmd.Configure(config))
         await line.until(ev.SessionConfigured)

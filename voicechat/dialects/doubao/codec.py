@@ -36,15 +36,15 @@ def capabilities(model: str) -> Capabilities:
     return Capabilities(
         input_rate_hz=16_000,
         output_rate_hz=24_000,
-        semantic_vad=False,
-        interrupts_by_itself=True,
-        acknowledges_cancel=False,
-        truncates=session_shape.second_generation(model),
-        tools=False,
-        style=True,
+        supports_semantic_vad=False,
+        supports_interruption=True,
+        emits_cancelled=False,
+        supports_truncation=session_shape.second_generation(model),
+        supports_tools=False,
+        supports_style=True,
         context_chars=session_shape.CONTEXT_CHARS,
-        restores_items=True,
-        acknowledges_finish=True,
+        supports_restoring=True,
+        emits_session_finished=True,
     )
 
 
@@ -126,7 +126,7 @@ class DoubaoCodec:
                 self._answering = False
                 return [self._event(ClientEvent.CLIENT_INTERRUPT)]
             case cmd.TruncateItem():
-                if not self.capabilities.truncates or not self._rounds.named(command.item_id):
+                if not self.capabilities.supports_truncation or not self._rounds.named(command.item_id):
                     return []
                 cut = {"item_id": command.item_id, "audio_end_ms": command.audio_end_ms}
                 return [self._event(ClientEvent.CONVERSATION_TRUNCATE, cut)]
@@ -289,8 +289,8 @@ class DoubaoCodec:
     def _speech_began(self, fields: Json) -> list[ev.Event]:
         """450: the barge-in. When the client ends the turns it has also begun this one."""
         self._question_id, self._heard, self._answering = text(fields, "question_id"), "", False
-        ended = self._rounds.user_begins(self._question_id, speaks=self._config.turn is not None)
-        if self._config.turn is None:
+        ended = self._rounds.user_begins(self._question_id, speaks=self._config.turn_detection is not None)
+        if self._config.turn_detection is None:
             return [ev.InputCommitted(self._question_id), *ended]
         return [ev.SpeechStarted(self._question_id), *ended]
 
@@ -329,7 +329,7 @@ class DoubaoCodec:
 
     def _new_turn(self) -> None:
         """Where the client ends the turns, 450 may be left out: the words are not those of the last id then."""
-        if self._config.turn is None and self._heard is None and not self._answering:
+        if self._config.turn_detection is None and self._heard is None and not self._answering:
             self._question_id = ""
 
     def _expect_answer(self) -> None:

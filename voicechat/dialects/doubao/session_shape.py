@@ -89,7 +89,7 @@ def external_rag(context: str) -> str:
 
 
 def _end_of_speech(config: SessionConfig) -> Json:
-    silence_ms = config.turn.silence_ms if config.turn else None
+    silence_ms = config.turn_detection.silence_ms if config.turn_detection else None
     window_ms = DEFAULT_SILENCE_MS if silence_ms is None else silence_ms
     return {"end_smooth_window_ms": min(max(window_ms, 500), 50_000), "enable_custom_vad": True}
 

@@ -39,8 +39,8 @@ class RealtimeCodec:
         known = self._profile.capabilities
         if self._profile.audio_format != "pcm16":
             known = replace(known, input_rate_hz=g711.RATE_HZ, output_rate_hz=g711.RATE_HZ)
-        images = self._negotiation.dialect != "beta" and known.images
-        return replace(known, images=images, semantic_vad=self._negotiation.semantic_vad)
+        images = self._negotiation.dialect != "beta" and known.supports_images
+        return replace(known, supports_images=images, supports_semantic_vad=self._negotiation.semantic_vad)
 
     def encode(self, command: Command) -> list[Frame]:
         """The frames for `command`; none when the dialect has no word for it."""
@@ -129,7 +129,7 @@ class RealtimeCodec:
         return [f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}']
 
     def _image_frames(self, command: SendImage) -> list[Frame]:
-        event = image_buffer_event(command) if self._profile.capabilities.images else None
+        event = image_buffer_event(command) if self._profile.capabilities.supports_images else None
         if event is None:
             return []
         # DashScope refuses an image before the first audio.

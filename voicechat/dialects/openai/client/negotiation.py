@@ -34,7 +34,9 @@ class Negotiation:
     def __init__(self, profile: Profile):
         self._profile = profile
         self._known = profile.dialect is not None
-        self._terms = Terms(profile.dialect or profile.fallback, semantic_vad=profile.capabilities.semantic_vad)
+        self._terms = Terms(
+            profile.dialect or profile.fallback, semantic_vad=profile.capabilities.supports_semantic_vad
+        )
         self._tried: set[str] = set()
         self._refused_voice = ""
         self._sent: tuple[Terms, SessionConfig] | None = None
@@ -114,7 +116,7 @@ class Negotiation:
         return ConfigureAgain(f"the service speaks the {other} dialect")
 
     def _without_semantic_vad(self, complaint: Complaint, terms: Terms, config: SessionConfig) -> ConfigureAgain | None:
-        asked = config.turn is not None and config.turn.kind == "semantic" and terms.semantic_vad
+        asked = config.turn_detection is not None and config.turn_detection.kind == "semantic" and terms.semantic_vad
         told = "turn_detection" in complaint.param or re.search(
             r"semantic_vad|smart_turn|turn.detection", complaint.message
         )

@@ -55,7 +55,7 @@ def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
             "input": {
                 "format": audio_format,
                 **_present(transcription=_transcription(config, profile, terms)),
-                "turn_detection": _turn_detection(config.turn, terms),
+                "turn_detection": _turn_detection(config.turn_detection, terms),
             },
             "output": {"format": audio_format, **_present(voice=terms.voice or None, speed=config.speed)},
         },
@@ -73,7 +73,7 @@ def _beta(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
         "input_audio_format": profile.audio_format,
         # Said even where it is the default: some gateways would answer in mp3.
         "output_audio_format": profile.audio_format,
-        "turn_detection": _turn_detection(config.turn, terms),
+        "turn_detection": _turn_detection(config.turn_detection, terms),
         "tools": [_flat_tool(tool) for tool in config.tools],
     }
     if config.tools:
@@ -92,7 +92,7 @@ def _beta(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
 def _qwen(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
     shape: Json = {
         "modalities": ["text", "audio"] if config.speak else ["text"],
-        "turn_detection": _qwen_turn_detection(config.turn, terms),
+        "turn_detection": _qwen_turn_detection(config.turn_detection, terms),
     }
     voice = _present(voice=terms.voice or None)
     if terms.dialect == "qwen_nested":
@@ -106,7 +106,7 @@ def _qwen(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
         shape["input_audio_transcription"] = None  # absent means on
     elif terms.transcription:
         shape["input_audio_transcription"] = {"model": _transcriber(config, profile, terms)}
-    if config.tools and profile.capabilities.tools:
+    if config.tools and profile.capabilities.supports_tools:
         shape["tools"] = [_nested_tool(tool) for tool in config.tools]
     if profile.sampling:
         shape |= _present(temperature=config.temperature, max_tokens=config.max_tokens)
