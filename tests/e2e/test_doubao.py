@@ -67,10 +67,9 @@ def test_a_spoken_question_from_a_file_is_answered(server: DoubaoServer, tmp_pat
     assert sizes <= {320, 640}
 
 
-@pytest.mark.parametrize("form", ["float32", "opus"])
-def test_the_other_forms_of_sound_are_played_too(server: DoubaoServer, tmp_path: Path, form: str) -> None:
+def test_the_other_form_of_sound_is_played_too(server: DoubaoServer, tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
-    config.write_text(f'[providers.doubao]\naudio_format = "{form}"\n')
+    config.write_text('[providers.doubao]\naudio_format = "float32"\n')
     server.script = Script((Reply(odd_bytes=True, sentences=2, seconds=1.5),))
     answer = tmp_path / "answer.wav"
     with program(server, "say", "--config", str(config), "--output", str(answer), "hello") as talk:

@@ -3,7 +3,6 @@
 import contextlib
 
 from tests.fuzz.harness import main
-from voicechat.dialects.doubao.ogg_opus import OggOpusDecoder
 from voicechat.errors import Refused
 from voicechat.speech.mpeg import join_mp3
 from voicechat.speech.promised import Promised
@@ -21,8 +20,6 @@ def check(data: bytes) -> None:
         taken = [promised.feed(sound[:half]), promised.feed(sound[half:]), promised.feed(b"", last=True)]
         assert choice % 6 or not len(b"".join(taken)) % 2, "PCM comes in whole samples"
     assert sound.endswith(join_mp3(sound))
-    decoder = OggOpusDecoder()
-    assert not (len(decoder.feed(sound[:half])) + len(decoder.feed(sound[half:]))) % 2
 
 
 if __name__ == "__main__":

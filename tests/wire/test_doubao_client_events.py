@@ -89,10 +89,6 @@ def test_the_form_of_the_sound(audio_format: str, form: str) -> None:
     assert started(audio_format=audio_format)["tts"]["audio_config"]["format"] == form
 
 
-def test_opus_is_what_comes_when_nothing_is_asked_for() -> None:
-    assert "audio_config" not in started(audio_format="opus")["tts"]
-
-
 def test_a_dialect_and_what_would_break_the_services_yaml() -> None:
     shape = started(language="zh-sichuan", instructions="a\\b\x07\nc\td\xa0e\u3000f", name="x" * 30)
     assert shape["tts"]["extra"] == {"explicit_dialect": "sichuan"}

@@ -54,7 +54,7 @@ class ProviderSettings(_Table):
     access_key: SecretStr = SecretStr("")
     app_key: str = ""
     location: str = ""
-    audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw", "float32", "opus"] = ""
+    audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw", "float32"] = ""
     chat_url: str = ""
     chat_model: str = ""
     chat_key: SecretStr = SecretStr("")

@@ -1,11 +1,9 @@
-"""The three forms of a reply's sound, as pieces that may be cut anywhere, to s16le mono at 24 kHz."""
+"""The forms of a reply's sound, as pieces that may be cut anywhere, to s16le mono at 24 kHz."""
 
 from typing import Protocol
 
-from voicechat.dialects.doubao.ogg_opus import OggOpusDecoder
-
-FORMS = {"pcm16": "pcm_s16le", "float32": "pcm", "opus": ""}
-"""Our names of them, and what StartSession calls them; nothing at all means Ogg/Opus."""
+FORMS = {"pcm16": "pcm_s16le", "float32": "pcm"}
+"""Our names of them, and what StartSession calls them. Where none is named, Ogg/Opus comes: one is always named."""
 _OGG = b"OggS"
 
 
@@ -47,8 +45,19 @@ class Float32Decoder:
         return pcm
 
 
+class NoDecoder:
+    """Ogg/Opus, which was not asked for: as samples it would be noise, so it is left out and counted."""
+
+    def __init__(self) -> None:
+        self.broken = 0
+
+    def feed(self, data: bytes) -> bytes:
+        self.broken += 1
+        return b""
+
+
 class ReplySound:
-    """The sound of one reply. Whatever was asked for, a stream that begins as an Ogg container is taken for one."""
+    """The sound of one reply, in the form that was asked for; an Ogg container is known by its first bytes."""
 
     def __init__(self, form: str):
         self._form = form
@@ -66,6 +75,6 @@ class ReplySound:
             if len(data) < len(_OGG) and _OGG.startswith(data):
                 self._begin = data
                 return b""
-            ogg = data.startswith(_OGG) or self._form == "opus"
-            self._decoder = OggOpusDecoder() if ogg else Float32Decoder() if self._form == "float32" else Int16Decoder()
+            decoder = Float32Decoder if self._form == "float32" else Int16Decoder
+            self._decoder = NoDecoder() if data.startswith(_OGG) else decoder()
         return self._decoder.feed(data)

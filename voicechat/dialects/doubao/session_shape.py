@@ -95,9 +95,7 @@ def _end_of_speech(config: SessionConfig) -> Json:
 
 
 def _audio_config(config: SessionConfig, profile: Profile) -> Json:
-    shape: Json = {}
-    if form := FORMS[profile.audio_format]:
-        shape = {"channel": 1, "format": form, "sample_rate": 24_000}
+    shape: Json = {"channel": 1, "format": FORMS[profile.audio_format], "sample_rate": 24_000}
     return shape | _speech_rate(config, profile)
 
 
