@@ -44,7 +44,7 @@ class ProviderOptions:
     dialect: str = ""
     """`ga` or `beta`, when the user insists."""
     audio_format: str = "pcm16"
-    """On the wire: `pcm16`, `g711_ulaw` or `g711_alaw`; for some services also `float32` or `opus` (answers only)."""
+    """On the wire: `pcm16`, `g711_ulaw` or `g711_alaw`; for some services also `float32` (answers only)."""
     region: str = ""
     workspace: str = ""
     api_version: str = ""

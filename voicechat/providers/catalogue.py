@@ -4,6 +4,7 @@ The facts are in `catalogue.toml`, and for reading aloud in `speech.toml`, besid
 and never forbids: a model or a voice that is not listed is passed through to the service.
 """
 
+import logging
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,11 @@ from datetime import date
 from functools import cache
 from importlib import resources
 from typing import Any
+
+from voicechat.errors import ConfigError
+from voicechat.providers.registry import load, registered
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,20 @@ class ProviderInfo:
 def providers() -> dict[str, ProviderInfo]:
     """Every service by name, in the order in which `--provider auto` looks for credentials."""
     text = resources.files("voicechat.providers").joinpath("catalogue.toml").read_text("utf-8")
-    return {name: _provider(name, entry) for name, entry in tomllib.loads(text).items()}
+    ours = {name: _provider(name, entry) for name, entry in tomllib.loads(text).items()}
+    added = (_added(name) for name in registered() if name not in ours)
+    return ours | {info.name: info for info in added if info is not None}
+
+
+def _added(name: str) -> ProviderInfo | None:
+    """What another package says of its provider; None, and a warning, when it cannot be used."""
+    try:
+        return _provider(name, getattr(load(name), "catalogue"))  # noqa: B009 - not every callable has one
+    except ConfigError as error:
+        log.warning("%s", error.message)
+    except (AttributeError, KeyError, TypeError) as error:
+        log.warning("The provider %s is left out: its `catalogue` is not as in catalogue.toml (%s).", name, error)
+    return None
 
 
 @cache
@@ -148,7 +167,7 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
         title=entry["title"],
         kind=entry["kind"],
         default_model=entry["default_model"],
-        environment=entry["environment"],
+        environment=entry.get("environment", {}),
         any_of=tuple(entry.get("any_of", ())),
         all_of=tuple(entry.get("all_of", ())),
         companions=entry.get("companions", {}),
@@ -163,7 +182,7 @@ def _provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
                 retires=model.get("retires"),
                 protocol=model.get("protocol", ""),
             )
-            for model in entry["models"]
+            for model in entry.get("models", ())
         ),
         all_voices=tuple(
             Voice(
