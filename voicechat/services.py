@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from voicechat.config import Choice
     from voicechat.config.settings import Connection
-    from voicechat.providers.base import Provider
+    from voicechat.config.speech import SpeechChoice
+    from voicechat.providers.base import Provider, ProviderOptions
+    from voicechat.speech.base import Manner, SpeechService
+    from voicechat.wire.network import ConnectRequest, Network
     from voicechat.wire.transport import Transport
 
 
@@ -20,31 +23,55 @@ class Service:
 
 
 def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecure: bool = False) -> Service:
-    """The provider of a choice. A missing key or address is told here, before anything is opened.
+    """The provider of a choice; nothing is connected yet.
 
-    Raises CredentialsError when a key would travel unencrypted to another machine, unless `insecure`.
+    Raises CredentialsError without a key or when one would travel unencrypted to another machine (unless
+    `insecure`), ConfigError for an address or certificates of no use.
     """
-    from voicechat.wire.urls import refuse_plain
-
     if choice.name == "offline":
         from voicechat.engine.provider import offline_service
+        from voicechat.wire.urls import refuse_plain
 
         if choice.chat.key and not insecure:
             refuse_plain(choice.chat.url)
         return Service(*offline_service(choice))
-    from voicechat.providers.registry import create
-    from voicechat.wire.network import tls_context
     from voicechat.wire.websocket import WebSocketTransport
 
-    provider = create(choice.name, choice.options)
-    request = provider.request()
-    holds_key = choice.options.api_key or choice.options.token or choice.options.access_key
-    if holds_key and not insecure:
-        refuse_plain(request.url)
-    if choice.network.ca_file:
-        tls_context(choice.network.ca_file)  # a file that cannot be used is told at once
+    provider, request = _checked(choice.name, choice.options, choice.network, insecure)
     pings = {} if watch is None else {"ping_interval_s": watch.ping_interval_s, "ping_timeout_s": watch.ping_timeout_s}
-    return Service(
-        provider,
-        lambda: WebSocketTransport(request, network=choice.network, **pings),
-    )
+    return Service(provider, lambda: WebSocketTransport(request, network=choice.network, **pings))
+
+
+def open_speech(choice: "SpeechChoice", manner: "Manner", *, insecure: bool = False) -> "SpeechService":
+    """The service that reads aloud, in that manner; nothing is connected yet.
+
+    Raises UsageError for what it cannot do, else as `open_service`.
+    """
+    from voicechat.speech.protocols import abilities_of, service_class
+
+    abilities_of(choice.protocol).check(manner, choice.info.title)
+    if choice.protocol == "local":
+        from voicechat.engine.engine import require
+        from voicechat.speech.local import LocalSpeech
+
+        require()
+        return LocalSpeech(manner)
+    provider, _ = _checked(choice.service, choice.options, choice.network, insecure)
+    return service_class(choice.protocol)(provider, manner, choice.network)
+
+
+def _checked(
+    name: str, options: "ProviderOptions", network: "Network", insecure: bool
+) -> "tuple[Provider, ConnectRequest]":
+    """A provider that may be connected to, and where: whatever can be told before that is told here."""
+    from voicechat.providers.registry import create
+    from voicechat.wire.network import tls_context
+    from voicechat.wire.urls import refuse_plain
+
+    provider = create(name, options)
+    request = provider.request()
+    if (options.api_key or options.token or options.access_key) and not insecure:
+        refuse_plain(request.url)
+    if network.ca_file:
+        tls_context(network.ca_file)
+    return provider, request

@@ -112,10 +112,11 @@ class Reading:
 
     async def run(self, text: str | None, descriptor: int = -1) -> int:
         """Read all of it; gives the exit code."""
-        from voicechat.speech.services import abilities_of, open_service
+        from voicechat.services import open_speech
+        from voicechat.speech.protocols import abilities_of
         from voicechat.speech.source import StreamedText, WholeText
 
-        abilities = abilities_of(self._choice)
+        abilities = abilities_of(self._choice.protocol)
         most = FILE_CHARS if self._output else SPEAKER_CHARS
         source: TextSource = WholeText(text) if text is not None else StreamedText(descriptor)
         pieces = self._pieces(source, most)
@@ -130,7 +131,7 @@ class Reading:
         # Of MP3 and AAC frames many answers make one file, of Ogg and FLAC only one does.
         kept = kept and (single or self._encoding in ("mp3", "aac")) and (not rate_hz or rate_hz in abilities.rates_hz)
         manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
-        service = open_service(self._choice, manner, insecure=self._options.insecure)
+        service = open_speech(self._choice, manner, insecure=self._options.insecure)
         try:
             self._task = asyncio.current_task()
             stops = {number: partial(self._stop, code) for number, code in endings().items()}

@@ -12,7 +12,8 @@ from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Codec
-from voicechat.realtime.commands import Command, Configure, Finish, SessionConfig
+from voicechat.realtime.commands import Command, Finish, SessionConfig
+from voicechat.realtime.opening import Opening
 from voicechat.wire.network import explain_connect_error, tls_context
 from voicechat.wire.transport import Closed, HandshakeRefused, Transport
 from voicechat.wire.urls import is_loopback
@@ -152,29 +153,19 @@ class _Call:
 
     async def configure(self) -> tuple[str, str]:
         """(voice in force, voice that was refused). Raises VoicechatError when the service accepts no session."""
-        configure = Configure(SessionConfig(voice=self._provider.voice))
-        waits = self._codec.capabilities.emits_session_created
+        opening = Opening(self._codec.capabilities, SessionConfig(voice=self._provider.voice))
         complaint: ev.ServiceError | None = None
-        dropped = ""
         try:
             await self._answer()
-            if not waits:
-                await self._send(configure)
-            while True:
+            await self._send(*opening.begin())
+            while not opening.done:
                 for event in await self._receive():
-                    match event:
-                        case ev.SessionCreated():
-                            if waits:
-                                await self._send(configure)
-                        case ev.ConfigureAgain():
-                            dropped = event.voice_dropped or dropped
-                            await self._send(configure)
-                        case ev.SessionConfigured():
-                            return event.voice, dropped
-                        case ev.ServiceError(severity="fatal"):
-                            raise Refused(event.message, event.hint)
-                        case ev.ServiceError(severity="retry" | "recoverable"):
-                            complaint = event
+                    await self._send(*opening.take(event))
+                    if isinstance(event, ev.ServiceError) and event.severity == "fatal":
+                        raise Refused(event.message, event.hint)
+                    if isinstance(event, ev.ServiceError) and event.severity != "benign":
+                        complaint = event
+            return opening.voice, opening.refused_voice
         except Closed as closed:
             if complaint is not None:
                 raise ConnectionFailed(complaint.message, complaint.hint or "Try again.") from closed
@@ -190,9 +181,10 @@ class _Call:
                 while not any(isinstance(event, ev.SessionFinished) for event in await self._receive()):
                     pass
 
-    async def _send(self, command: Command) -> None:
-        for frame in self._codec.encode(command):
-            await self._transport.send(frame)
+    async def _send(self, *commands: Command) -> None:
+        for command in commands:
+            for frame in self._codec.encode(command):
+                await self._transport.send(frame)
 
     async def _answer(self) -> None:
         """What the protocol itself wants said comes first: for some dialects that opens the connection."""

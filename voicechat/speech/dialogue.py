@@ -12,6 +12,7 @@ from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Codec
+from voicechat.realtime.opening import Opening
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.sockets import Sockets, SpeechSocket
 from voicechat.wire.network import ConnectRequest, Network
@@ -67,14 +68,14 @@ class DialogueSpeech:
 
     async def _open(self, socket: SpeechSocket) -> "_Line":
         line = _Line(socket, self._endpoint.codec(), self._endpoint.title)
-        await line.send()
-        await line.until(ev.SessionCreated)
         manner = self._manner
         config = cmd.SessionConfig(
             voice=manner.voice, turn_detection=None, language=manner.language, speed=manner.speed, source="text"
         )
-        await line.send(cmd.Configure(config))
-        await line.until(ev.SessionConfigured)
+        opening = Opening(line.codec.capabilities, config)
+        await line.send(*opening.begin())
+        while not opening.done:
+            await line.send(*opening.take(await line.next()))
         return line
 
     async def close(self) -> None:
