@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from voicechat.audio import defaults
 from voicechat.audio.background import in_background
 from voicechat.audio.engine import OPEN_S, AudioPlan, Engine
 from voicechat.audio.frames import BLOCK_MS, Frame, block_bytes
+from voicechat.audio.permission import how_to_unmute
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
 from voicechat.errors import AudioError, UsageError
@@ -24,12 +24,6 @@ ZEROS_MS = 2000
 
 SILENCE_BLOCKS = 2
 """Of the frames that stand in for a microphone that is away: as long as a quiet microphone's."""
-
-PERMISSION = {
-    "darwin": "System Settings → Privacy & Security → Microphone: allow your terminal.",
-    "win32": "Settings → Privacy & security → Microphone: allow desktop apps.",
-}
-LINUX_PERMISSION = "Is it muted, or the wrong one? Look into `pavucontrol` or `wpctl status`; --input-device chooses."
 
 
 class Sound:
@@ -181,8 +175,9 @@ class Sound:
         if self._zeros_told or not self._has_microphone or recorder is None or recorder.zero_ms < ZEROS_MS:
             return
         self._zeros_told = True
-        hint = PERMISSION.get(sys.platform, LINUX_PERMISSION)
-        self._warn("silent_microphone", f"{recorder.name} gives nothing but zeros: muted or forbidden. {hint}")
+        self._warn(
+            "silent_microphone", f"{recorder.name} gives nothing but zeros: muted or forbidden. {how_to_unmute()}"
+        )
 
     def _look_for_hangs(self) -> None:
         """A sound server that does not answer blocks our threads without an error: after a while it counts as lost."""

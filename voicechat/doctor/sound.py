@@ -1,11 +1,11 @@
 """Microphone, speaker and the way between them: what is measured, and what it means."""
 
 import contextlib
-import sys
 from collections.abc import Callable
 from typing import TypeVar
 
 from voicechat.audio.devices import Backend
+from voicechat.audio.permission import how_to_unmute
 from voicechat.audio.vad import VoiceDetector
 from voicechat.doctor.bench import CAPTURE_HZ, RENDER_HZ, Bench
 from voicechat.doctor.checks import Check, attempt, failed, not_tested
@@ -37,15 +37,6 @@ MOST_DELAY_MS = 400.0
 """The canceller models no more than this between a reference block and its echo."""
 MOST_VOICED_MS = 200
 """What is left of an echo may sound like a voice for no longer: services and our own detector then hear a turn."""
-
-UNMUTE = {
-    "darwin": "Allow it in System Settings → Privacy & Security → Microphone for this terminal, then start it anew.",
-    "win32": "Allow it in Settings → Privacy & security → Microphone (desktop apps too), and look for a mute key.",
-}
-UNMUTE_ELSEWHERE = (
-    "Unmute it: `pavucontrol` (Input Devices), `wpctl set-mute @DEFAULT_AUDIO_SOURCE@ 0`, or F4 in `alsamixer`; "
-    "a sandbox (Flatpak, container) must be given the sound server."
-)
 
 T = TypeVar("T")
 
@@ -133,7 +124,7 @@ def _microphone(name: str, silence: Samples | None, zeros_only: bool, problem: V
     }
     if zeros_only:
         detail = f"{name} gives nothing but exact zeros: it is muted, or the system forbids it."
-        advice = UNMUTE.get(sys.platform, UNMUTE_ELSEWHERE)
+        advice = how_to_unmute()
         return [
             Check(MICROPHONE, False, detail, advice, AudioError.exit_code, figures),
             not_tested(LEVEL, "There is no sound of it."),

@@ -12,13 +12,12 @@ from typing import Any, Protocol
 
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.speech.base import Interrupted, SpeechService
+from voicechat.wire.retry import Retry, RetryPolicy
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 4
-BACK_OFF_S = (0.5, 1.0, 2.0)
-LONGEST_WAIT_S = 60.0
-"""A service that wants us to stay away longer than this is not waited for."""
+PATIENCE = RetryPolicy(delays_s=(0.5, 1.0, 2.0), jitter=0.0)
+"""For each piece. A service that wants us to stay away longer than the policy waits is not waited for."""
 BLOCK_BYTES = 8192
 BLOCKS_AHEAD = 256
 """2 MB: 40 s of 24 kHz PCM, the most that is held of the piece that comes next."""
@@ -102,7 +101,8 @@ class Reader:
 
     async def _fetch(self, text: str, queue: "asyncio.Queue[_Item]") -> None:
         """Ask until the piece is complete; what goes wrong for good is the queue's last item."""
-        for attempt in range(1, ATTEMPTS + 1):
+        retry = Retry(PATIENCE)
+        while True:
             received = 0
             try:
                 async with aclosing(self._service.speak(text)) as stream:
@@ -116,7 +116,11 @@ class Reader:
                 await queue.put(None)
                 return
             except Interrupted as interruption:
-                pause_s = _pause_s(interruption, attempt, self._reached or received > 0)
+                worth = not interruption.unreachable or self._reached or received > 0
+                wait_s = interruption.retry_after_s
+                worth = worth and (wait_s is None or wait_s <= PATIENCE.longest_wait_s)
+                attempt = retry.attempt
+                pause_s = retry.next_delay_s(wait_s) if worth else None
                 if pause_s is None:
                     await queue.put(_final(interruption))
                     return
@@ -158,18 +162,9 @@ class _Fetched:
         return self.queue.get_nowait()
 
 
-def _pause_s(interruption: Interrupted, attempt: int, reached: bool) -> float | None:
-    """How long to wait before asking again, None when that is of no use."""
-    if attempt >= ATTEMPTS or (interruption.unreachable and not reached):
-        return None
-    if interruption.retry_after_s is not None:
-        return interruption.retry_after_s if interruption.retry_after_s <= LONGEST_WAIT_S else None
-    return BACK_OFF_S[min(attempt, len(BACK_OFF_S)) - 1]
-
-
 def _final(interruption: Interrupted) -> VoicechatError:
     error, after_s = interruption.error, interruption.retry_after_s
-    if after_s is not None and after_s > LONGEST_WAIT_S:
+    if after_s is not None and after_s > PATIENCE.longest_wait_s:
         return type(error)(error.message, f"It asks to come back in {after_s:.0f} s.")
     return error
 
