@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 400
 HEAVY = {
     "numpy", "livekit", "pydantic", "pocketsphinx", "websockets", "httpx", "prompt_toolkit", "soxr", "soundfile",
-    "pyaudio", "webrtcvad",
+    "pyaudio", "webrtcvad", "asyncio",
 }  # fmt: skip
 PROVIDER_NAMES = re.compile(r"(?<![a-z])(qwen|openai|azure|newapi|doubao)(?![a-z])", re.IGNORECASE)
 NAMES_PROVIDERS = {

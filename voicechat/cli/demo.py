@@ -1,6 +1,5 @@
 """`voicechat demo`: two recorded questions, asked and answered through everything a real conversation goes through."""
 
-import asyncio
 import os
 import shutil
 import sys
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voicechat.cli.options import TalkOptions
-from voicechat.conversation import notices as note
 
 if TYPE_CHECKING:
     from voicechat.audio.files import FileInput
+    from voicechat.conversation.notices import Notice
     from voicechat.conversation.recording import Recording
     from voicechat.conversation.talk import Talk
     from voicechat.ui.base import View
@@ -44,6 +43,8 @@ def demo(
     Two recorded questions take the place of the microphone; detection of speech, recognition, answer and voice are
     real and run on this machine.
     """
+    import asyncio
+
     from voicechat.cli.talking import start_logging
 
     start_logging(TalkOptions())
@@ -133,7 +134,9 @@ class Watcher:
         self._talk = talk
         self._questions = questions
 
-    def show(self, notice: note.Notice) -> None:
+    def show(self, notice: "Notice") -> None:
+        from voicechat.conversation import notices as note
+
         self._view.show(notice)
         match notice:
             case note.SessionNotice():

@@ -1,6 +1,5 @@
 """`voicechat doctor`: can a conversation be held here, and if not, what to do."""
 
-import asyncio
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
@@ -111,6 +110,8 @@ def _service(loaded: "Loaded | None", insecure: bool, say: Say) -> tuple[Check, 
         return setup.keys_check(loaded, choice.name, error), nothing(f"{choice.name} is not set up.")
 
     def examine() -> list[Check]:
+        import asyncio
+
         say(f"Opening a session with {choice.name} …")
         parts = [attempt(OFFLINE, offline_check)] if choice.name == "offline" else []
         return parts + asyncio.run(service_checks(service.provider, service.connect(), choice.network.ca_file))

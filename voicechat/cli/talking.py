@@ -1,6 +1,5 @@
 """What `vad`, `manual`, `say` and `demo` share: from options to a running conversation."""
 
-import asyncio
 import contextlib
 import logging
 import sys
@@ -39,6 +38,8 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     from voicechat.conversation.talk import Talk
 
     conversation = Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening))
+    import asyncio
+
     code = asyncio.run(hold(conversation, options, reads_lines=kind != "say"))
     if code:
         raise typer.Exit(code)
