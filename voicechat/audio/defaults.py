@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+from voicechat.interpreter import child_python
+
 PACTL_INTERVAL_S = 5.0
 CHILD_INTERVAL_S = 15.0
 """A child costs about 0.1 s of processor."""
@@ -31,15 +33,18 @@ def _has_pactl() -> bool:
 
 def default_devices() -> tuple[str, ...] | None:
     """Names of the default microphone and speaker, None when that cannot be found out. Blocks: not for the loop."""
-    commands = (
-        [["pactl", "get-default-source"], ["pactl", "get-default-sink"]]
-        if _has_pactl()
-        else [[sys.executable, "-c", _CHILD]]
-    )
+    environment = None
+    if _has_pactl():
+        commands = [["pactl", "get-default-source"], ["pactl", "get-default-sink"]]
+    else:
+        command, environment = child_python("-c", _CHILD)
+        commands = [command]
     answers = []
     for command in commands:
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL)
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+            )
         except (OSError, subprocess.TimeoutExpired):
             return None
         if done.returncode != 0:

@@ -17,6 +17,7 @@ from typing import Any
 from voicechat.audio.frames import BLOCK_MS
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
+from voicechat.interpreter import child_python
 
 INPUT_BUFFER_MS = 10
 """PortAudio's capture buffer: one block. Half of one wakes the program twice as often, a seventh of all the processor
@@ -119,9 +120,8 @@ def _check_alsa() -> None:
         return
     import subprocess
 
-    child = subprocess.run(
-        [sys.executable, "-c", "import pyaudio; pyaudio.PyAudio()"], capture_output=True, check=False
-    )
+    command, environment = child_python("-c", "import pyaudio; pyaudio.PyAudio()")
+    child = subprocess.run(command, env=environment, capture_output=True, check=False)
     if child.returncode < 0:
         raise AudioError(
             f"ALSA has no configuration here ({os.environ.get('ALSA_CONFIG_PATH', ALSA_CONFIG)} is missing).",

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from voicechat.engine.recogniser import RATE_HZ, PocketsphinxRecogniser, Recogniser
 from voicechat.errors import VoicechatError
+from voicechat.interpreter import child_python
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +71,10 @@ class ProcessEar:
         self._failure = ""
 
     async def start(self) -> None:
+        command, environment = child_python("-m", "voicechat.engine.ear")
         self._child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "voicechat.engine.ear",
+            *command,
+            env=environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal is for the conversation: it closes the ear itself

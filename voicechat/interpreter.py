@@ -1,0 +1,17 @@
+"""Another Python beside this one, for what must not share its process."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def child_python(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment of a Python with our package: `child_python("-m", "voicechat.engine.ear")`.
+
+    It runs nothing of the working directory, which `-m` and `-c` would search first: a `json.py` lies in many a
+    folder. What is searched before the installed packages is the folder of our own (it may be a checkout), and what
+    the user's PYTHONPATH names with a full path.
+    """
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    paths = [str(Path(__file__).resolve().parents[1]), *(path for path in named if os.path.isabs(path))]
+    return [sys.executable, "-P", *arguments], {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
