@@ -9,7 +9,7 @@ from keyring.errors import PasswordDeleteError
 
 
 class FileKeyring(KeyringBackend):
-    """The file is named by TEST_KEYRING_FILE."""
+    """The file is named by TEST_KEYRING_FILE; beside it, with the ending `asked`, is a line for every question."""
 
     priority = 1
 
@@ -22,6 +22,8 @@ class FileKeyring(KeyringBackend):
         return entries
 
     def get_password(self, service: str, username: str) -> str | None:
+        with self._path.with_suffix(".asked").open("a") as asked:
+            asked.write(f"{service}/{username}\n")
         return self._read().get(f"{service}/{username}")
 
     def set_password(self, service: str, username: str, password: str) -> None:

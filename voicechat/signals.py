@@ -1,10 +1,11 @@
-"""Signals as callbacks on the event loop, where the platform's loop can take them."""
+"""Signals as callbacks on the event loop, where the platform's loop can take them and where it cannot."""
 
 import asyncio
 import contextlib
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 
 def endings() -> dict[int, int]:
@@ -17,15 +18,22 @@ def endings() -> dict[int, int]:
 
 @contextlib.contextmanager
 def on_signals(handlers: Mapping[int, Callable[[], None]]) -> Iterator[None]:
-    """While inside, each of these signals calls its handler on the running loop."""
+    """While inside, each of these signals calls its handler on the running loop.
+
+    Does nothing outside the main thread, where no signal arrives.
+    """
     loop = asyncio.get_running_loop()
-    taken = []
-    for number, handler in handlers.items():
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread's loop
-            loop.add_signal_handler(number, handler)
-            taken.append(number)
-    try:
+    with contextlib.ExitStack() as taken:
+        for number, handler in handlers.items():
+            with contextlib.suppress(RuntimeError, ValueError):  # not the main thread
+                try:
+                    loop.add_signal_handler(number, handler)
+                    taken.callback(loop.remove_signal_handler, number)
+                except NotImplementedError:  # Windows; its loop does wake up for a signal
+                    taken.callback(signal.signal, number, _take(loop, number, handler))
         yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)
+
+
+def _take(loop: asyncio.AbstractEventLoop, number: int, handler: Callable[[], None]) -> Any:
+    """Have the interpreter call the handler on the loop; returns what it did before with that signal."""
+    return signal.signal(number, lambda *_: loop.call_soon_threadsafe(handler)) or signal.SIG_DFL

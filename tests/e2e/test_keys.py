@@ -74,6 +74,16 @@ def test_a_login_is_used_shown_and_forgotten(server: RealtimeServer, home: Path,
     assert run(say(server.url), home, env=env).process.returncode == 3
 
 
+def test_reading_aloud_asks_the_keyring_once(home: Path, tmp_path: Path) -> None:
+    """Twice would be two questions to unlock it on the screen."""
+    env = {"PYTHON_KEYRING_BACKEND": KEYRING, "TEST_KEYRING_FILE": str(tmp_path / "keyring.json")}
+    assert run(["login", "openai"], home, env=env, stdin=b"sk-from-the-keyring-0123\n").process.returncode == 0
+    asked = tmp_path / "keyring.asked"
+    asked.unlink()
+    run(["speak", "hello", "--provider", "offline"], home, env=env)  # the speaker is missing: that is found out later
+    assert asked.read_text().splitlines() == ["voicechat/openai.api_key"]
+
+
 def test_a_machine_without_a_keyring_is_told_the_alternatives(home: Path) -> None:
     env = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
     came = run(["login", "openai"], home, env=env, stdin=b"sk-0123456789\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from voicechat.conversation import line as line_module
 from voicechat.conversation.line import SHORTEST_LIFE_S, Line
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
@@ -114,6 +115,35 @@ def tell(story: Callable[[Story, Line], Awaitable[None]]) -> Story:
 
     asyncio.run(main())
     return told
+
+
+class Mute(Scripted):
+    """Says that its session is lost, goes on all the same, and never accepts a configuration."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames = asyncio.Queue()
+        self.frames.put_nowait('{"type": "session.created", "session": {"id": "s"}}')
+        self.frames.put_nowait('{"type": "error", "error": {"code": "server_error", "message": "a moment"}}')
+        self.frames.put_nowait('{"type": "session.created", "session": {"id": "s"}}')
+
+
+def test_a_complaint_that_is_taken_back_leaves_the_session_the_rest_of_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_module, "READY_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(line_module, "COMPLAINT_S", 0.05)
+    provider = OpenAI(ProviderOptions(api_key="k" * 20))
+
+    async def main() -> None:
+        line = Line(provider, Mute, lambda event: None, lambda: False, lambda: None, lambda *_: None)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(ConnectionFailed):
+            await line.run()
+        assert loop.time() - began >= 0.39
+
+    asyncio.run(main())
 
 
 def test_a_session_that_has_expired_is_renewed_without_a_word() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import codecs
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import QUESTIONS, RECORDINGS, recording, session, spoken_text
+from voicechat.engine import espeak
 from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import StableWords
 from voicechat.engine.provider import Offline
@@ -48,6 +50,23 @@ def test_a_persons_voice_becomes_a_turn() -> None:
             assert "".join(event["delta"] for event in deltas).startswith("go forward")
 
     asyncio.run(main())
+
+
+def test_on_windows_the_library_is_given_its_data_in_the_systems_code_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    def code_page(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("cp1252") if name == "mbcs" else None
+
+    path = Path("/home/someone/espeak")
+    monkeypatch.setattr(espeak, "_short_path", lambda path: "C:/PROGRA~1/ESPEAK~1")
+    codecs.register(code_page)
+    try:
+        monkeypatch.setattr(espeak, "_WINDOWS", True)
+        assert espeak._c_path(Path("/Users/Zoë/espeak")) == "/Users/Zoë/espeak".encode("cp1252")
+        assert espeak._c_path(Path("/Users/王/espeak")) == b"C:/PROGRA~1/ESPEAK~1"
+    finally:
+        codecs.unregister(code_page)
+    monkeypatch.undo()
+    assert espeak._c_path(path) == bytes(path)
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ def test_an_expiry_in_the_past_is_a_wrong_clock_and_not_believed() -> None:
     assert not keeper.due
 
 
+def test_where_the_clocks_go_on_in_sleep_a_late_question_tells() -> None:
+    """Windows: both clocks count while the machine sleeps."""
+    clocks = Clocks()
+    keeper = renewal(clocks)
+    clocks.go_on(60)  # until the first question anything may take its time
+    assert not keeper.slept()
+    clocks.go_on(9)
+    assert not keeper.slept()
+    clocks.go_on(11)
+    assert keeper.slept()
+    clocks.go_on(0.1)
+    assert not keeper.slept()
+
+
 def test_sleep_is_noticed_once() -> None:
     clocks = Clocks()
     keeper = renewal(clocks)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicechat.audio import engine as engine_module
 from voicechat.audio import keeper as sound_module
 from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame, block_bytes
@@ -156,6 +157,28 @@ def test_without_a_microphone_its_silence_is_no_fault_and_a_slow_reader_of_the_o
         assert stage.sound._lost.empty()
 
     asyncio.run(main())
+
+
+def test_closing_through_a_sound_server_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "CLOSE_S", 0.1)
+    answers = threading.Event()
+
+    class Hanging(Source):
+        def close(self) -> None:
+            answers.wait(20)
+
+    async def main() -> None:
+        stage = Stage(tmp_path, lambda rate: Hanging(20))
+        await stage.sound.open()
+        await stage.hear(5)
+        async with asyncio.timeout(5):
+            await stage.sound.close()
+
+    began = time.monotonic()
+    asyncio.run(main())  # which joins the threads of `asyncio.to_thread`
+    took_s = time.monotonic() - began
+    answers.set()
+    assert took_s < 5
 
 
 def run(script: str, **env: str) -> str:

@@ -279,6 +279,13 @@ def test_an_address_with_a_password_is_not_shown_when_it_is_wrong() -> None:
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["openai", "azure", "qwen", "newapi", "doubao"])
+@pytest.mark.parametrize("url", ["https://[bad", "wss://[", "[bad", "https://host:port"])
+def test_what_is_no_address_is_said_to_be_none(name: str, url: str) -> None:
+    with pytest.raises(ConfigError, match="is not an address"):
+        create(name, ProviderOptions(api_key=KEY, url=url)).request()
+
+
 def test_making_a_provider_imports_nothing_heavy() -> None:
     program = (
         "import sys; from voicechat.providers.base import ProviderOptions; from voicechat.providers.registry import "

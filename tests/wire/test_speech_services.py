@@ -1,6 +1,7 @@
 """Text-to-speech services against their scripted servers: what is asked, what is heard, and what goes wrong."""
 
 import asyncio
+import struct
 from contextlib import aclosing
 from typing import Any
 
@@ -18,6 +19,7 @@ from voicechat.speech import inference, rest, tts_realtime
 from voicechat.speech.base import Interrupted, Manner, SpeechService
 from voicechat.speech.dialogue import DialogueSpeech
 from voicechat.speech.inference import InferenceTts
+from voicechat.speech.promised import Promised
 from voicechat.speech.reading import Reader
 from voicechat.speech.rest import RestSpeech
 from voicechat.speech.tts_realtime import TtsRealtime
@@ -239,6 +241,36 @@ def test_an_empty_account_is_not_asked_again() -> None:
         with pytest.raises(Refused, match="quota"):
             read(service(server), ["Hello."], Ear())
         assert len(server.requests) == 1
+
+
+def wav(sound: bytes, *chunks: bytes, size: int | None = None, after: bytes = b"") -> bytes:
+    """A 24 kHz WAV file; `size` is what its header says of the sound."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 24_000, 48_000, 2, 16)
+    data = struct.pack("<4sI", b"data", len(sound) if size is None else size)
+    return b"RIFF" + bytes(4) + b"WAVE" + form + b"".join(chunks) + data + sound + after
+
+
+SOUND = struct.pack("<600h", *range(600))
+LIST = struct.pack("<4sI", b"LIST", 12) + b"INFOdata\x7f\x7f\x7f\x7f"
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50, 5000])
+@pytest.mark.parametrize(
+    "file",
+    [
+        wav(SOUND, after=LIST),  # what follows the sound is none
+        wav(SOUND, after=b"\0" + LIST),
+        wav(SOUND, LIST),  # nor is the word `data` in what comes before it
+        wav(SOUND, size=0),
+        wav(SOUND, size=0xFFFFFFFF),
+        wav(SOUND, size=0x7FFFFFFF - 36),
+        wav(SOUND, size=5000),  # broken off
+    ],
+)
+def test_of_a_wav_its_sound_is_heard_and_nothing_else(file: bytes, piece: int) -> None:
+    promised = Promised("Service", "pcm", 24_000)
+    heard_of = b"".join(promised.feed(file[at : at + piece]) for at in range(0, len(file), piece))
+    assert heard_of + promised.feed(b"", last=True) == SOUND
 
 
 @pytest.mark.parametrize("encoding", ["wav", "mp3", "flac", "opus"])

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
 CANCELLER_HZ = 48_000
 """The rate of most sound cards, and the one at which WebRTC's processing delays sound least: 19 ms, 25 at 24 kHz."""
 
+log = logging.getLogger(__name__)
+
 OPEN_S = 10.0
 """A sound card opens within some tenths of a second, a Bluetooth headset within some seconds."""
+CLOSE_S = 3.0
+"""Closing takes some tenths of a second; a second one for a thread that has to be waited for."""
 GIVE_UP_S = 2.0
 """How long the end of the program waits for a device that is just being opened."""
 
@@ -211,6 +216,14 @@ class Engine:
         if all(ended):
             self._backend.close()
         # else a thread hangs inside PortAudio (a sound server that does not answer): ending it there would crash
+
+    async def end(self) -> None:
+        """`close` without blocking. A sound server that does not answer is left alone after a while, as by `start`."""
+        await asyncio.wait([closing := in_background(self.close, "close sound")], timeout=CLOSE_S)
+        if closing.done():
+            closing.result()
+        else:
+            log.warning("the sound system has not closed its devices within %.0f s: left alone", CLOSE_S)
 
     @property
     def dropped_frames(self) -> int:

@@ -90,7 +90,7 @@ class Sound:
 
     async def close(self) -> None:
         if self._engine is not None:
-            await asyncio.to_thread(self._engine.close)
+            await self._engine.end()
 
     async def watch(self) -> None:
         """Until cancelled: reopen lost devices, follow the system's defaults, notice a microphone of zeros."""
@@ -155,7 +155,7 @@ class Sound:
     async def _close_old(self) -> None:
         if self._engine is not None:
             self._dropped_before += self._engine.dropped_frames
-            await asyncio.to_thread(self._engine.close)
+            await self._engine.end()
             self._engine = None
         self._queue.reopen()
 

@@ -63,11 +63,19 @@ def read_aloud(options: TalkOptions, order: Order) -> int:
     if order.manner.rate_hz is not None:
         check_rate(encoding, order.manner.rate_hz)
     with _text(order) as (text, descriptor):
-        choice = choose_speech(with_key_file(load(options.config, options.settings()), options.api_key_file))
+        loaded = with_key_file(load(options.config, options.settings()), options.api_key_file)
+        choice = choose_speech(loaded)
         for line in choice.notes:
             typer.echo(line, err=True)
         manner = replace(order.manner, model=choice.options.model, voice=choice.options.voice)
-        reading = Reading(choice, manner, order.output, encoding, options)
+        reading = Reading(
+            choice,
+            manner,
+            order.output,
+            encoding,
+            output_device=loaded.settings.output_device,
+            insecure=options.insecure,
+        )
         return asyncio.run(reading.run(text, descriptor))
 
 
@@ -98,12 +106,22 @@ def _text(order: Order) -> Iterator[tuple[str | None, int]]:
 class Reading:
     """One text on its way through a service to a sink."""
 
-    def __init__(self, choice: "SpeechChoice", manner: "Manner", output: str, encoding: str, options: TalkOptions):
+    def __init__(
+        self,
+        choice: "SpeechChoice",
+        manner: "Manner",
+        output: str,
+        encoding: str,
+        *,
+        output_device: str = "",
+        insecure: bool = False,
+    ):
         self._choice = choice
         self._manner = manner
         self._output = output
         self._encoding = encoding
-        self._options = options
+        self._output_device = output_device
+        self._insecure = insecure
         self._stopped = 0
         self._jobs = Jobs()
         self._on_terminal = sys.stderr.isatty()
@@ -131,7 +149,7 @@ class Reading:
         # Of MP3 and AAC frames many answers make one file, of Ogg and FLAC only one does.
         kept = kept and (single or self._encoding in ("mp3", "aac")) and (not rate_hz or rate_hz in abilities.rates_hz)
         manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
-        service = open_speech(self._choice, manner, insecure=self._options.insecure)
+        service = open_speech(self._choice, manner, insecure=self._insecure)
         try:
             self._task = asyncio.current_task()
             stops = {number: partial(self._stop, code) for number, code in endings().items()}
@@ -177,7 +195,7 @@ class Reading:
         from voicechat.speech.reading import Reader
         from voicechat.speech.sinks import SpeakerSink
 
-        sink = SpeakerSink(service.rate_hz, self._device(), self._sounds)
+        sink = SpeakerSink(service.rate_hz, self._output_device, self._sounds)
         with private_stderr(), _progress(chars, self._jobs) as progress:
             try:
                 await sink.open()
@@ -189,11 +207,6 @@ class Reading:
                 await asyncio.shield(sink.close())
         if not count:
             raise _nothing()
-
-    def _device(self) -> str:
-        from voicechat.config import load
-
-        return load(self._options.config, self._options.settings()).settings.output_device
 
     def _sounds(self) -> None:
         import logging

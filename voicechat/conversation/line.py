@@ -163,8 +163,9 @@ class Line:
     async def _receive(self, transport: Transport) -> None:
         complaint: ev.ServiceError | None = None  # the session is lost, the service says
         loop = asyncio.get_running_loop()
+        ready_by = loop.time() + READY_TIMEOUT_S
         try:
-            async with asyncio.timeout(READY_TIMEOUT_S) as limit:
+            async with asyncio.timeout_at(ready_by) as limit:
                 while True:
                     frame = await transport.receive()
                     for event in self.codec.decode(frame):
@@ -179,6 +180,7 @@ class Line:
                         elif complaint is not None and not isinstance(event, ev.Ignored):
                             self._handle(complaint)  # it goes on all the same
                             complaint = None
+                            limit.reschedule(ready_by)
                         self._handle(event)
                     self._uplink.answer()
                     if self._ready() and complaint is None:

@@ -8,7 +8,8 @@ AHEAD_S = 60.0
 SHORTEST_S = 5.0
 """What is said to end sooner is the word of another clock."""
 SLEPT_S = 10.0
-"""Wall clock and monotonic clock part by this much only when the machine slept, or the clock was set."""
+"""Wall clock and monotonic clock part by this much only when the machine slept, or the clock was set. Where both go on
+meanwhile (Windows) the question itself comes so late."""
 
 
 class Renewal:
@@ -25,6 +26,7 @@ class Renewal:
         self._monotonic = monotonic
         self._due_at: float | None = None
         self._apart = wall() - monotonic()
+        self._asked_at: float | None = None
 
     def session_began(self, expires_at: float | None) -> None:
         """The service's own word (unix seconds) is worth more than the catalogue's limit."""
@@ -39,7 +41,9 @@ class Renewal:
         return self._due_at is not None and self._wall() >= self._due_at
 
     def slept(self) -> bool:
-        """Whether the machine has slept since the last question."""
-        apart = self._wall() - self._monotonic()
+        """Whether the machine has slept since the last question, or this program was stopped for as long."""
+        now = self._monotonic()
+        apart = self._wall() - now
         before, self._apart = self._apart, apart
-        return apart - before > SLEPT_S
+        asked_at, self._asked_at = self._asked_at, now
+        return apart - before > SLEPT_S or (asked_at is not None and now - asked_at > SLEPT_S)

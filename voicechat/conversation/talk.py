@@ -239,7 +239,7 @@ class Talk:
     def _renew_in_time(self) -> None:
         """Change to a new session in a pause before the old one ends, and at once when the machine has slept."""
         if self._renewal.slept():
-            self.warn("slept", "The machine has slept: connecting again.")
+            self.warn("slept", "The machine has slept, or this program was stopped: connecting again.")
             self.line.renew()
         elif self._renewal.due and self.session.settled:
             log.info("the session is about to end: renewing it")

@@ -5,6 +5,8 @@ That is short, because synthesis runs some hundred times faster than speech and 
 """
 
 import ctypes
+import os
+import sys
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -23,6 +25,7 @@ _RATE = 1  # espeak_PARAMETER: espeakRATE, words per minute
 _EVENT_WORD = 1
 _EVENT_END = 0
 
+_WINDOWS = sys.platform == "win32"
 _LOCK = threading.Lock()
 _library: Any = None
 _rate_hz = 0
@@ -127,6 +130,25 @@ def _data_path() -> Path:
     return Path(espeakng_loader.get_data_path())
 
 
+def _c_path(path: Path) -> bytes:
+    """The path as the C library opens it: on Windows that is in the system's code page, which has not every letter."""
+    if not _WINDOWS:
+        return os.fsencode(path)
+    try:
+        return str(path).encode("mbcs")
+    except UnicodeEncodeError:
+        return _short_path(str(path)).encode("mbcs", "replace")
+
+
+def _short_path(path: str) -> str:
+    """The 8.3 form of an existing path, which is ASCII; the path itself where the volume keeps none (Windows)."""
+    windll: Any = vars(ctypes)["windll"]  # which is there on Windows only
+    short_path = windll.kernel32.GetShortPathNameW
+    size = short_path(path, None, 0)
+    short = ctypes.create_unicode_buffer(size)
+    return short.value if size and short_path(path, short, size) else path
+
+
 def _load() -> Any:
     global _library, _rate_hz
     if _library is None:
@@ -145,7 +167,7 @@ def _load() -> Any:
             ctypes.c_void_p,
             ctypes.c_void_p,
         ]
-        rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, BLOCK_MS, str(data).encode(), 0)
+        rate = library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, BLOCK_MS, _c_path(data), 0)
         if rate <= 0:
             raise RuntimeError(f"espeak-ng did not start (its data: {data}).")
         _library, _rate_hz = library, rate

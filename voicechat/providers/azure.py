@@ -9,7 +9,7 @@ from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.wire.urls import query_value, realtime_url, rest_url
+from voicechat.wire.urls import path_of, query_value, realtime_url, rest_url
 
 _GA_PATH = "/openai/v1/realtime"
 _PREVIEW_PATH = "/openai/realtime"
@@ -28,7 +28,7 @@ class AzureOpenAI(RealtimeService):
         in_url = query_value(options.url, "deployment") or query_value(options.url, "model")
         self.model = options.model or in_url or self.default_model
         version = options.api_version or query_value(options.url, "api-version")
-        path = urlsplit(options.url).path.rstrip("/") if "://" in options.url else ""
+        path = path_of(options.url)
         self._preview = "preview" in version or path == _PREVIEW_PATH
         self._version = version
         self.voice = options.voice or ("alloy" if self._preview else "marin")
@@ -83,8 +83,9 @@ class AzureOpenAI(RealtimeService):
 
 def _without_base_path(url: str) -> str:
     """Portals hand out `https://HOST/openai/v1/` and the like: the base says nothing, the version decides."""
+    if path_of(url) not in ("/openai", "/openai/v1"):
+        return url
     head, slashes, rest = url.rpartition("://")
     parts = urlsplit(f"//{rest}")
-    if parts.path.rstrip("/") in ("/openai", "/openai/v1"):
-        rest = urlunsplit(("", parts.netloc, "", parts.query, "")).removeprefix("//")
+    rest = urlunsplit(("", parts.netloc, "", parts.query, "")).removeprefix("//")
     return f"{head}{slashes}{rest}"

@@ -5,12 +5,15 @@ Gateways answer with WAV or MP3 where PCM was asked for, and with a page or a JS
 
 import io
 import struct
+from collections.abc import Iterator
 
 from voicechat.audio.resample import Resampler
 from voicechat.errors import Refused, VoicechatError
 
 _HEAD_BYTES = 12
 _MAX_HEADER = 4096
+_UNKNOWN_SIZE = 0x7FFF_0000
+"""From here on the size of a WAV's sound is a streaming server's way of saying that it does not know; so is 0."""
 _MAX_WHOLE = 64_000_000
 """The most that is kept of a sound file that has to be decoded as a whole."""
 _MAX_FRAMES = 48_000 * 3600
@@ -35,6 +38,17 @@ def kind_of(head: bytes, content_type: str = "") -> str:
     return ""
 
 
+def _chunks(wav: bytes) -> Iterator[tuple[bytes, int]]:
+    """Name and place of each chunk up to `data`, the last one that need not be complete."""
+    at = 12
+    while at + 8 <= len(wav):
+        name, size = wav[at : at + 4], int.from_bytes(wav[at + 4 : at + 8], "little")
+        yield name, at
+        if name == b"data":
+            return
+        at += 8 + size + size % 2
+
+
 class Promised:
     """One answer's sound: `feed` gives what can be passed on. PCM comes out in whole samples at `rate_hz`.
 
@@ -49,6 +63,8 @@ class Promised:
         self._kind: str | None = None
         self._held = bytearray()
         self._resampler: Resampler | None = None
+        self._left: int | None = None
+        """Bytes that are still to come of a WAV's sound, where its header says so; others may follow them."""
 
     def feed(self, data: bytes, last: bool = False) -> bytes:
         self._held += data
@@ -67,9 +83,13 @@ class Promised:
         if self._encoding != "pcm":
             out, self._held = bytes(self._held), bytearray()
             return out
+        if self._left is not None:
+            del self._held[self._left :]
         whole = len(self._held) // 2 * 2
         out = bytes(self._held[:whole])
         del self._held[:whole]
+        if self._left is not None:
+            self._left -= whole
         return self._resampler.feed(out, last) if self._resampler else out
 
     def _accept(self, kind: str) -> str:
@@ -90,18 +110,21 @@ class Promised:
 
     def _strip_header(self) -> None:
         held = bytes(self._held[:_MAX_HEADER])
-        data, form = held.find(b"data"), held.find(b"fmt ")
-        if data < 0 or form < 0 or data + 8 > len(held):
+        chunks = dict(_chunks(held))
+        data, form = chunks.get(b"data", -1), chunks.get(b"fmt ", -1)
+        if data < 0:
             if len(self._held) >= _MAX_HEADER:
                 self._kind = "whole"
             return
-        if form + 24 > data:  # the format comes first, or it is no WAV that can be streamed
+        if not 0 <= form <= data - 24:  # the format comes first, or it is no WAV that can be streamed
             self._kind = "whole"
             return
         code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", held, form + 8)
         if code not in (1, 0xFFFE) or channels != 1 or bits != 16 or not 4000 <= rate <= 192_000:
             self._kind = "whole"
             return
+        (size,) = struct.unpack_from("<I", held, data + 4)
+        self._left = size if 0 < size < _UNKNOWN_SIZE else None
         del self._held[: data + 8]
         self._resampler = Resampler(rate, self._rate_hz, "HQ")
         self._kind = ""

@@ -86,7 +86,7 @@ class SpeakerSink:
 
     async def close(self) -> None:
         self._queue.interrupt()
-        await asyncio.to_thread(self._engine.close)
+        await self._engine.end()
 
     def _played(self, event: PlayerEvent) -> None:
         if isinstance(event, PlaybackStarted):

@@ -86,6 +86,14 @@ def host_of(url: str) -> str:
         return ""
 
 
+def path_of(url: str) -> str:
+    """The path of an address, without a slash at its end; "" when it has none, or is no address."""
+    try:
+        return urlsplit(url if "://" in url else f"wss://{url}").path.rstrip("/")
+    except ValueError:
+        return ""
+
+
 def is_loopback(url: str) -> bool:
     """Whether the address is on this machine, whatever the network."""
     host = host_of(url)
