@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from voicechat.cli.tables import print_json, print_table
-from voicechat.errors import ConfigError, UsageError
+from voicechat.errors import ConfigError, UsageError, VoicechatError
 
 app = typer.Typer(help="Write, find and show the settings.", no_args_is_help=True)
 
@@ -67,10 +67,14 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show every setting with its value and where it comes from. Keys are masked."""
-    from voicechat.config import load
+    from voicechat.config import choose_provider, load
 
     loaded = load(config)
     entries = {key: {"value": _shown(loaded.settings, key), "origin": origin} for key, origin in loaded.origins.items()}
+    try:
+        choose_provider(loaded)
+    except VoicechatError as error:
+        typer.echo(f"These settings cannot be used as they are. {error.message}\n  {error.hint}", err=True)
     if as_json:
         print_json({"path": str(loaded.path), "found": loaded.found, "settings": entries})
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from voicechat.config.load import Loaded, did_you_mean
+from voicechat.config.trust import check_reach, notes_of
 from voicechat.errors import CredentialsError, UsageError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers
@@ -110,7 +111,10 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
             return ""
         return str(getattr(settings, key))
 
+    url_at = "url" if top_level("url") else f"providers.{name}.url"
     url = top_level("url") or section.url
+    check_reach(loaded, name, url, url_at)
+    notes += notes_of(loaded, name, url, url_at)
     model = top_level("model") or section.model or _model_in(url) or info.default_model
     voice = top_level("voice") or section.voice
     if persona.voice and persona.provider in ("", name) and not _beats(loaded.rank("voice"), persona_rank):

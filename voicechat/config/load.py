@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicechat.config.logins import logins, stored_keys
 from voicechat.config.paths import default_path
-from voicechat.config.sources import SECRET_KEYS, line_of, read_dotenv, read_file
+from voicechat.config.sources import DOTENV, SECRET_KEYS, line_of, read_dotenv, read_file
 from voicechat.errors import ConfigError, UsageError, VoicechatError
 from voicechat.providers.catalogue import providers
 from voicechat.redaction import remember
@@ -44,6 +44,17 @@ class Loaded:
     def rank(self, key: str) -> int:
         """How strong the source of a value is: 0 default, 1 file, 2 environment or `.env`, 3 flag."""
         return self.ranks.get(key, 0)
+
+    def from_dotenv(self, key: str) -> bool:
+        """Whether a value is the word of the working directory's `.env`."""
+        return self.origins.get(key, "").startswith(f"{DOTENV} ")
+
+    def value(self, key: str) -> str:
+        """The text of a setting, secrets too; "" where it is not set."""
+        value: Any = self.settings
+        for part in key.split("."):
+            value = value.get(part, "") if isinstance(value, dict) else getattr(value, part, "")
+        return str(value.get_secret_value() if hasattr(value, "get_secret_value") else value).strip()
 
 
 def load(config_file: Path | None = None, flags: Mapping[str, object] | None = None) -> Loaded:
@@ -84,7 +95,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     names = _environment_names(Settings)
     dotenv = read_dotenv(Path.cwd())
     environment = {name: value for name, value in os.environ.items() if value.strip()}
-    for origin, variables in ((".env", dotenv), ("environment", environment)):
+    for origin, variables in ((DOTENV, dotenv), ("environment", environment)):
         for name, key in names.items():
             if name in variables:
                 _check_one(Settings, key, variables[name], ConfigError, f"{name} ({origin})")

@@ -12,6 +12,7 @@ from typing import Any
 from voicechat.errors import ConfigError, UsageError
 
 SECRET_KEYS = frozenset({"api_key", "token", "access_key", "chat_key"})
+DOTENV = ".env"
 _SEARCHED_LINES = 2000
 
 
@@ -94,11 +95,12 @@ def line_of(text: str, keys: tuple[str, ...]) -> int | None:
 
 
 def read_dotenv(folder: Path) -> dict[str, str]:
-    """The variables of `.env` in `folder`; the environment of this process is left alone.
+    """The variables of `.env` in `folder`; the environment of this process is left alone, so that no proxy and no
+    certificate of other libraries is named there.
 
     Raises ConfigError when the file is there and cannot be read.
     """
-    path = folder / ".env"
+    path = folder / DOTENV
     if not path.is_file():
         return {}
     from dotenv import dotenv_values
