@@ -80,17 +80,18 @@ class Tunnel:
             return
         self._sockets.append(server)
         self._clients.append(client)
-        back = threading.Thread(target=_pump, args=(server, client), name="tunnel's way back")
+        back = threading.Thread(target=pump, args=(server, client), name="tunnel's way back")
         self._threads.append(back)
         back.start()
-        _pump(client, server)
+        pump(client, server)
 
 
 ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 s: close() sends RST."""
 
 
-def _pump(one: socket.socket, other: socket.socket) -> None:
+def pump(one: socket.socket, other: socket.socket) -> None:
+    """Pass bytes on until one end is closed, which closes the other."""
     with contextlib.suppress(OSError):
         while data := one.recv(65536):
             other.sendall(data)

@@ -19,8 +19,8 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from voicechat.errors import ConnectionFailed
 from voicechat.wire.memory import MemoryTransport
 from voicechat.wire.network import ConnectRequest, explain_connect_error, retry_after_s
+from voicechat.wire.proxy import proxy_of
 from voicechat.wire.transport import Closed, HandshakeRefused
-from voicechat.wire.urls import proxy_of
 from voicechat.wire.websocket import WebSocketTransport
 
 PATIENCE_S = 5.0

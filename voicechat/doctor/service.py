@@ -15,8 +15,8 @@ from voicechat.realtime.codec import Codec
 from voicechat.realtime.commands import Command, Finish, SessionConfig
 from voicechat.realtime.opening import Opening
 from voicechat.wire.network import explain_connect_error, tls_context
+from voicechat.wire.proxy import proxy_of
 from voicechat.wire.transport import Closed, HandshakeRefused, Transport
-from voicechat.wire.urls import is_loopback
 from voicechat.wire.websocket import WebSocketTransport
 
 NAME, TLS, SESSION, CLOCK = "name resolution", "TLS", "session", "clock"
@@ -43,17 +43,10 @@ async def service_checks(provider: Provider, transport: Transport, ca_file: str 
 
 async def _network(url: str, ca_file: str) -> list[Check]:
     """The way to the host, step by step. A failure is explained here and counted at the session, which needs it."""
-    from urllib.request import getproxies, proxy_bypass
-
     parts = urlsplit(url)
     host, encrypted = parts.hostname or "", parts.scheme == "wss"
-    proxies = getproxies()
-    if (
-        (proxies.get("https" if encrypted else "http") or proxies.get("all"))
-        and not is_loopback(url)
-        and not proxy_bypass(host)
-    ):
-        why = "The connection goes through a proxy, which does this."
+    if proxy := proxy_of(url):
+        why = f"The connection goes through the proxy {proxy}, which does this."
         return [not_tested(NAME, why), not_tested(TLS, why)]
     try:
         port = parts.port or (443 if encrypted else 80)

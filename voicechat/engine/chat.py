@@ -7,13 +7,14 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from voicechat.engine.answerer import Answerer, Message, Sentences
-from voicechat.wire.network import tls_context
+from voicechat.errors import ConnectionFailed
+from voicechat.wire.http import Exchange, http_client, http_errors
 
 log = logging.getLogger(__name__)
 
@@ -87,17 +88,15 @@ class ChatAnswerer:
 
     async def _stream(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
         """The answer's text as it arrives. Raises ChatFailed."""
-        import httpx
-
-        if self._client is None:
-            self._client = _client(self._endpoint.key, self._endpoint.ca_file)
-        try:
-            if not self._endpoint.model and self.model == "chat":
-                self.model = await _first_model(self._client, self._endpoint.url)
+        endpoint = self._endpoint
+        with _failures(endpoint.url) as exchange:
+            if self._client is None:
+                self._client = _client(endpoint)
+            if not endpoint.model and self.model == "chat":
+                self.model = await _first_model(self._client, endpoint.url)
             body = {"model": self.model, "messages": _messages(history, instructions), "stream": True}
-            async with self._client.stream(
-                "POST", f"{_base(self._endpoint.url)}/chat/completions", json=body
-            ) as answer:
+            async with self._client.stream("POST", f"{_base(endpoint.url)}/chat/completions", json=body) as answer:
+                exchange.answered = True
                 if answer.status_code != 200:
                     await answer.aread()
                     raise ChatFailed(f"HTTP {answer.status_code}: {_complaint(answer.text)}")
@@ -110,8 +109,6 @@ class ChatAnswerer:
                         break
                 if not ended:
                     raise ChatFailed("the answer broke off")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ChatFailed(str(error) or type(error).__name__) from error
 
 
 async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S) -> ChatEndpoint | None:
@@ -122,29 +119,43 @@ async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S)
             # A bare connection first: where nothing listens, the HTTP library need not even be loaded.
             _, writer = await asyncio.open_connection(host, int(port))
             writer.close()
-        async with _client("") as client, asyncio.timeout(timeout_s):
-            return ChatEndpoint(url, await _first_model(client, url))
+        with _failures(url):
+            async with _client(ChatEndpoint(url)) as client, asyncio.timeout(timeout_s):
+                return ChatEndpoint(url, await _first_model(client, url))
     except (OSError, TimeoutError, ChatFailed) as error:
         log.debug("no chat model at %s: %s", url, error)
         return None
 
 
-def _client(key: str, ca_file: str = "") -> Any:
-    import httpx
-
-    timeout = httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+def _client(endpoint: ChatEndpoint) -> Any:
     # Ollama wants a key, whatever it is.
-    headers = {"Authorization": f"Bearer {key or 'none'}"}
-    return httpx.AsyncClient(timeout=timeout, headers=headers, verify=tls_context(ca_file))
+    headers = {"Authorization": f"Bearer {endpoint.key or 'none'}"}
+    return http_client(
+        endpoint.url,
+        headers=headers,
+        silence_s=SILENCE_TIMEOUT_S,
+        connect_s=CONNECT_TIMEOUT_S,
+        ca_file=endpoint.ca_file,
+    )
+
+
+@contextmanager
+def _failures(url: str) -> Iterator[Exchange]:
+    """Whatever goes wrong on the way to the endpoint, as ChatFailed."""
+    try:
+        with http_errors("the endpoint", url, SILENCE_TIMEOUT_S, CONNECT_TIMEOUT_S) as exchange:
+            yield exchange
+    except ConnectionFailed as error:
+        raise ChatFailed(error.message) from error
 
 
 async def _first_model(client: Any, url: str) -> str:
-    import httpx
-
+    answer = await client.get(f"{_base(url)}/models")
+    if answer.status_code != 200:
+        raise ChatFailed(f"no list of models: HTTP {answer.status_code}")
     try:
-        answer = await client.get(f"{_base(url)}/models")
-        return str(answer.raise_for_status().json()["data"][0]["id"])
-    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        return str(answer.json()["data"][0]["id"])
+    except (ValueError, LookupError, TypeError) as error:
         raise ChatFailed(f"no list of models: {error}") from error
 
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 
 from voicechat.dialects.complaints import classify
-from voicechat.errors import ConnectionFailed, Refused, VoicechatError
+from voicechat.errors import Refused, VoicechatError
 from voicechat.providers.refusals import Hints, complaint_of, explain
 from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.promised import Promised
-from voicechat.wire.network import CONNECT_TIMEOUT_S, Network, explain_connect_error, retry_after_s, tls_context
-from voicechat.wire.urls import is_loopback, proxy_of, shown
+from voicechat.wire.http import HttpFailed, http_client, http_errors
+from voicechat.wire.network import Network, retry_after_s
 
 MAX_CHARS = 4096
 PCM_HZ = 24_000
@@ -55,56 +55,25 @@ class RestSpeech:
         self._client: Any = None
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        import httpx
-
         title, encoding = self._endpoint.title, self._manner.encoding
         if self._client is None:
-            self._client = self._open()
-        answered = False
+            headers, ca_file = self._endpoint.headers(), self._network.ca_file
+            self._client = http_client(self._url, headers=headers, silence_s=SILENCE_TIMEOUT_S, ca_file=ca_file)
+        body = self._body(text)
         try:
-            async with self._client.stream("POST", self._url, json=self._body(text), headers=_ACCEPT) as response:
-                answered = True
-                if response.status_code != 200:
-                    raise await self._refusal(response)
-                promised = Promised(title, encoding, PCM_HZ, response.headers.get("content-type", ""))
-                async for data in response.aiter_bytes():
-                    if sound := promised.feed(data):
+            with http_errors(title, self._url, SILENCE_TIMEOUT_S) as exchange:
+                async with self._client.stream("POST", self._url, json=body, headers=_ACCEPT) as response:
+                    exchange.answered = True
+                    if response.status_code != 200:
+                        raise await self._refusal(response)
+                    promised = Promised(title, encoding, PCM_HZ, response.headers.get("content-type", ""))
+                    async for data in response.aiter_bytes():
+                        if sound := promised.feed(data):
+                            yield sound
+                    if sound := promised.feed(b"", last=True):
                         yield sound
-                if sound := promised.feed(b"", last=True):
-                    yield sound
-        except httpx.TimeoutException as error:
-            wait_s = SILENCE_TIMEOUT_S if answered or not isinstance(error, httpx.ConnectTimeout) else CONNECT_TIMEOUT_S
-            raise Interrupted(
-                ConnectionFailed(f"{title} sent nothing for {wait_s:.0f} s.", "Try again in a moment."),
-                unreachable=not answered,
-            ) from error
-        except (httpx.ConnectError, httpx.ProxyError) as error:
-            told = explain_connect_error(shown(self._url), error, proxy_of(self._url))
-            raise Interrupted(ConnectionFailed(*told), unreachable=True) from error
-        except httpx.HTTPError as error:
-            raise Interrupted(
-                ConnectionFailed(
-                    f"{title} broke the sound off." if answered else f"{title} closed the connection.",
-                    "Try again in a moment.",
-                )
-            ) from error
-        except httpx.InvalidURL as error:
-            raise ConnectionFailed(f"{shown(self._url)} is not an address.", "Check --url.") from error
-
-    def _open(self) -> Any:
-        import httpx
-
-        try:
-            return httpx.AsyncClient(
-                timeout=httpx.Timeout(SILENCE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-                headers=self._endpoint.headers(),
-                verify=tls_context(self._network.ca_file),
-                # A proxy would read the key on the way to this machine, where it may travel in the open.
-                trust_env=not is_loopback(self._url),
-            )
-        except (ValueError, ImportError, httpx.InvalidURL) as error:  # an unknown kind, or SOCKS, or no address
-            told = explain_connect_error(shown(self._url), error, proxy_of(self._url) or "of the environment")
-            raise ConnectionFailed(*told) from error
+        except HttpFailed as error:
+            raise Interrupted(error, unreachable=error.unreachable) from error
 
     async def close(self) -> None:
         if self._client is not None:

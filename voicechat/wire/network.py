@@ -68,7 +68,7 @@ def tls_context(ca_file: str = "") -> "ssl.SSLContext":
         raise ConfigError(f"The ca_file {ca_file} cannot be used: {reason}.", "It takes a PEM file.") from error
 
 
-_PROXY_HINT = "Check https_proxy, http_proxy and all_proxy in the environment, or name the host in no_proxy."
+PROXY_HINT = "Check https_proxy, http_proxy and all_proxy in the environment, or name the host in no_proxy."
 
 
 def explain_connect_error(host: str, error: BaseException, proxy: str = "") -> tuple[str, str]:
@@ -90,9 +90,9 @@ def explain_connect_error(host: str, error: BaseException, proxy: str = "") -> t
                 "Is it really a wss:// service? Try ws:// for a plain one.",
             )
         if proxy and isinstance(cause, socket.gaierror):
-            return f"The proxy {proxy}, which is to lead to {host}, was not found.", _PROXY_HINT
+            return f"The proxy {proxy}, which is to lead to {host}, was not found.", PROXY_HINT
         if proxy and isinstance(cause, ConnectionRefusedError):
-            return f"Nothing listens at the proxy {proxy}, which is to lead to {host}.", _PROXY_HINT
+            return f"Nothing listens at the proxy {proxy}, which is to lead to {host}.", PROXY_HINT
         if isinstance(cause, socket.gaierror):
             return f"The host of {host} was not found.", "Check the spelling and the network."
         if isinstance(cause, ConnectionRefusedError):
@@ -102,5 +102,5 @@ def explain_connect_error(host: str, error: BaseException, proxy: str = "") -> t
         return f"{host} hung up on TLS.", "Is it really a wss:// service? Try ws:// for a plain one."
     text = without_secrets(str(error).splitlines()[0]) if str(error) else type(error).__name__
     if proxy:
-        return f"{host} could not be reached through the proxy {proxy}: {text.rstrip('.')}.", _PROXY_HINT
+        return f"{host} could not be reached through the proxy {proxy}: {text.rstrip('.')}.", PROXY_HINT
     return f"{host} could not be reached: {text}.", "Check the address and the network, then try again."

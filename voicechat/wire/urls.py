@@ -11,14 +11,6 @@ _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 _HTTP = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
-_PROXIES = {
-    "wss": ("wss", "socks", "https"),
-    "ws": ("ws", "socks", "https", "http"),
-    "https": ("https", "all"),
-    "http": ("http", "all"),
-}
-"""Which of the environment's proxies our libraries take, the first that is there: websockets, then httpx."""
-
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*://)?([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _IN_A_TEXT = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _HOST_AND_PORT = re.compile(r"([^:/]*|\[[^]/]*\])(:\d*)?(/.*)?", re.DOTALL)
@@ -101,21 +93,6 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:  # a name
         return host == "localhost" or host.endswith(".localhost")
-
-
-def proxy_of(url: str) -> str:
-    """Host and port of the proxy that the environment names for `url`, "" without one."""
-    from urllib.request import getproxies, proxy_bypass
-
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    if is_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return ""
-    proxies = getproxies()
-    named = (proxies[kind] for kind in _PROXIES.get(parts.scheme, ()) if proxies.get(kind))
-    return shown(next(named, "")).rpartition("://")[2].partition("/")[0]
 
 
 def refuse_plain(url: str) -> None:

@@ -15,8 +15,9 @@ from voicechat.wire.network import (
     retry_after_s,
     tls_context,
 )
+from voicechat.wire.proxy import proxy_for, proxy_of
 from voicechat.wire.transport import Closed, HandshakeRefused
-from voicechat.wire.urls import is_loopback, proxy_of, shown
+from voicechat.wire.urls import shown
 from voicechat.wire.wirelog import described
 from voicechat.wire.wirelog import log as wire
 
@@ -84,7 +85,7 @@ class WebSocketTransport:
                 compression=None,
                 create_connection=Connection,
                 ssl=tls_context(self._network.ca_file) if encrypted else None,
-                proxy=None if is_loopback(self._request.url) else True,
+                proxy=proxy_for(self._request.url) or None,
                 open_timeout=self._timeout_s,
                 ping_interval=None,
                 close_timeout=0.2,
@@ -105,11 +106,6 @@ class WebSocketTransport:
             raise ConnectionFailed(*explain_connect_error(host, error, proxy_of(self._request.url))) from error
         except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
             raise ConnectionFailed(f"{host} is not a WebSocket address.", "Use ws://… or wss://….") from error
-        except ImportError as error:  # websockets needs python-socks for a SOCKS proxy, and says so this way
-            raise ConnectionFailed(
-                "The environment names a SOCKS proxy, which needs another package.",
-                "pip install python-socks, or unset ALL_PROXY and https_proxy for this program.",
-            ) from error
         self._note_trace(self._ws.response.headers)
         self._ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._pings = asyncio.create_task(self._keep_alive(), name="pings")
