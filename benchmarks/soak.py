@@ -23,10 +23,10 @@ from pathlib import Path
 from tests.faulty_proxy import FaultyProxy
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
+from tests.recordings import INTERRUPTION, QUESTION
+from tests.room import Room
 from tests.soundcard import SoundCard
 
-AUDIO = Path(__file__).resolve().parents[2] / "shared" / "audio"
-QUESTION, INTERRUPTION = AUDIO / "ss-0880.wav", AUDIO / "ss-0870.wav"
 WARM_S = 60.0
 
 
@@ -65,7 +65,7 @@ def main() -> None:
     arguments = parser.parse_args()
     minutes, drop_every_s = arguments.minutes, arguments.drop_every
     samples: list[tuple[float, float, int, int]] = []
-    with tempfile.TemporaryDirectory() as folder, SoundCard(room_gain_db=-20.0) as card:
+    with tempfile.TemporaryDirectory() as folder, SoundCard(room=Room(gain_db=-20.0)) as card:
         log, config = Path(folder) / "log", Path(folder) / "config.toml"
         config.write_text("")
         script = Script(replies=(Reply(seconds=4.0),))

@@ -1,7 +1,7 @@
 """A virtual sound card: a PulseAudio daemon of our own with a microphone we speak into and a speaker we hear.
 
 Sink `speaker` is the default output; `speaker.monitor` is what it plays. Source `mic` is the default input; it hears
-what is played into sink `mic_feed`. With a room, the microphone also hears the speaker. Needs the programs
+what is played into sink `mic_feed`. In a room (tests/room.py) the microphone also hears the speaker. Needs the programs
 pulseaudio, pactl, pacat and parec, and ALSA's pulse plugin (Debian: pulseaudio, pulseaudio-utils, libasound2-plugins).
 """
 
@@ -12,12 +12,15 @@ import subprocess
 import tempfile
 import threading
 import time
-import wave
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
+
+from tests.recordings import read_pcm
+from tests.room import OpenRoom, Room, Saying
 
 RATE_HZ = 48_000
 BLOCK_MS = 5
@@ -46,12 +49,13 @@ DEVICES = {
 class SoundCard:
     """Context manager. `env` is a whole environment for child processes, `variables` only what the card adds to it.
 
-    `room_gain_db`: when given, the speaker is heard by the microphone, this much quieter, `room_delay_ms` later.
+    `room`: where loudspeaker and microphone stand; None keeps them apart, as headphones do.
     Raises RuntimeError when a program is missing or the daemon does not start.
     """
 
-    def __init__(self, *, room_gain_db: float | None = None, room_delay_ms: int = 40):
-        self._room = None if room_gain_db is None else (room_gain_db, room_delay_ms)
+    def __init__(self, *, room: Room | None = None):
+        self._walls = room
+        self.room: OpenRoom | None = None
         self._modules: dict[str, str] = {}
         self._open: list[Playing | Recording] = []
         self._sounds = 0
@@ -94,8 +98,8 @@ class SoundCard:
             for name in DEVICES:
                 if name != "headphones":
                     self.replug(name)
-            if self._room:
-                self._open_room(*self._room)
+            if self._walls is not None:
+                self.room = OpenRoom(self._walls, self.env, self.dir)
         except BaseException:
             self.__exit__()
             raise
@@ -104,6 +108,8 @@ class SoundCard:
     def __exit__(self, *_: object) -> None:
         for thing in list(self._open):
             thing.close()
+        if self.room is not None:
+            self.room.close()
         self._daemon.terminate()
         try:
             self._daemon.wait(5)
@@ -125,13 +131,6 @@ class SoundCard:
         return subprocess.run(
             ["pactl", *words], env={**self.env, "LC_ALL": "C"}, capture_output=True, text=True, check=check, timeout=10
         )
-
-    def _open_room(self, gain_db: float, delay_ms: int) -> None:
-        self._modules["room"] = self._pactl(
-            "load-module", "module-loopback", "source=speaker.monitor", "sink=mic_feed", f"latency_msec={delay_ms}"
-        ).stdout.strip()
-        stream = self._pactl("list", "short", "sink-inputs").stdout.split()[0]
-        self._pactl("set-sink-input-volume", stream, f"{gain_db}dB")
 
     def unplug(self, name: str) -> None:
         """Take `speaker` or `mic` away; the streams on it are killed, as when the only device is pulled out."""
@@ -167,15 +166,18 @@ class SoundCard:
 
     def play(
         self, sound: Path | bytes | NDArray[np.int16], rate_hz: int = 16_000, *, into: str = "mic_feed"
-    ) -> "Playing":
+    ) -> "Playing | Saying":
         """Start to play into the microphone (or the sink `into`): a WAV file, else s16le mono at `rate_hz`.
 
-        Returns at once; `.wait()` blocks until all has been played.
+        Returns at once; `.wait()` blocks until all has been played. In a room the room plays it.
         """
         if isinstance(sound, Path):
-            pcm, rate_hz = read_sound(sound, rate_hz)
+            pcm, rate_hz = read_pcm(sound, rate_hz)
         else:
             pcm = sound if isinstance(sound, bytes) else sound.astype("<i2").tobytes()
+        if self.room is not None and into == "mic_feed":
+            samples = np.frombuffer(pcm, "<i2").astype(np.float64)
+            return self.room.say(soxr.resample(samples, rate_hz, RATE_HZ, "HQ"))
         self._sounds += 1
         path = self.dir / f"sound-{self._sounds}.raw"
         path.write_bytes(pcm)
@@ -334,17 +336,15 @@ def raw_options(rate_hz: int) -> list[str]:
     return ["--raw", "--format=s16le", f"--rate={rate_hz}", "--channels=1"]
 
 
-def read_sound(path: Path, rate_hz: int = 16_000) -> tuple[bytes, int]:
-    """(s16le mono, rate) of a 16-bit mono WAV file, or of a raw file, whose rate the caller knows."""
-    if path.suffix != ".wav":
-        return path.read_bytes(), rate_hz
-    with wave.open(str(path)) as file:
-        assert (file.getnchannels(), file.getsampwidth()) == (1, 2), f"{path.name} is not 16-bit mono"
-        return file.readframes(file.getnframes()), file.getframerate()
-
-
 def tone(seconds: float, hz: float = 440.0, rate_hz: int = 16_000, level: float = 0.1) -> bytes:
     """A sine as s16le mono; `level` is its RMS as a share of full scale."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     wave_: NDArray[np.float64] = np.sin(2 * np.pi * hz * t) * level * np.sqrt(2) * 32767
     return wave_.clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def lag_ms(sound: NDArray[np.int16], later: NDArray[np.int16]) -> float:
+    """By how much `later` holds `sound` later; both at 48 kHz."""
+    size = 1 << (len(sound) + len(later)).bit_length()
+    product = np.fft.rfft(later.astype(float), size) * np.conj(np.fft.rfft(sound.astype(float), size))
+    return int(np.argmax(np.fft.irfft(product, size)[: RATE_HZ // 2])) * 1000 / RATE_HZ

@@ -1,15 +1,12 @@
 """Talking over the answer, on a virtual sound card: a word interrupts, a cough does not."""
 
-from pathlib import Path
-
 import numpy as np
 
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
+from tests.recordings import INTERRUPTION, QUESTION
 from tests.soundcard import SoundCard
 
-AUDIO = Path(__file__).parents[3] / "shared" / "audio"
-QUESTION, INTERRUPTION = AUDIO / "ss-0880.wav", AUDIO / "ss-0870.wav"
 RATE = 48_000
 
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
+from tests.recordings import QUESTION
 from tests.soundcard import Recording, SoundCard
 
-QUESTION = Path(__file__).parents[3] / "shared" / "audio" / "ss-0880.wav"
 APPEND = "input_audio_buffer.append"
 
 

@@ -12,7 +12,8 @@ from tests.doubao_server import DoubaoServer
 from tests.doubao_server import Faults as DoubaoFaults
 from tests.program import Program
 from tests.realtime_server import Auth, Faults, RealtimeServer
-from tests.soundcard import RATE_HZ, SoundCard, tone
+from tests.room import Room
+from tests.soundcard import SoundCard, lag_ms, tone
 
 CANARY = "sk-canary-7f3e9d21"
 ORDER = [
@@ -205,12 +206,10 @@ def test_a_clipping_microphone_is_told_to_be_turned_down(soundcard: SoundCard) -
 
 @pytest.mark.parametrize(("gain_db", "delay_ms"), [(-12.0, 40), (-20.0, 150)])
 def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float, delay_ms: int) -> None:
-    with SoundCard(room_gain_db=gain_db, room_delay_ms=delay_ms) as card:
-        playing = card.play(np.random.default_rng(1).normal(0, 20, 16_000 * 30).astype(np.int16))
+    with SoundCard(room=Room(gain_db=gain_db, delay_ms=delay_ms, noise_dbfs=-64.0)) as card:
         with card.record() as speaker, card.record("mic") as mic:
             code, checks, _ = run(["--provider", "offline"], card=card)
             onset = speaker.wait_for_sound()
-        playing.close()
         truth_ms = way_ms(speaker.levels(onset - 0.2), mic.levels(onset - 0.2)) + lag_ms(
             speaker.samples(onset - 0.2, onset + 0.6), mic.samples(onset - 0.2, onset + 1.2)
         )
@@ -225,13 +224,6 @@ def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float,
 def way_ms(speaker: list[tuple[float, float]], mic: list[tuple[float, float]]) -> float:
     """How much later the second recording's first block began."""
     return (mic[0][0] - speaker[0][0]) * 1000
-
-
-def lag_ms(sound: np.ndarray, later: np.ndarray) -> float:
-    """By how much `later` holds `sound` later."""
-    size = 1 << (len(sound) + len(later)).bit_length()
-    product = np.fft.rfft(later.astype(float), size) * np.conj(np.fft.rfft(sound.astype(float), size))
-    return int(np.argmax(np.fft.irfft(product, size)[: RATE_HZ // 2])) * 1000 / RATE_HZ
 
 
 def test_on_a_pipe_it_is_plain_lines_with_what_to_do() -> None:

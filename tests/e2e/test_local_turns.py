@@ -1,11 +1,8 @@
 """`--turn local`: the program finds the turns itself, for services without voice detection."""
 
-from pathlib import Path
-
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Script
-
-QUESTION = Path(__file__).parents[3] / "shared" / "audio" / "ss-0880.wav"
+from tests.recordings import QUESTION
 
 
 def test_a_spoken_turn_is_committed_and_answered_without_the_services_detection() -> None:

@@ -1,12 +1,14 @@
 """The virtual sound card does what the end-to-end tests rely on."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.soundcard import RATE_HZ, SoundCard, tone
+from tests.room import Room
+from tests.soundcard import RATE_HZ, SoundCard, lag_ms, tone
 
 
 def loudest_hz(samples: np.ndarray) -> float:
@@ -43,8 +45,58 @@ def test_what_a_program_plays_on_the_default_speaker_is_recorded_and_not_heard_b
     assert not mic.samples().any()
 
 
+def test_in_a_room_the_echo_keeps_its_delay_whatever_else_begins() -> None:
+    noise = np.random.default_rng(1).normal(0, 3000, 16_000 * 3).astype(np.int16)
+    with SoundCard(room=Room(delay_ms=80)) as card, card.record() as speaker, card.record("mic") as mic:
+        playing = card.play(noise, into="speaker")
+        onset = speaker.wait_for_sound()
+        speaker.wait_for_sound(after=onset + 1)
+        with card.record(), card.record("mic"):  # more streams on either sink
+            card.play(tone(0.1, level=0.001)).wait()
+            playing.wait()
+        played, heard = speaker.samples(), mic.samples()
+        assert card.room is not None
+        stumbles = card.room.stumbles
+    start = int(np.argmax(np.abs(played) > 1000))
+    lags = [lag_ms(played[at : at + 24_000], heard[at : at + 48_000]) for at in (start + 9600, start + 96_000)]
+    if not stumbles:  # else the machine held the room up, and with it the echo
+        assert lags[1] == pytest.approx(lags[0], abs=0.05)
+    assert 60 < lags[0] < 160
+
+
+def test_a_room_has_noise_and_reverberation() -> None:
+    click = np.zeros(4800, np.int16)
+    click[:96] = 20_000
+    with SoundCard(room=Room(rt60_ms=400, noise_dbfs=-50)) as card, card.record("mic") as mic:
+        noise = mic.wait_for_sound(level=60)
+        card.play(click, 48_000, into="speaker").wait()
+        loud = mic.wait_for_sound(level=800)
+        mic.wait_for_sound(level=60, after=loud + 0.6)
+        levels = mic.levels(loud)
+        quiet = np.median([level for at, level in mic.levels(noise, loud - 0.02)])
+    tail = [np.median([level for at, level in levels if low < at - loud < low + 0.1]) for low in (0.01, 0.11, 0.5)]
+    assert quiet == pytest.approx(32768 * 10 ** (-50 / 20), rel=0.2)
+    assert tail[0] > 2 * tail[1] > 2 * tail[2]
+    assert tail[2] == pytest.approx(quiet, rel=0.2)
+
+
+def test_in_a_room_voices_sound_beside_each_other_until_they_are_stopped() -> None:
+    room = Room(noise_dbfs=-100, background="goforward.raw", background_dbfs=-50)
+    with SoundCard(room=room) as card, card.record("mic") as mic:
+        mic.wait_for_sound(level=100)
+        whistle, hum = card.play(tone(5.0, 2000)), card.play(tone(1.0, 500))
+        hum.wait()
+        both = mic.samples(hum.started + 0.3, hum.started + 0.8).astype(float)
+        whistle.close()
+        mic.wait_for_silence(after=time.monotonic() + 0.2, level=1000)
+    spectrum = np.abs(np.fft.rfft(both * np.hanning(len(both))))
+    for hz in (500, 2000):
+        at = hz * len(both) // RATE_HZ
+        assert spectrum[at - 3 : at + 4].max() > 20 * np.median(spectrum)
+
+
 def test_in_a_room_the_microphone_hears_the_speaker_quieter() -> None:
-    with SoundCard(room_gain_db=-12.0) as card, card.record() as speaker, card.record("mic") as mic:
+    with SoundCard(room=Room(gain_db=-12.0)) as card, card.record() as speaker, card.record("mic") as mic:
         card.play(tone(0.8, level=0.2), into="speaker").wait()
         onset = mic.wait_for_sound()
         loud = max(rms for _, rms in speaker.levels())

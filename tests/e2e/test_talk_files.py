@@ -13,11 +13,11 @@ import pytest
 import soundfile
 
 from tests.e2e.scenes import KEYS, PROVIDERS, QUESTION, check_manners, read_wav, service, spoken
-from tests.program import ROOT, Program, isolated_environment
+from tests.program import Program, isolated_environment
 from tests.realtime_server import OUTPUT_RATE_HZ, RealtimeServer, Reply, Script, buzz
+from tests.recordings import GO_FORWARD
 from tests.soundcard import tone
 
-RECORDING = ROOT.parent / "shared" / "audio" / "goforward.raw"
 VOICECHAT = [sys.executable, "-m", "voicechat"]
 REPLY = Reply("The first answer.", seconds=0.6)
 LONG = Script(replies=(Reply("A very long answer indeed.", seconds=20.0),))
@@ -229,7 +229,7 @@ def test_a_reader_that_closes_the_pipe_ends_the_program_quietly(tmp_path: Path) 
 def test_the_offline_engine_hears_a_recording_and_answers(tmp_path: Path) -> None:
     """No key, no network: recognition, companion and speech of the program itself, through the same path."""
     runs = []
-    for source in (QUESTION, RECORDING):
+    for source in (QUESTION, GO_FORWARD):
         files = ["--input", str(source), "--output", str(tmp_path / f"{source.stem}.wav")]
         home = tmp_path / source.stem
         home.mkdir()

@@ -8,18 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-from voicechat.audio.resample import Resampler
+from tests.recordings import pcm, speech
 from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.wire.transport import Transport
 
 Json = dict[str, Any]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
-RECORDINGS = Path(__file__).parents[3] / "shared" / "audio"
 QUESTIONS = Path(__file__).parents[2] / "voicechat" / "engine" / "questions"
 NOBODY = OfflineSettings(ollama_url="")
 """The companion answers, whoever listens at Ollama's port on this machine."""
@@ -89,11 +86,7 @@ async def session(settings: OfflineSettings = NOBODY) -> AsyncIterator[Client]:
 
 def recording(path: Path, silence_ms: int = 900) -> bytes:
     """24 kHz s16le of a recording, with silence after it."""
-    if path.suffix == ".raw":
-        samples, rate = np.fromfile(path, "<i2"), 16_000
-    else:
-        samples, rate = soundfile.read(path, dtype="int16")
-    return Resampler(rate, 24_000, "HQ").feed(samples.tobytes(), last=True) + bytes(silence_ms * 48)
+    return pcm(speech(path, 24_000)) + bytes(silence_ms * 48)
 
 
 def spoken_text(response: Json) -> str:

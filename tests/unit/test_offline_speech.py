@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.recordings import GO_FORWARD
 from tests.unit.chat_server import HANG, chat_server, chunk, words
-from tests.unit.offline_client import QUESTIONS, RECORDINGS, recording, session, spoken_text
+from tests.unit.offline_client import QUESTIONS, recording, session, spoken_text
 from voicechat.engine import espeak
 from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import StableWords
@@ -20,7 +21,6 @@ from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.providers.base import ProviderOptions
 from voicechat.realtime import commands, events
 
-GO_FORWARD = RECORDINGS / "goforward.raw"
 TRANSCRIPTION = {"input": {"transcription": {"model": "any"}}}
 
 

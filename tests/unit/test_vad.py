@@ -1,26 +1,15 @@
 """Local voice detection, on recordings of people and on the noises that fool detectors."""
 
-import wave
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from voicechat.audio.resample import Resampler
+from tests import recordings
 from voicechat.audio.vad import VoiceDetector
-
-AUDIO = Path(__file__).parents[3] / "shared" / "audio"
 
 
 def speech(name: str, rate_hz: int) -> bytes:
-    path = AUDIO / name
-    if path.suffix == ".raw":
-        pcm, source_hz = path.read_bytes(), 16_000
-    else:
-        with wave.open(str(path)) as file:
-            pcm, source_hz = file.readframes(file.getnframes()), file.getframerate()
-    return Resampler(source_hz, rate_hz, "HQ").feed(pcm, last=True)
+    return recordings.pcm(recordings.speech(name, rate_hz))
 
 
 def noise(dbfs: float, seconds: float, rate_hz: int = 16_000) -> NDArray[np.int16]:
@@ -34,7 +23,7 @@ def verdicts(detector: VoiceDetector, pcm: bytes, rate_hz: int = 16_000) -> list
 
 
 @pytest.mark.parametrize("rate_hz", [16_000, 24_000, 48_000])
-@pytest.mark.parametrize("name", ["goforward.raw", "ss-0870.wav", "ss-0880.wav", "ss-0890.wav"])
+@pytest.mark.parametrize("name", recordings.NAMES)
 def test_people_are_heard_at_every_rate(name: str, rate_hz: int) -> None:
     found = verdicts(VoiceDetector(rate_hz), speech(name, rate_hz), rate_hz)
     assert sum(found) / len(found) > 0.4
