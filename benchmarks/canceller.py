@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.recordings import Sound, at_level, pcm, rms, speech
+from tests.recordings import Sound, at_level, pcm, rms, speech
 from voicechat.audio.echo import WARM_UP_S, CleanMicrophone, EchoCanceller
 from voicechat.audio.engine import CANCELLER_HZ
 from voicechat.audio.frames import block_bytes

@@ -1,11 +1,10 @@
 """How often the offline engine understands: the companion's phrases, sums, and open speech.
 
-    python benchmarks/offline_recognition.py [--voices rms,slt,awb,kal16]
+    python -m benchmarks.offline_recognition [--voices rms,slt,awb,kal16]
 
-The sentences are spoken by flite (Debian package `flite`) when it is installed; recordings of people are taken from
-../shared/audio beside the checkout when they are there. Each sentence goes through the turn detector and the
-recogniser as in a conversation, one after another in one recogniser, with the open model alone and with the
-companion's grammar beside it.
+The sentences are spoken by flite (Debian package `flite`) when it is installed, one by a person. Each goes through the
+turn detector and the recogniser as in a conversation, one after another in one recogniser, with the open model alone
+and with the companion's grammar beside it.
 """
 
 import argparse
@@ -19,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from tests.recordings import GO_FORWARD
 from voicechat.audio.resample import Resampler
 from voicechat.engine.grammar import PHRASES
 from voicechat.engine.recogniser import RATE_HZ, PocketsphinxRecogniser
@@ -64,8 +64,7 @@ OPEN = (
     "my sister lives in london",
     "how many people live in china",
 )
-PEOPLE = {"goforward.raw": "go forward ten meters"}
-RECORDINGS = Path(__file__).parents[2] / "shared" / "audio"
+PEOPLE = {GO_FORWARD: "go forward ten meters"}
 
 
 def main() -> int:
@@ -82,9 +81,7 @@ def main() -> int:
         for voice in voices:
             pairs = [(sentence, flite(voice, sentence)) for sentence in sentences]
             write(row(f"{title}, flite {voice}", recogniser, pairs))
-    people = [(text, read(RECORDINGS / name)) for name, text in PEOPLE.items() if (RECORDINGS / name).exists()]
-    if people:
-        write(row("people", recogniser, people))
+    write(row("people", recogniser, [(text, read(path)) for path, text in PEOPLE.items()]))
     return 0
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import webrtcvad
 from numpy.typing import NDArray
 
-from benchmarks.recordings import NAMES, Sound, pcm, rms, speech
+from tests.recordings import NAMES, Sound, pcm, rms, speech
 from voicechat.audio.vad import VoiceDetector
 
 RATE_HZ = 16_000

@@ -58,13 +58,16 @@ class Script:
     """The n-th response says `replies[n]`, the n-th speech turn is understood as `heard[n]`; the last one repeats.
 
     `transcription` says when the user's words come: `early` with the commit, `late` after `response.done`, `failed`,
-    or `none` at all. `finish_answer`: whether `session.finish` is acknowledged before the close.
+    or `none` at all. `finish_answer`: whether `session.finish` is acknowledged before the close. `onset_blocks`: how
+    many loud blocks of 20 ms begin a turn; `touchy`: the ear is a real service's, which hears much quieter speech.
     """
 
     replies: tuple[Reply, ...] = (Reply(),)
     heard: tuple[str, ...] = ("hello there",)
     transcription: Literal["early", "late", "failed", "none"] = "early"
     finish_answer: bool = True
+    onset_blocks: int = 3
+    touchy: bool = False
     lifetime_s: int | None = None
     """Seconds until `expires_at`; None leaves the dialect's own."""
 

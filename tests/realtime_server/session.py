@@ -13,7 +13,7 @@ from tests.realtime_server.dialects import Ga, Json
 from tests.realtime_server.response import Response, pieces
 from tests.realtime_server.rules import ClientError, invalid
 from tests.realtime_server.script import Faults, Script
-from tests.realtime_server.vad import EnergyVad, decode
+from tests.realtime_server.vad import decode, detector
 from tests.realtime_server.wire import check_item, client_events
 
 MAX_APPEND = 15 * 1024 * 1024
@@ -59,7 +59,7 @@ class Session:
         self._user_item = ""
         self._late: list[tuple[str, str]] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._vad = EnergyVad(dialect.input_format(self.settings)[1])
+        self._vad = detector(link.script, dialect.input_format(self.settings)[1])
         self._checks = client_events(dialect)
         self._handlers: dict[str, Callable[[Json], Awaitable[None]]] = {
             "session.update": self._update,
@@ -129,7 +129,7 @@ class Session:
         if self.dialect.input_format(new) != self.dialect.input_format(self.settings):
             if self._audio_was_sent:
                 raise ClientError("invalid_value", "The input format cannot change after the first audio.", "session")
-            self._vad = EnergyVad(self.dialect.input_format(new)[1])
+            self._vad = detector(self.link.script, self.dialect.input_format(new)[1])
         self.settings = new
         await self.send("session.updated", session=new)
 
