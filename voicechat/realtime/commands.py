@@ -77,13 +77,18 @@ class ClearAudio:
 
 @dataclass(frozen=True, slots=True)
 class CreateResponse:
-    """Ask for an answer. Empty `instructions` leave the session's in force.
+    """Ask for an answer. What is empty or None leaves the session's in force.
 
     `words`: the answer shall be exactly these. The instructions then say so too, for services without a word for it.
     """
 
     instructions: str = ""
     words: str = ""
+    speak: bool | None = None
+    voice: str = ""
+    tools: tuple[Tool, ...] | None = None
+    tool_choice: str = ""
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,16 @@ class RetrieveItem:
 
 @dataclass(frozen=True, slots=True)
 class SendText:
-    """A text item. It does not ask for an answer."""
+    """A text item. It does not ask for an answer.
+
+    Of this and the other items: `item_id` "" leaves the name to the service; it follows the item `after`, stands
+    first after "root", and last after "".
+    """
 
     text: str
     role: Literal["user", "assistant", "system"] = "user"
+    item_id: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +144,27 @@ class SendImage:
     data: bytes
     media_type: str = "image/jpeg"
     text: str = ""
+    item_id: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendToolCall:
+    """A call that the model made earlier, in another session."""
+
+    call_id: str
+    name: str
+    arguments: str
+    item_id: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
     call_id: str
     output: str
+    item_id: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +185,7 @@ Command = (
     | RetrieveItem
     | SendText
     | SendImage
+    | SendToolCall
     | ToolResult
     | Finish
 )

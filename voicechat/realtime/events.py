@@ -230,6 +230,8 @@ class ServiceError:
     severity: Severity = "recoverable"
     hint: str = ""
     event_id: str = ""
+    param: str = ""
+    """Which part of a command is wrong, as the wire calls it."""
 
 
 @dataclass(frozen=True, slots=True)

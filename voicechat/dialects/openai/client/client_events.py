@@ -7,6 +7,7 @@ from base64 import b64encode
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect
+from voicechat.dialects.openai.client.session_shape import flat_tool, tool_choice
 from voicechat.realtime.commands import (
     CancelResponse,
     ClearAudio,
@@ -18,6 +19,7 @@ from voicechat.realtime.commands import (
     RetrieveItem,
     SendImage,
     SendText,
+    SendToolCall,
     ToolResult,
     TruncateItem,
 )
@@ -31,9 +33,10 @@ def client_event(command: Command, dialect: Dialect) -> Json | None:
             return {"type": "input_audio_buffer.commit"}
         case ClearAudio():
             return {"type": "input_audio_buffer.clear"}
-        case CreateResponse(instructions=instructions):
+        case CreateResponse():
             event: Json = {"type": "response.create"}
-            return event | ({"response": {"instructions": instructions}} if instructions else {})
+            options = _response_options(command, dialect)
+            return event | ({"response": options} if options else {})
         case CancelResponse(response_id=response_id):
             event = {"type": "response.cancel"}
             return event | ({"response_id": response_id} if response_id and openai else {})
@@ -50,11 +53,14 @@ def client_event(command: Command, dialect: Dialect) -> Json | None:
             return {"type": "conversation.item.retrieve", "item_id": item_id}
         case SendText(text=words, role=role):
             part = {"type": _text_part(role, dialect), "text": words}
-            return _create({"type": "message", "role": role, "content": [part]})
+            return _create(command, {"type": "message", "role": role, "content": [part]})
+        case SendToolCall(call_id=call_id, name=name, arguments=arguments):
+            call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+            return _create(command, call)
         case ToolResult(call_id=call_id, output=output):
-            return _create({"type": "function_call_output", "call_id": call_id, "output": output})
+            return _create(command, {"type": "function_call_output", "call_id": call_id, "output": output})
         case SendImage() if dialect == "ga":
-            return _create({"type": "message", "role": "user", "content": _image_parts(command)})
+            return _create(command, {"type": "message", "role": "user", "content": _image_parts(command)})
         case Finish() if dialect in ("qwen", "qwen_nested"):
             return {"type": "session.finish"}
         case _:
@@ -68,8 +74,35 @@ def image_buffer_event(command: SendImage) -> Json | None:
     return {"type": "input_image_buffer.append", "image": b64encode(command.data).decode("ascii")}
 
 
-def _create(item: Json) -> Json:
-    return {"type": "conversation.item.create", "item": item}
+def _create(command: SendText | SendImage | SendToolCall | ToolResult, item: Json) -> Json:
+    event: Json = {"type": "conversation.item.create"}
+    if command.after:
+        event["previous_item_id"] = command.after
+    return event | {"item": {"id": command.item_id, **item} if command.item_id else item}
+
+
+def _response_options(command: CreateResponse, dialect: Dialect) -> Json:
+    options: Json = {"instructions": command.instructions} if command.instructions else {}
+    if dialect == "ga":
+        if command.speak is not None:
+            options["output_modalities"] = ["audio"] if command.speak else ["text"]
+        if command.voice:
+            options["audio"] = {"output": {"voice": command.voice}}
+        if command.max_tokens is not None:
+            options["max_output_tokens"] = command.max_tokens
+    else:
+        if command.speak is not None:
+            options["modalities"] = ["text", "audio"] if command.speak else ["text"]
+        if command.voice:
+            options["voice"] = command.voice
+        if command.max_tokens is not None:
+            options["max_response_output_tokens"] = command.max_tokens
+    if dialect in OPENAI_DIALECTS:
+        if command.tools is not None:
+            options["tools"] = [flat_tool(tool) for tool in command.tools]
+        if command.tool_choice:
+            options["tool_choice"] = tool_choice(command.tool_choice, dialect)
+    return options
 
 
 def _text_part(role: str, dialect: Dialect) -> str:

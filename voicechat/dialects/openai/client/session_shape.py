@@ -59,11 +59,10 @@ def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
             },
             "output": {"format": audio_format, **_present(voice=terms.voice or None, speed=config.speed)},
         },
-        "tools": [_flat_tool(tool) for tool in config.tools],
+        "tools": [flat_tool(tool) for tool in config.tools],
     }
     if config.tools:
-        forced: Json = {"type": "function", "name": config.tool_choice}
-        shape["tool_choice"] = config.tool_choice if config.tool_choice in _TOOL_CHOICES else forced
+        shape["tool_choice"] = tool_choice(config.tool_choice, terms.dialect)
     return shape | _present(instructions=config.instructions or None, max_output_tokens=config.max_tokens)
 
 
@@ -74,11 +73,10 @@ def _beta(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
         # Said even where it is the default: some gateways would answer in mp3.
         "output_audio_format": profile.audio_format,
         "turn_detection": _turn_detection(config.turn_detection, terms),
-        "tools": [_flat_tool(tool) for tool in config.tools],
+        "tools": [flat_tool(tool) for tool in config.tools],
     }
     if config.tools:
-        forced: Json = {"type": "function", "function": {"name": config.tool_choice}}
-        shape["tool_choice"] = config.tool_choice if config.tool_choice in _TOOL_CHOICES else forced
+        shape["tool_choice"] = tool_choice(config.tool_choice, terms.dialect)
     return shape | _present(
         instructions=config.instructions or None,
         voice=terms.voice or None,
@@ -170,7 +168,15 @@ def _qwen_turn_detection(turn: TurnDetection | None, terms: Terms) -> Json | Non
     return shape
 
 
-def _flat_tool(tool: Tool) -> Json:
+def tool_choice(choice: str, dialect: Dialect) -> str | Json:
+    """One of the words every dialect knows, or the name of a function that must be called."""
+    if choice in _TOOL_CHOICES:
+        return choice
+    forced = {"name": choice}
+    return {"type": "function", **(forced if dialect == "ga" else {"function": forced})}
+
+
+def flat_tool(tool: Tool) -> Json:
     return {
         "type": "function",
         "name": tool.name,

@@ -1,0 +1,168 @@
+"""Client events to commands: each is checked against the reference and the protocol's state (section 7)."""
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server import response_options, session_shape
+from voicechat.dialects.openai.server.checks import Rejected, as_id, as_text, as_whole, invalid, known, required
+from voicechat.dialects.openai.server.conversation import Conversation, Item
+from voicechat.dialects.openai.server.items import created
+from voicechat.dialects.openai.server.responses import Responses
+from voicechat.dialects.openai.server.session import Session
+from voicechat.dialects.openai.server.speech import InputBuffer
+from voicechat.realtime import commands as cmd
+from voicechat.realtime.codec import Frame
+
+LONGEST_MS = 24 * 3600 * 1000
+
+CAUSES = {
+    "conversation_already_has_active_response": "response.create",
+    "bad_response_create": "response.create",
+    "response_cancel_not_active": "response.cancel",
+    "input_audio_buffer_commit_empty": "input_audio_buffer.commit",
+    "item_truncate_invalid_item_id": "conversation.item.truncate",
+}
+"""Which client event a complaint from behind is about, so that the client reads its own `event_id`."""
+
+
+class ClientEvents:
+    """`read` gives the commands of a frame, or raises Rejected. `added(item, previous)` is told of new items."""
+
+    def __init__(
+        self,
+        session: Session,
+        conversation: Conversation,
+        responses: Responses,
+        buffer: InputBuffer,
+        added: Callable[[Item, str | None], None],
+        dialect_known: bool,
+    ):
+        self._session = session
+        self._conversation = conversation
+        self._responses = responses
+        self._buffer = buffer
+        self._added = added
+        self._chosen = dialect_known
+        self._last_ids: dict[str, str | None] = {}
+        self.event_id: str | None = None
+        """What the client called the event that was read last."""
+        self._handlers: dict[str, tuple[tuple[str, ...], Callable[[Json], list[cmd.Command]]]] = {
+            "session.update": (("session",), self._update),
+            "session.close": ((), lambda _: [cmd.Finish()]),
+            "input_audio_buffer.append": (("audio",), self._append),
+            "input_audio_buffer.commit": ((), self._commit),
+            "input_audio_buffer.clear": ((), self._clear),
+            "conversation.item.create": (("item", "previous_item_id"), self._create_item),
+            "conversation.item.delete": (("item_id",), self._delete_item),
+            "conversation.item.retrieve": (("item_id",), self._retrieve_item),
+            "conversation.item.truncate": (("item_id", "content_index", "audio_end_ms"), self._truncate_item),
+            "response.create": (("response",), self._create_response),
+            "response.cancel": (("response_id",), self._cancel_response),
+        }
+
+    def read(self, frame: Frame) -> list[cmd.Command]:
+        self.event_id = None
+        event = _parsed(frame)
+        event_id = event.get("event_id")
+        if event_id is not None:
+            self.event_id = as_id(event_id, "event_id")
+        kind = event.get("type")
+        if not isinstance(kind, str):
+            raise Rejected("invalid_event", "The 'type' field is missing.")
+        if kind not in self._handlers:
+            raise invalid("type", kind, ", ".join(f"'{name}'" for name in self._handlers))
+        fields, handler = self._handlers[kind]
+        if self._session.strict:
+            known(event, ("type", "event_id", *fields))
+        if kind in CAUSES.values():
+            self._last_ids[kind] = self.event_id
+        return handler(event)
+
+    def cause(self, code: str) -> str | None:
+        """The `event_id` of the client event that such a complaint is about, as far as that can be known."""
+        return self._last_ids.pop(CAUSES.get(code, ""), None)
+
+    def _update(self, event: Json) -> list[cmd.Command]:
+        update = event.get("session")
+        dialect = None if self._chosen else session_shape.dialect_of(update)
+        trial = replace(self._session, dialect=dialect or self._session.dialect)
+        self._session.ask(session_shape.merged(trial, update), self.event_id)
+        self._session.dialect, self._chosen = trial.dialect, True
+        return [cmd.Configure(session_shape.config(self._session.values))]
+
+    def _append(self, event: Json) -> list[cmd.Command]:
+        pcm = self._buffer.append(event, self._session.values["input_format"])
+        return [cmd.AppendAudio(pcm)] if pcm else []
+
+    def _commit(self, event: Json) -> list[cmd.Command]:
+        self._buffer.commit(manual=self._session.values["turn_detection"] is None)
+        return [cmd.CommitAudio()]
+
+    def _clear(self, event: Json) -> list[cmd.Command]:
+        self._buffer.clear()
+        return [cmd.ClearAudio()]
+
+    def _create_item(self, event: Json) -> list[cmd.Command]:
+        after = event.get("previous_item_id")
+        after = "" if after is None else as_id(after, "previous_item_id")
+        shape = required(event, "item")
+        item, commands = created(shape, after, lambda: f"item_{secrets.token_hex(10)}", self._conversation.calls)
+        self._added(item, self._conversation.add(item, after))
+        return commands
+
+    def _delete_item(self, event: Json) -> list[cmd.Command]:
+        item = self._conversation.get(required(event, "item_id"))
+        self._conversation.remove(item.id)
+        return [cmd.DeleteItem(item.id)]
+
+    def _retrieve_item(self, event: Json) -> list[cmd.Command]:
+        return [cmd.RetrieveItem(self._conversation.get(required(event, "item_id")).id)]
+
+    def _truncate_item(self, event: Json) -> list[cmd.Command]:
+        item = self._conversation.get(required(event, "item_id"), code="item_truncate_invalid_item_id")
+        index = as_whole(required(event, "content_index"), "content_index", 0, 1_000)
+        end_ms = as_whole(required(event, "audio_end_ms"), "audio_end_ms", 0, LONGEST_MS)
+        if item.role != "assistant" or not item.audio_ms:
+            raise Rejected(None, "Only model output audio messages can be truncated")
+        if index >= len(item.content):
+            raise invalid("content_index", index, f"those below {len(item.content)}")
+        if end_ms > item.audio_ms + 1:
+            message = f"Audio content of {item.audio_ms:.0f}ms is already shorter than {end_ms}ms"
+            raise Rejected("invalid_value", message, "audio_end_ms")
+        item.truncate(end_ms)
+        return [cmd.TruncateItem(item.id, index, end_ms)]
+
+    def _create_response(self, event: Json) -> list[cmd.Command]:
+        running = self._responses.active_id
+        if running or self._responses.asked is not None:
+            raise Rejected(
+                "conversation_already_has_active_response",
+                f"Conversation already has an active response in progress: {running or 'it is about to begin'}. Wait "
+                "until the response is finished before creating a new one.",
+            )
+        command, wish = response_options.read(event.get("response"), self._session, self.event_id)
+        self._responses.asked = wish
+        return [command]
+
+    def _cancel_response(self, event: Json) -> list[cmd.Command]:
+        given = event.get("response_id")
+        response_id = "" if given is None else as_text(given, "response_id")
+        known_one = self._responses.is_open(response_id) if response_id else self._responses.active_id
+        if not known_one and (response_id or self._responses.asked is None):
+            raise Rejected("response_cancel_not_active", "Cancellation failed: no active response found")
+        return [cmd.CancelResponse(response_id)]
+
+
+def _parsed(frame: Frame) -> Json:
+    if isinstance(frame, bytes):
+        raise Rejected("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
+    try:
+        event = json.loads(frame)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from error
+    if not isinstance(event, dict):
+        raise Rejected("invalid_event", "Invalid event: expected a JSON object.")
+    return event

@@ -1,0 +1,105 @@
+"""The conversation as a server shows it: its items in order, bounded, and what each looks like on the wire
+(reference, section 6)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server.checks import Rejected, as_id, shown
+from voicechat.dialects.openai.server.profile import Dialect
+
+MAX_ITEMS = 512
+MAX_CHARS = 1_000_000
+"""Beyond either the oldest items are forgotten here; what the service behind remembers is its own affair."""
+
+_BETA_PARTS = {"output_text": "text", "output_audio": "audio"}
+
+Status = Literal["in_progress", "completed", "incomplete"]
+
+
+@dataclass(slots=True)
+class Item:
+    """One item. `content` has GA's names for its parts."""
+
+    id: str
+    kind: str = "message"
+    role: str = ""
+    status: Status = "completed"
+    content: list[Json] = field(default_factory=list)
+    fields: Json = field(default_factory=dict)
+    """What an item of a tool has in place of a content."""
+    audio_ms: float = 0.0
+    cut: bool = False
+    """Truncated: its words are settled, even while its response still runs."""
+
+    def shape(self, dialect: Dialect) -> Json:
+        shape: Json = {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status}
+        if self.kind != "message":
+            return shape | self.fields
+        content = self.content
+        if dialect == "beta":
+            content = [part | {"type": _BETA_PARTS.get(part["type"], part["type"])} for part in content]
+        return shape | {"role": self.role, "content": [dict(part) for part in content]}
+
+    @property
+    def chars(self) -> int:
+        values = [*self.fields.values(), *(value for part in self.content for value in part.values())]
+        return sum(len(value) for value in values if isinstance(value, str))
+
+    def truncate(self, audio_end_ms: int) -> None:
+        """The words go with the sound: nobody here knows which of them were heard."""
+        self.cut = True
+        self.audio_ms = float(audio_end_ms)
+        for part in self.content:
+            if part["type"] == "output_audio":
+                part["transcript"] = ""
+
+
+class Conversation:
+    """Items in their order. Raises Rejected for ids that are in use, or unknown."""
+
+    def __init__(self, conversation_id: str):
+        self.id = conversation_id
+        self._items: dict[str, Item] = {}
+        self._order: list[str] = []
+
+    def add(self, item: Item, after: str = "") -> str | None:
+        """Put `item` behind `after` ("root": first, "": last); the id of the item before it."""
+        if item.id in self._items:
+            message = f"An item with the id {shown(item.id)} exists already."
+            raise Rejected("item_create_duplicate_item_id", message, "item.id")
+        at = len(self._order) if not after else 0
+        if after not in ("", "root"):
+            at = self._order.index(self.get(after, "previous_item_id").id) + 1
+        self._items[item.id] = item
+        self._order.insert(at, item.id)
+        previous = self._order[at - 1] if at else None
+        self._forget()
+        return previous
+
+    def get(self, item_id: object, param: str = "item_id", code: str = "item_not_found") -> Item:
+        name = as_id(item_id, param)
+        if name not in self._items:
+            raise Rejected(code, f"Item with item_id not found: {name}", param)
+        return self._items[name]
+
+    def find(self, item_id: str) -> Item | None:
+        return self._items.get(item_id)
+
+    def remove(self, item_id: str) -> None:
+        del self._items[item_id]
+        self._order.remove(item_id)
+
+    def before(self, item_id: str) -> str | None:
+        at = self._order.index(item_id) if item_id in self._items else 0
+        return self._order[at - 1] if at else None
+
+    def calls(self, call_id: str) -> bool:
+        """Whether the model is known to have made this call."""
+        return any(item.kind == "function_call" and item.fields["call_id"] == call_id for item in self._items.values())
+
+    def _forget(self) -> None:
+        while len(self._order) > 1 and (
+            len(self._order) > MAX_ITEMS or sum(item.chars for item in self._items.values()) > MAX_CHARS
+        ):
+            self.remove(self._order[0])

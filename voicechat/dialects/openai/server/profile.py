@@ -1,0 +1,35 @@
+"""Which dialect a client speaks, and what a server is told about the service it stands for."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Dialect = Literal["ga", "beta"]
+
+
+def chosen_dialect(headers: Mapping[str, str], subprotocols: Collection[str], path: str = "") -> Dialect | None:
+    """What a client's handshake says (reference, sections 1 and 2.1); None where it says nothing: then the session is
+    in GA's form until the shape of the first `session.update` tells.
+
+    The names of `headers` are in lower case, as on every modern server. `path` is Azure's way to tell: its preview
+    has no `/v1`, and is asked with `api-version`.
+    """
+    if headers.get("openai-beta", "").replace(" ", "").startswith("realtime=v1"):
+        return "beta"
+    if "openai-beta.realtime-v1" in subprotocols:
+        return "beta"
+    if "/openai/realtime" in path and "api-version=" in path:
+        return "beta"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The service behind the codec, as its clients see it."""
+
+    model: str = ""
+    voice: str = "alloy"
+    """In force until the client chooses one."""
+    knows_voice: Callable[[str], bool] = lambda voice: True
+    voices: str = "the voices of this service"
+    """What to say to a client that asked for another."""

@@ -1,0 +1,344 @@
+"""The ladder of a response's events, from `response.created` to the one `response.done` (reference, section 11).
+
+Whoever stands behind says what matters: that a response began, its words and sound, its calls, its end. The rungs
+between (items and parts that are added and done) are put in here, once each and in the captured order of rule 3.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server.conversation import Conversation, Item
+from voicechat.dialects.openai.server.session import Session
+from voicechat.dialects.openai.server.session_fields import modalities, shown
+from voicechat.dialects.openai.server.speech import rate_hz
+from voicechat.realtime import events as ev
+
+Tell = Callable[..., None]
+"""`tell(type, **fields)`: one server event."""
+
+MOST_OPEN = 8
+"""Responses at once; one that never ends must not be kept for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a `response.create` said that the answer's frames repeat."""
+
+    event_id: str | None = None
+    speak: bool | None = None
+    voice: str = ""
+    max_tokens: int | None = None
+    metadata: Json | None = None
+
+
+@dataclass(slots=True)
+class _Part:
+    kind: str
+    """`audio` or `text`."""
+    text: str = ""
+    audio_done: bool = False
+    text_done: bool = False
+
+
+@dataclass(slots=True)
+class _Output:
+    index: int
+    item: Item
+    previous: str | None
+    parts: dict[int, _Part] = field(default_factory=dict)
+    done: bool = False
+
+
+@dataclass(slots=True)
+class _Response:
+    id: str
+    shape: Json
+    outputs: dict[str, _Output] = field(default_factory=dict)
+    usage: ev.Usage | None = None
+
+
+class Responses:
+    """The responses under way. Events of any other are dropped: a response has one beginning and one end."""
+
+    def __init__(self, session: Session, conversation: Conversation, tell: Tell):
+        self._session = session
+        self._conversation = conversation
+        self._tell = tell
+        self._open: dict[str, _Response] = {}
+        self._last_id = ""
+        self.asked: Wish | None = None
+        """A `response.create` that no response has answered yet."""
+
+    @property
+    def active_id(self) -> str:
+        """The running response, "" when there is none."""
+        return next(reversed(self._open), "")
+
+    def is_open(self, response_id: str) -> bool:
+        return response_id in self._open
+
+    def encode(self, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseStarted():
+                self._started(event.response_id)
+            case ev.AssistantAudio():
+                self._audio(event)
+            case ev.AssistantText():
+                self._text(event)
+            case ev.AssistantAudioDone():
+                if found := self._find(event.response_id, event.item_id, event.content_index):
+                    self._audio_done(*found, event.content_index)
+            case ev.AssistantTextDone():
+                self._text_done(event)
+            case ev.ToolCall():
+                self._call(event)
+            case ev.UsageReported():
+                if last := self._open.get(self._last_id):
+                    last.usage = event.usage
+            case ev.ResponseFinished():
+                self._finished(event)
+
+    def adopts(self, event: ev.ItemAdded) -> bool:
+        """Whether the new item belongs to the running response, which then shows it by its own ladder."""
+        response = self._open.get(self.active_id)
+        if response is None or (event.kind == "message" and event.role != "assistant"):
+            return False
+        if event.kind == "message":
+            self._output(response, event.item_id)
+        return event.kind in ("message", "function_call")  # a call is shown when its name is known
+
+    def _started(self, response_id: str) -> None:
+        wish, self.asked = self.asked or Wish(), None
+        speak = self._session.values["speak"] if wish.speak is None else wish.speak
+        voice = wish.voice or self._session.values["voice"]
+        output_format = self._session.values["output_format"]
+        limit = wish.max_tokens or self._session.values["max_tokens"] or "inf"
+        shape: Json = {
+            "object": "realtime.response",
+            "id": response_id,
+            "status": "in_progress",
+            "status_details": None,
+            "output": [],
+            "conversation_id": self._conversation.id,
+            "max_output_tokens": limit,
+            "metadata": wish.metadata,
+            "usage": None,
+        }
+        if self._session.strict:
+            shape["output_modalities"] = modalities(speak, self._session.dialect)
+            shape["audio"] = {
+                "output": {"format": shown("output_format", output_format, self._session.dialect), "voice": voice}
+            }
+        else:
+            shape["modalities"] = modalities(speak, self._session.dialect)
+            shape |= {
+                "voice": voice,
+                "output_audio_format": output_format,
+                "temperature": self._session.values["temperature"],
+            }
+        self._open[response_id] = _Response(response_id, shape)
+        self._last_id = response_id
+        if len(self._open) > MOST_OPEN:
+            del self._open[next(iter(self._open))]
+        self._tell("response.created", response=shape)
+
+    # items and parts
+
+    def _output(self, response: _Response, item_id: str, call: Json | None = None) -> _Output:
+        output = response.outputs.get(item_id)
+        if output is not None:
+            return output
+        item = self._conversation.find(item_id)
+        new = item is None
+        if item is None:
+            item = Item(item_id, role="assistant") if call is None else Item(item_id, "function_call", fields=call)
+            self._conversation.add(item)
+        item.status = "in_progress"
+        previous = self._conversation.before(item_id)
+        output = response.outputs[item_id] = _Output(len(response.outputs), item, previous)
+        shape = item.shape(self._session.dialect)
+        self._tell("response.output_item.added", response_id=response.id, output_index=output.index, item=shape)
+        if new:
+            kind = "added" if self._session.strict else "created"
+            self._tell(f"conversation.item.{kind}", previous_item_id=previous, item=shape)
+        return output
+
+    def _part(self, response_id: str, item_id: str, index: int, kind: str) -> tuple[_Response, _Output, _Part] | None:
+        response = self._open.get(response_id)
+        if response is None:
+            return None
+        output = self._output(response, item_id)
+        part = output.parts.get(index)
+        if part is None:
+            part = output.parts[index] = _Part(kind)
+            self._tell_part("response.content_part.added", response, output, index, part=_part_shape(part))
+            self._settle(output)
+        return response, output, part
+
+    def _find(self, response_id: str, item_id: str, index: int) -> tuple[_Response, _Output, _Part] | None:
+        response = self._open.get(response_id)
+        output = response.outputs.get(item_id) if response else None
+        part = output.parts.get(index) if output else None
+        return (response, output, part) if response and output and part else None
+
+    def _audio(self, event: ev.AssistantAudio) -> None:
+        found = self._part(event.response_id, event.item_id, event.content_index, "audio")
+        if found is None:
+            return
+        response, output, _ = found
+        law = self._session.values["output_format"]
+        if not output.item.cut:
+            output.item.audio_ms += len(event.pcm) / 2 / rate_hz(law) * 1000
+        self._session.voice_locked = True
+        data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
+        delta = b64encode(data).decode("ascii")
+        self._tell_part(self._name("audio.delta"), response, output, event.content_index, delta=delta)
+
+    def _text(self, event: ev.AssistantText) -> None:
+        kind = "audio" if event.spoken else "text"
+        found = self._part(event.response_id, event.item_id, event.content_index, kind)
+        if found is None:
+            return
+        response, output, part = found
+        part.text += event.delta
+        name = self._name("audio_transcript.delta" if event.spoken else "text.delta")
+        self._tell_part(name, response, output, event.content_index, delta=event.delta)
+
+    def _text_done(self, event: ev.AssistantTextDone) -> None:
+        kind = "audio" if event.spoken else "text"
+        found = self._part(event.response_id, event.item_id, event.content_index, kind)
+        if found is None:
+            return
+        response, output, part = found
+        part.text = event.text or part.text
+        self._tell_text_done(response, output, part, event.content_index)
+
+    def _audio_done(self, response: _Response, output: _Output, part: _Part, index: int) -> None:
+        if part.kind == "audio" and not part.audio_done:
+            part.audio_done = True
+            self._tell_part(self._name("audio.done"), response, output, index)
+
+    def _tell_text_done(self, response: _Response, output: _Output, part: _Part, index: int) -> None:
+        if part.text_done:
+            return
+        part.text_done = True
+        if part.kind == "audio":
+            name = self._name("audio_transcript.done")
+            self._tell_part(name, response, output, index, transcript=part.text)
+        else:
+            self._tell_part(self._name("text.done"), response, output, index, text=part.text)
+
+    def _call(self, event: ev.ToolCall) -> None:
+        response = self._open.get(event.response_id)
+        if response is None or event.item_id in response.outputs:
+            return
+        fields: Json = {"call_id": event.call_id, "name": event.name, "arguments": ""}
+        output = self._output(response, event.item_id, fields)
+        output.item.fields["arguments"] = event.arguments
+        place: Json = {"response_id": response.id, "item_id": event.item_id, "output_index": output.index}
+        place["call_id"] = event.call_id
+        self._tell("response.function_call_arguments.delta", **place, delta=event.arguments)
+        done = {"name": event.name} if self._session.strict else {}
+        self._tell("response.function_call_arguments.done", **place, **done, arguments=event.arguments)
+        self._close(response, output, "completed")
+
+    # the end
+
+    def _finished(self, event: ev.ResponseFinished) -> None:
+        response = self._open.pop(event.response_id, None)
+        if response is None:
+            return
+        status = "completed" if event.status == "completed" else "incomplete"
+        for output in response.outputs.values():
+            self._close(response, output, status)
+        usage = event.usage or response.usage
+        self._tell(
+            "response.done",
+            response=response.shape
+            | {
+                "status": event.status,
+                "status_details": _details(event),
+                "output": [output.item.shape(self._session.dialect) for output in response.outputs.values()],
+                "usage": None if usage is None else _usage(usage),
+            },
+        )
+
+    def _close(self, response: _Response, output: _Output, status: Any) -> None:
+        if output.done:
+            return
+        output.done = True
+        for index, part in output.parts.items():
+            self._audio_done(response, output, part, index)
+            self._tell_text_done(response, output, part, index)
+            self._tell_part("response.content_part.done", response, output, index, part=_part_shape(part))
+        output.item.status = status
+        self._settle(output)
+        shape = output.item.shape(self._session.dialect)
+        if self._session.strict:
+            self._tell("conversation.item.done", previous_item_id=output.previous, item=shape)
+        self._tell("response.output_item.done", response_id=response.id, output_index=output.index, item=shape)
+
+    def _settle(self, output: _Output) -> None:
+        """The item's content is what its parts say, unless it was truncated."""
+        if not output.item.cut:
+            output.item.content = [
+                {"type": "output_audio", "transcript": part.text.strip()}
+                if part.kind == "audio"
+                else {"type": "output_text", "text": part.text.strip()}
+                for part in output.parts.values()
+            ]
+
+    def _name(self, event: str) -> str:
+        return f"response.output_{event}" if self._session.strict else f"response.{event}"
+
+    def _tell_part(self, kind: str, response: _Response, output: _Output, index: int, **fields: Any) -> None:
+        self._tell(
+            kind,
+            response_id=response.id,
+            item_id=output.item.id,
+            output_index=output.index,
+            content_index=index,
+            **fields,
+        )
+
+
+def _law_coded(law: Any, pcm: bytes) -> bytes:
+    from voicechat.audio import g711
+
+    return g711.encode(law, pcm)
+
+
+def _part_shape(part: _Part) -> Json:
+    return {"type": part.kind, "transcript" if part.kind == "audio" else "text": part.text}
+
+
+def _details(event: ev.ResponseFinished) -> Json | None:
+    if event.status == "completed":
+        return None
+    details: Json = {"type": event.status}
+    if event.reason:
+        details["reason"] = event.reason
+    if event.message or event.code:
+        details["error"] = {"type": "server_error", "code": event.code or None, "message": event.message}
+    return details
+
+
+def _usage(usage: ev.Usage) -> Json:
+    return {
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "input_token_details": {
+            "text_tokens": usage.input_text_tokens,
+            "audio_tokens": usage.input_audio_tokens,
+            "image_tokens": usage.input_image_tokens,
+            "cached_tokens": usage.cached_tokens,
+        },
+        "output_token_details": {
+            "text_tokens": usage.output_text_tokens,
+            "audio_tokens": usage.output_audio_tokens,
+        },
+    }

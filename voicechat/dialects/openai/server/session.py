@@ -1,0 +1,61 @@
+"""The state of a session: its values as asked for and as accepted, and which dialect shows them."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server.checks import Rejected
+from voicechat.dialects.openai.server.profile import Dialect, Profile
+
+MAX_UPDATES = 16
+"""Updates that may wait to be accepted by whoever is behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    values: Json
+    event_id: str | None
+
+
+@dataclass(slots=True)
+class Session:
+    """`values` are those of FIELDS by name as the client last asked for them; the next update is laid over them."""
+
+    profile: Profile
+    dialect: Dialect
+    values: Json
+    voice_locked: bool = False
+    """The client has been sent sound: no other voice may follow."""
+    _accepted: Json = field(default_factory=dict)
+    _waiting: deque[_Update] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._accepted = self._accepted or self.values
+
+    @property
+    def strict(self) -> bool:
+        """GA refuses what it does not know."""
+        return self.dialect == "ga"
+
+    def ask(self, values: Json, event_id: str | None) -> None:
+        """The client wants these from now on. Raises Rejected when too many such wishes are open."""
+        if len(self._waiting) >= MAX_UPDATES:
+            raise Rejected("rate_limit_exceeded", "Too many session.update events are waiting to be accepted.")
+        self.values = values
+        self._waiting.append(_Update(values, event_id))
+
+    def accept(self) -> Json | None:
+        """The oldest wish is in force: its values; None when nobody had one."""
+        if not self._waiting:
+            return None
+        self._accepted = self._waiting.popleft().values
+        return self._accepted
+
+    def refuse(self) -> str | None:
+        """The oldest wish was refused as a whole: its `event_id`. A later one holds all that is wanted now."""
+        if not self._waiting:
+            return None
+        refused = self._waiting.popleft()
+        if not self._waiting:
+            self.values = self._accepted
+        return refused.event_id
