@@ -56,13 +56,13 @@ def test_on_windows_the_library_is_given_its_data_in_the_systems_code_page(monke
     def code_page(name: str) -> codecs.CodecInfo | None:
         return codecs.lookup("cp1252") if name == "mbcs" else None
 
-    path = Path("/home/someone/espeak")
+    path = Path("/data/someone/espeak")
     monkeypatch.setattr(espeak, "_short_path", lambda path: "C:/PROGRA~1/ESPEAK~1")
     codecs.register(code_page)
     try:
         monkeypatch.setattr(espeak, "_WINDOWS", True)
-        assert espeak._c_path(Path("/Users/Zoë/espeak")) == "/Users/Zoë/espeak".encode("cp1252")
-        assert espeak._c_path(Path("/Users/王/espeak")) == b"C:/PROGRA~1/ESPEAK~1"
+        assert espeak._c_path(Path("/data/Zoë/espeak")) == "/data/Zoë/espeak".encode("cp1252")
+        assert espeak._c_path(Path("/data/王/espeak")) == b"C:/PROGRA~1/ESPEAK~1"
     finally:
         codecs.unregister(code_page)
     monkeypatch.undo()
