@@ -80,7 +80,7 @@ class Story:
             await asyncio.sleep(0)
 
         return Line(
-            self.provider, connect, handle, self.ready.is_set, self.ready.clear, waiting,
+            self.provider, connect, handle, self.ready.clear, waiting,
             RetryPolicy(jitter=0.0), lambda: self.now, sleep,
         )  # fmt: skip
 
@@ -244,7 +244,7 @@ def test_a_wish_to_renew_while_the_line_is_down_does_not_outlive_the_next_connec
             waits.append(attempt)
 
         provider = OpenAI(ProviderOptions(api_key="k" * 20))
-        line = Line(provider, connect, handle, ready.is_set, lost, waiting, RetryPolicy(jitter=0.0), sleep=sleep)
+        line = Line(provider, connect, handle, lost, waiting, RetryPolicy(jitter=0.0), sleep=sleep)
         run = asyncio.create_task(line.run())
         for code, number in ((1006, 1), (1006, 3), (4000, 4)):
             await asyncio.wait_for(ready.wait(), 5)

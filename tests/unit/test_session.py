@@ -348,15 +348,6 @@ def test_one_spoken_answer_split_into_two_responses_ends_twice_and_in_order() ->
     assert (second.interrupted, second.heard) == (True, "second")
 
 
-def test_a_response_that_was_never_announced_is_played_all_the_same() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.tell(ev.AssistantAudio("respX", "itemX", 0, b"\1\0" * 2400), ev.ResponseFinished("respX", "completed"))
-    stage.tell(ev.ResponseFinished("respX", "completed"))
-    stage.pass_ms(300)
-    assert len(stage.of(note.AssistantTurn)) == 1
-
-
 def test_a_failed_answer_says_why_and_ends_the_turn() -> None:
     stage = Stage().open()
     user_turn(stage)

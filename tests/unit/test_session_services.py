@@ -173,8 +173,8 @@ def test_an_answer_that_stops_in_the_middle_ends_with_what_there_is() -> None:
 
 def test_tokens_told_apart_from_the_end_are_counted() -> None:
     stage = Stage().open()
-    stage.tell(ev.UsageReported(ev.Usage(input_tokens=5, output_tokens=7)))
-    stage.tell(ev.UsageReported(ev.Usage(input_tokens=1, output_tokens=2)))
+    stage.tell(ev.UsageReported("resp1", ev.Usage(input_tokens=5, output_tokens=7)))
+    stage.tell(ev.UsageReported("resp1", ev.Usage(input_tokens=1, output_tokens=2)))
     last = stage.of(note.UsageNotice)[-1]
     assert (last.input_tokens, last.session_input_tokens, last.session_output_tokens) == (1, 6, 9)
 

@@ -68,8 +68,22 @@ def speaking(call: Call, reply: str = "r-1") -> Call:
     call.server(450, question_id="q-1")
     call.server(459)
     call.server(350, tts_type="default", question_id="q-1", reply_id=reply)
-    assert call.audio(PCM) == [ev.AssistantAudio(reply or "reply-1", reply or "reply-1", 0, PCM)]
+    (sound,) = call.audio(PCM)
+    name = reply or made_up(sound)
+    assert sound == ev.AssistantAudio(name, name, 0, PCM)
     return call
+
+
+def made_up(event: ev.Event) -> str:
+    """The response of this event, which the service has not named."""
+    name: str = getattr(event, "response_id", "")
+    assert name.startswith("~response-")
+    return name
+
+
+def ended(item: str, words: str) -> list[ev.Event]:
+    """What 459 means when these words were understood."""
+    return [ev.UserTranscript(item, words, True), ev.SpeechStopped(item), ev.InputCommitted(item)]
 
 
 def meaning(events: list[ev.Event]) -> list[ev.Event]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.doubao_codec import VAD, Call, rag
+from tests.wire.doubao_codec import VAD, Call, made_up, rag
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -104,7 +104,6 @@ COMMANDS: list[tuple[cmd.Command, list[tuple[int, dict[str, Any]]]]] = [
     (cmd.DeleteItem("i"), [(514, {"items": [{"item_id": "i"}]})]),
     (cmd.RetrieveItem("i"), [(512, {"items": [{"item_id": "i"}]})]),
     (cmd.RetrieveItem(""), [(512, {})]),
-    (cmd.UpdateItem("i", "new"), [(511, {"items": [{"item_id": "i", "text": "new"}]})]),
     (cmd.CreateResponse(), []),
     (cmd.CreateResponse("Greet with: 你好", "你好"), [(300, {"content": "你好"})]),
     (cmd.ClearAudio(), []),
@@ -169,7 +168,9 @@ def test_what_was_heard_is_told_of_replies_that_the_service_has_named() -> None:
     call = Call().open()
     call.server(350, reply_id="r-1", tts_type="default")
     assert call.client(cmd.TruncateItem("r-1", 0, 1234)) == [(513, {"item_id": "r-1", "audio_end_ms": 1234})]
-    assert call.client(cmd.TruncateItem("reply-1", 0, 1234)) == []
+    call.server(359, reply_id="r-1")
+    (unnamed,) = call.server(350, tts_type="default")
+    assert call.client(cmd.TruncateItem(made_up(unnamed), 0, 1234)) == []
     old = Call("O").open()
     old.server(350, reply_id="r-1", tts_type="default")
     assert old.client(cmd.TruncateItem("r-1", 0, 1234)) == []
@@ -186,7 +187,7 @@ def test_given_words_answer_a_turn_that_is_waiting_for_its_answer() -> None:
     assert call.server(350, reply_id="own", tts_type="default") == [ev.Ignored("late sentence")]
     assert call.audio(b"\1\0") == [ev.Ignored("late audio")]
     assert call.server(350, reply_id="r", tts_type="chat_tts_text") == [
-        ev.ResponseStarted("r"),
+        ev.ResponseStarted("r", "q"),
         ev.AssistantText("r", "r", 0, "hi"),
     ]
     assert call.audio(b"\1\0") == [ev.AssistantAudio("r", "r", 0, b"\1\0")]
@@ -202,7 +203,7 @@ def test_knowledge_is_added_when_the_user_has_finished() -> None:
     assert rag(sent) == [{"title": "参考资料", "content": "It rains."}]
     for event in (350, 550, 559, 359):
         assert not [e for e in call.server(event, reply_id="own", tts_type="default") if not isinstance(e, ev.Ignored)]
-    assert call.server(350, reply_id="r", tts_type="external_rag") == [ev.ResponseStarted("r")]
+    assert call.server(350, reply_id="r", tts_type="external_rag") == [ev.ResponseStarted("r", "q")]
     call.server(553, question_id="typed")
     assert [event for event, _ in call.replies()] == [502]
 

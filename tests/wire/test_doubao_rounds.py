@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.wire.doubao_codec import PCM, VAD, Call, meaning, speaking, vad
+from tests.wire.doubao_codec import PCM, VAD, Call, ended, made_up, meaning, speaking, vad
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -13,11 +13,14 @@ def silent(call: Call, **ids: str) -> bool:
     return meaning(events + call.audio(PCM) + call.server(559, **ids) + call.server(359, **ids)) == []
 
 
-def sounding(call: Call, name: str, **ids: str) -> bool:
-    """A whole reply with these ids comes through, under this name."""
-    events = call.server(350, tts_type="default", **ids) + call.audio(PCM) + call.server(359, **ids)
-    began, ended = ev.ResponseStarted(name), ev.ResponseFinished(name, "completed")
-    return events == [began, ev.AssistantAudio(name, name, 0, PCM), ended]
+def sounding(call: Call, **ids: str) -> bool:
+    """A whole reply with these ids comes through, under its name or a new one."""
+    *said, began, sound, ended = call.server(350, tts_type="default", **ids) + call.audio(PCM) + call.server(359, **ids)
+    assert isinstance(began, ev.ResponseStarted)
+    assert not any(hasattr(event, "response_id") for event in said)
+    name = ids.get("reply_id") or made_up(began)
+    assert began.response_id == name
+    return [sound, ended] == [ev.AssistantAudio(name, name, 0, PCM), ev.ResponseFinished(name, "completed")]
 
 
 def asked(call: Call, text: str) -> None:
@@ -36,7 +39,7 @@ def test_a_reply_that_was_cancelled_before_it_began_is_never_heard(ids: bool) ->
     call.server(450, **({"question_id": "q-2"} if ids else {}))
     assert silent(call, **old)
     call.server(459)
-    assert sounding(call, "r-2" if ids else "reply-1", **new)
+    assert sounding(call, **new)
 
 
 def test_a_cancel_while_the_user_speaks_is_about_the_reply_before() -> None:
@@ -44,7 +47,7 @@ def test_a_cancel_while_the_user_speaks_is_about_the_reply_before() -> None:
     call.server(450, question_id="q-2")
     call.client(cmd.CancelResponse("r-1"))
     call.server(459)
-    assert sounding(call, "r-2", question_id="q-2", reply_id="r-2")
+    assert sounding(call, question_id="q-2", reply_id="r-2")
 
 
 @pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
@@ -59,19 +62,21 @@ def test_a_question_that_was_cancelled_for_another_has_no_reply(ids: bool, early
     call.client(cmd.CancelResponse())
     asked(call, "second")
     if not early:
-        assert call.server(553, **confirmed[0]) == [ev.InputCommitted("q-1" if ids else "")]
+        assert call.server(553, **confirmed[0]) == [ev.ItemAdded("~input-1", "user")]
     assert silent(call, **old)
     call.server(553, **confirmed[1])
-    assert sounding(call, "r-2" if ids else "reply-1", **new)
+    assert sounding(call, **new)
 
 
 def test_without_ids_a_reply_that_was_cancelled_is_late_until_the_new_question_is_confirmed() -> None:
     call = speaking(Call(turn_detection=VAD).open(), "")
-    call.client(cmd.CancelResponse("reply-1"))
+    call.client(cmd.CancelResponse())
+    (cancelled,) = call.server(351)
+    assert cancelled == ev.ResponseFinished(made_up(cancelled), "cancelled")
     asked(call, "next")
     assert silent(call)
     call.server(553)
-    assert sounding(call, "reply-2")
+    assert sounding(call)
 
 
 def test_a_question_that_was_refused_does_not_take_the_next_ones_confirmation() -> None:
@@ -81,7 +86,7 @@ def test_a_question_that_was_refused_does_not_take_the_next_ones_confirmation() 
     call.server(599, status_code="45000001", message="invalid request")
     asked(call, "second")
     call.server(553, question_id="q-2")
-    assert sounding(call, "r-2", question_id="q-2", reply_id="r-2")
+    assert sounding(call, question_id="q-2", reply_id="r-2")
 
 
 @pytest.mark.parametrize("announced", ["before", "after", "never"])
@@ -105,7 +110,7 @@ def test_of_two_turns_that_the_client_ends_the_cancelled_one_has_no_reply(announ
     turn(2, False)
     if announced != "never":
         assert silent(call, question_id="q-1", reply_id="r-1")
-    assert sounding(call, "r-2", question_id="q-2", reply_id="r-2")
+    assert sounding(call, question_id="q-2", reply_id="r-2")
 
 
 def test_without_450_the_words_are_not_those_of_an_earlier_question() -> None:
@@ -116,25 +121,36 @@ def test_without_450_the_words_are_not_those_of_an_earlier_question() -> None:
     call.server(359, question_id="q-1", reply_id="r-1")
     for _ in range(2):
         early = call.server(451, results=[{"text": "hel"}])  # while the key is held
-        assert early == [ev.UserTranscript("", "hel", False)]
+        assert isinstance(early[0], ev.UserTranscript)
+        item = early[0].item_id
+        assert item.startswith("~input")
         call.client(cmd.CommitAudio())
-        assert call.server(451, results=[{"text": "hello"}]) == [ev.UserTranscript("", "hello", False)]
-        assert call.server(459) == [ev.UserTranscript("", "hello", True), ev.SpeechStopped("")]
+        assert call.server(451, results=[{"text": "hello"}]) == [ev.UserTranscript(item, "hello", False)]
+        assert call.server(459) == ended(item, "hello")
     call.server(450, question_id="q-2")
-    call.client(cmd.CommitAudio())
+    call.client(cmd.CommitAudio("turn-9"))
     call.server(451, results=[{"text": "bye"}])
-    assert call.server(459) == [ev.UserTranscript("q-2", "bye", True), ev.SpeechStopped("q-2")]
-    call.server(350, question_id="q-2", reply_id="r-2")
-    call.client(cmd.CommitAudio())
-    assert call.server(451, results=[{"text": "again"}]) == [ev.UserTranscript("", "again", False)]
+    assert call.server(459) == ended("turn-9", "bye")
+    assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2", "turn-9")]
+    call.client(cmd.CommitAudio("turn-10"))
+    assert call.server(451, results=[{"text": "again"}]) == [ev.UserTranscript("turn-10", "again", False)]
+
+
+def test_the_words_of_a_turn_are_its_own_although_the_next_was_committed_already() -> None:
+    call = Call(turn_detection=None, source="push_to_talk").open()
+    call.client(cmd.CommitAudio("turn-1"))
+    call.client(cmd.CommitAudio("turn-2"))
+    for name in ("turn-1", "turn-2"):
+        call.server(451, results=[{"text": name}])
+        assert call.server(459) == ended(name, name)
 
 
 def test_a_confirmation_that_comes_after_its_reply_has_begun_does_not_end_it() -> None:
     call = Call(turn_detection=None).open()
     asked(call, "hello")
     ids = {"question_id": "q", "reply_id": "r"}
-    assert call.server(350, **ids) == [ev.ResponseStarted("r")]
-    assert call.server(553, question_id="q") == [ev.InputCommitted("q")]
+    assert call.server(350, **ids) == [ev.ResponseStarted("r", "~input-1")]
+    assert call.server(553, question_id="q") == [ev.ItemAdded("~input-1", "user")]
     assert call.audio(PCM) == [ev.AssistantAudio("r", "r", 0, PCM)]
     assert call.server(359, **ids) == [ev.ResponseFinished("r", "completed")]
 
@@ -146,7 +162,7 @@ def test_what_is_said_in_place_of_an_answer_that_must_not_be_given_has_words() -
     ids = {"question_id": "q", "reply_id": "r"}
     risky = {"tts_type": "audit_content_risky", **ids}
     assert call.server(350, text="换个话题", **risky) == [
-        ev.ResponseStarted("r"),
+        ev.ResponseStarted("r", "q"),
         ev.AssistantText("r", "r", 0, "换个话题"),
     ]
     assert call.server(550, content="换个话题", **ids) == [], "once"

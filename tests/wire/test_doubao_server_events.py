@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doubao_server.wire import audio_frame, error_frame, event_frame
-from tests.wire.doubao_codec import PCM, VAD, Call, meaning, speaking, vad
+from tests.wire.doubao_codec import PCM, VAD, Call, ended, made_up, meaning, speaking, vad
 from voicechat.dialects.doubao.wire import ServerEvent
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
@@ -22,9 +22,9 @@ def test_a_round_of_speech() -> None:
     assert call.server(451, results=[{"text": "今天好", "is_interim": False}]) == [
         ev.UserTranscript("q", "今天好", False)
     ]
-    assert call.server(459) == [ev.UserTranscript("q", "今天好", True), ev.SpeechStopped("q")]
+    assert call.server(459) == ended("q", "今天好")
     ids = {"question_id": "q", "reply_id": "r"}
-    assert call.server(350, tts_type="default", text="", **ids) == [ev.ResponseStarted("r")]
+    assert call.server(350, tts_type="default", text="", **ids) == [ev.ResponseStarted("r", "q")]
     assert call.server(550, content="很", **ids) == [ev.AssistantText("r", "r", 0, "很")]
     assert call.audio(PCM) == [ev.AssistantAudio("r", "r", 0, PCM)]
     assert call.server(351, **ids) == []
@@ -38,7 +38,7 @@ def test_a_round_of_speech() -> None:
         "output_text_tokens": 50,
         "output_audio_tokens": 60,
     }
-    assert call.server(154, usage=usage) == [ev.UsageReported(ev.Usage(21, 110, 1, 20, 0, 7, 50, 60))]
+    assert call.server(154, usage=usage) == [ev.UsageReported("r", ev.Usage(21, 110, 1, 20, 0, 7, 50, 60))]
 
 
 def test_the_text_may_come_before_the_sound_and_the_words_from_the_alternatives() -> None:
@@ -46,8 +46,8 @@ def test_the_text_may_come_before_the_sound_and_the_words_from_the_alternatives(
     call.server(450, question_id="q")
     assert call.server(451, results=[{"alternatives": [{"text": "hi"}]}]) == [ev.UserTranscript("q", "hi", False)]
     assert call.server(550, content="a", reply_id="r") == [
-        ev.UserTranscript("q", "hi", True),  # final at the latest when the reply begins
-        ev.ResponseStarted("r"),
+        *ended("q", "hi"),  # at the latest when the reply begins
+        ev.ResponseStarted("r", "q"),
         ev.AssistantText("r", "r", 0, "a"),
     ]
     assert call.audio(PCM) == [ev.Ignored("late audio")], "no sentence has begun"
@@ -79,8 +79,9 @@ def test_barge_in_ends_the_reply_and_drops_what_is_late(ids: bool) -> None:
     reply = "r-1" if ids else ""
     late = {"reply_id": "r-1"} if ids else {}
     call = speaking(vad(), reply)
-    response = reply or "reply-1"
-    assert call.server(450, question_id="q-2") == [ev.SpeechStarted("q-2"), ev.ResponseFinished(response, "cancelled")]
+    spoke, cancelled = call.server(450, question_id="q-2")
+    assert spoke == ev.SpeechStarted("q-2")
+    assert cancelled == ev.ResponseFinished(reply or made_up(cancelled), "cancelled")
     assert call.audio(PCM) == [ev.Ignored("late audio")]
     assert call.server(550, content="late", **late) == [ev.Ignored("late text")]
     assert call.server(350, tts_type="default", **late) == [ev.Ignored("late sentence")]
@@ -88,7 +89,8 @@ def test_barge_in_ends_the_reply_and_drops_what_is_late(ids: bool) -> None:
     assert meaning(call.server(559, **late) + call.server(359, **late)) == []
     call.server(459)
     new = {"reply_id": "r-2"} if ids else {}
-    assert call.server(350, **new) == [ev.ResponseStarted("r-2" if ids else "reply-2")]
+    (began,) = call.server(350, **new)
+    assert began == ev.ResponseStarted("r-2" if ids else made_up(began), "q-2")
     assert len(meaning(call.audio(PCM))) == 1
 
 
@@ -116,12 +118,15 @@ def test_the_first_sentence_to_a_question_that_was_replaced_is_late() -> None:
         assert call.server(550, content="late", **old) == [ev.Ignored("late text")]
         assert call.audio(PCM) == [ev.Ignored("late audio")]
         call.server(459)
-    assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2")]
+    assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2", "q-2")]
 
 
 def test_two_rounds_interleaved_have_one_end_each() -> None:
     call = speaking(vad())
-    assert call.server(350, reply_id="r-2") == [ev.ResponseFinished("r-1", "incomplete"), ev.ResponseStarted("r-2")]
+    assert call.server(350, reply_id="r-2") == [
+        ev.ResponseFinished("r-1", "incomplete"),
+        ev.ResponseStarted("r-2", "q-1"),
+    ]
     assert meaning(call.server(550, content="x", reply_id="r-1") + call.server(359, reply_id="r-1")) == []
     assert call.server(359, reply_id="r-2") == [ev.ResponseFinished("r-2", "completed")]
     assert meaning(call.server(359, reply_id="r-2")) == []
@@ -130,19 +135,21 @@ def test_two_rounds_interleaved_have_one_end_each() -> None:
 def test_our_own_interruption_closes_the_floor_until_something_is_asked() -> None:
     call = speaking(vad())
     call.client(cmd.CancelResponse("r-1"))
-    assert call.audio(PCM) == [ev.Ignored("late audio")]
+    assert call.audio(PCM) == [ev.ResponseFinished("r-1", "cancelled"), ev.Ignored("late audio")]
     assert meaning(call.server(359, reply_id="r-1")) == []
     call.client(cmd.SendText("next"))
     call.client(cmd.CreateResponse())
-    assert call.server(553, question_id="q-2") == [ev.InputCommitted("q-2")]
-    assert call.server(350) == [ev.ResponseStarted("reply-2")]
+    (added,) = call.server(553, question_id="q-2")
+    assert isinstance(added, ev.ItemAdded)
+    (began,) = call.server(350)
+    assert began == ev.ResponseStarted(made_up(began), added.item_id)
 
 
 def test_a_typed_question_ends_a_reply_that_is_still_running() -> None:
     call = speaking(vad())
     assert call.server(553, question_id="q-2") == [
         ev.ResponseFinished("r-1", "cancelled"),
-        ev.InputCommitted("q-2"),
+        ev.ItemAdded("q-2", "user"),
     ]
 
 
@@ -156,14 +163,14 @@ def test_audio_before_any_sentence_is_dropped_and_counted() -> None:
 
 def test_when_the_user_ends_the_turns_speech_is_no_interruption() -> None:
     call = Call(turn_detection=None, source="push_to_talk").open()
-    call.client(cmd.CommitAudio())
-    assert call.server(450, question_id="q") == [ev.InputCommitted("q")]
+    call.client(cmd.CommitAudio("turn-1"))
+    assert call.server(450, question_id="q") == []
     call.server(451, results=[{"text": "hello", "is_interim": False}])
-    assert call.server(459) == [ev.UserTranscript("q", "hello", True), ev.SpeechStopped("q")]
+    assert call.server(459) == ended("turn-1", "hello")
     plain = Call(turn_detection=None, source="push_to_talk").open()
-    plain.client(cmd.CommitAudio())
+    plain.client(cmd.CommitAudio("turn-1"))
     plain.server(451, results=[{"text": "hello", "is_interim": True}])
-    assert plain.server(459)[0] == ev.UserTranscript("", "hello", True), "450 may be left out"
+    assert plain.server(459) == ended("turn-1", "hello"), "450 may be left out"
 
 
 def test_a_greeting_shows_its_words_once() -> None:
@@ -268,7 +275,7 @@ def test_the_models_own_answer_is_heard_when_its_replacement_does_not_come(refus
     kind = "default" if refused else "audit_content_risky"
     if refused:
         call.server(599, status_code="45000001", message="external_rag is too long")
-    assert call.server(350, reply_id="r", question_id="q", tts_type=kind) == [ev.ResponseStarted("r")]
+    assert call.server(350, reply_id="r", question_id="q", tts_type=kind) == [ev.ResponseStarted("r", "q")]
 
 
 def test_a_connection_that_starts_twice_has_one_session() -> None:

@@ -135,7 +135,7 @@ COMMANDS: dict[type, tuple[tuple[Any, ...], Commands]] = {
     ),
     cmd.ToolResult: ((CALL,), st.builds(lambda text, where: cmd.ToolResult("call_0", text, **where), TEXT, ITEM)),
 }
-WITHOUT_A_WORD = {cmd.UpdateItem, cmd.Finish}
+WITHOUT_A_WORD = {cmd.Finish}
 """OpenAI's dialects have no client event for them."""
 
 
@@ -143,7 +143,6 @@ def test_every_command_is_tried() -> None:
     assert {*COMMANDS, *WITHOUT_A_WORD, cmd.Configure} == set(get_args(cmd.Command))
     for dialect in DIALECTS:
         halves = Halves(dialect)
-        assert halves.client.encode(cmd.UpdateItem("item_0", "x")) == []
         assert halves.client.encode(cmd.Finish()) == []
 
 
@@ -161,7 +160,7 @@ def test_commands_arrive_as_they_were_sent(dialect: Dialect, kind: type, data: s
         assert halves.client.encode(command) == []  # Beta has no pictures
         return
     (reached,) = halves.ask(command)
-    if not getattr(command, "item_id", "x"):  # the server gave it a name
+    if not getattr(command, "item_id", "x") and kind is not cmd.CommitAudio:  # the server gave it a name
         assert getattr(reached, "item_id", "").startswith("item_")
         reached = replace(reached, item_id="")  # type: ignore[call-arg]
     assert reached == command
@@ -236,7 +235,7 @@ NOT_ON_THE_WIRE = {ev.ConfigureAgain, ev.UsageReported, ev.Ignored}
 
 def test_every_event_is_tried() -> None:
     assert {*EVENTS, *TRIED_BELOW, *NOT_ON_THE_WIRE} == set(get_args(ev.Event))
-    for event in (ev.ConfigureAgain("why"), ev.UsageReported(ev.Usage()), ev.Ignored("x")):
+    for event in (ev.ConfigureAgain("why"), ev.UsageReported("r", ev.Usage()), ev.Ignored("x")):
         assert Halves("ga").tell(event) == []
 
 
@@ -304,7 +303,7 @@ TURN: list[ev.Event] = [
     ev.SpeechStopped("item_u", 1620),
     ev.InputCommitted("item_u"),
     ev.ItemAdded("item_u", "user"),
-    ev.ResponseStarted("resp_1"),
+    ev.ResponseStarted("resp_1", "item_u"),
     ev.UserTranscript("item_u", "what time is it", True),
     ev.ItemAdded("item_a", "assistant"),
     ev.AssistantText("resp_1", "item_a", 0, "It is "),

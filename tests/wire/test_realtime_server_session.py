@@ -216,5 +216,5 @@ def test_an_answer_repeats_what_was_asked_of_it() -> None:
 def test_usage_told_apart_from_the_end_is_in_the_end() -> None:
     halves = Halves("ga")
     usage = ev.Usage(input_tokens=3, output_tokens=4)
-    reached = halves.tell(ev.ResponseStarted("r"), ev.UsageReported(usage), ev.ResponseFinished("r", "completed"))
+    reached = halves.tell(ev.ResponseStarted("r"), ev.UsageReported("r", usage), ev.ResponseFinished("r", "completed"))
     assert reached == [ev.ResponseStarted("r"), ev.ResponseFinished("r", "completed", usage=usage)]

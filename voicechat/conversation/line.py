@@ -1,7 +1,8 @@
 """The line to a service: connected, kept up, and connected again after a drop.
 
-One connection is one transport and one codec; the line outlives both. What ended a connection decides whether
-there is another (see `retry`); the session is told when the line went, and finds out by itself when it is back.
+One connection is one transport and one codec; the line outlives both, and gives each a scope of its own, so that
+the ids in events and commands hold for the whole conversation. What ended a connection decides whether there is
+another (see `retry`); the session is told when the line went, and finds out by itself when it is back.
 """
 
 import asyncio
@@ -14,7 +15,9 @@ from voicechat.conversation.uplink import Uplink
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec
 from voicechat.realtime.commands import Command
+from voicechat.realtime.scope import ScopedCodec
 from voicechat.wire.retry import Retry, RetryPolicy, worth_a_retry
 from voicechat.wire.transport import Closed, HandshakeRefused, Transport
 
@@ -44,8 +47,8 @@ class _Down(Exception):
 class Line:
     """`run` returns when the line was closed from our side, and raises VoicechatError when it cannot be kept.
 
-    `handle` takes every event, `ready` tells whether the session is configured, `lost` is called when a configured
-    session's connection went, `waiting(error, attempt, delay_s)` before each new attempt.
+    `handle` takes every event, `lost` is called when a configured session's connection went,
+    `waiting(error, attempt, delay_s)` before each new attempt.
     """
 
     def __init__(
@@ -53,20 +56,21 @@ class Line:
         provider: Provider,
         connect: Callable[[], Transport],
         handle: Callable[[ev.Event], None],
-        ready: Callable[[], bool],
         lost: Callable[[], None],
         waiting: Callable[[VoicechatError, int, float], None],
         policy: RetryPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ):
-        self.codec = provider.codec()
+        self._connections = 0
+        self.codec = self._new_codec(provider)
+        self.ready = False
+        """The service has accepted the configuration of this connection's session."""
         self.trace = ""
         """What the service's support calls the last connection, where it tells."""
         self._provider = provider
         self._connect = connect
         self._handle = handle
-        self._ready = ready
         self._lost = lost
         self._waiting = waiting
         self._retry = Retry(policy or RetryPolicy())
@@ -105,7 +109,7 @@ class Line:
                     return
                 lasted_s = self._clock() - began
                 self._renewing = self._renewing or (down.expired and lasted_s > SHORTEST_LIFE_S)
-                was_ready = self._ready()
+                was_ready, self.ready = self.ready, False
                 ever_ready = ever_ready or was_ready
                 if not self._renewing and (not ever_ready or not down.again):
                     raise down.error from None
@@ -114,8 +118,12 @@ class Line:
                     self._retry.connected(lasted_s)
                     self._lost()
                 await self._wait(down)
-                self.codec = self._provider.codec()
+                self.codec = self._new_codec(self._provider)
                 self._uplink.renew(self.codec)
+
+    def _new_codec(self, provider: Provider) -> Codec:
+        self._connections += 1
+        return ScopedCodec(provider.codec(), self._connections)
 
     async def _wait(self, down: _Down) -> None:
         """The pause before the next attempt; none when the change was our own wish."""
@@ -146,6 +154,8 @@ class Line:
             self.trace = transport.trace
         self._renewing = False  # a wish from before is fulfilled by this connection
         self._finished.clear()
+        if not self.codec.capabilities.emits_session_created:
+            self._handle(ev.SessionCreated(""))  # it waits for us to speak first
         sender = asyncio.create_task(self._uplink.run(transport), name="uplink")
         receiver = asyncio.create_task(self._receive(transport), name="downlink")
         try:
@@ -181,9 +191,10 @@ class Line:
                             self._handle(complaint)  # it goes on all the same
                             complaint = None
                             limit.reschedule(ready_by)
+                        self.ready = self.ready or isinstance(event, ev.SessionConfigured)
                         self._handle(event)
                     self._uplink.answer()
-                    if self._ready() and complaint is None:
+                    if self.ready and complaint is None:
                         limit.reschedule(None)
         except TimeoutError as silence:
             if complaint is not None:
@@ -209,7 +220,7 @@ class Line:
         """Why the connection was closed, as far as anybody said."""
         if complaint is not None:
             return _complained(complaint)
-        if not self._ready():
+        if not self.ready:
             error = self._provider.refusal(None, closed.code, closed.reason)
             return _Down(error, worth_a_retry(error, close_code=closed.code))
         said = f" ({closed.reason})" if closed.reason else ""

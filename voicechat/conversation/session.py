@@ -75,11 +75,9 @@ class Session:
         self._heard_at = self._clock()
         match event:
             case ev.AssistantAudio():
-                self._announce(event.response_id)
                 if self.answers.add_audio(event) and self.state != "listening":
                     self._set_state("speaking")
             case ev.AssistantText() | ev.AssistantTextDone():
-                self._announce(event.response_id)
                 self.answers.add_text(event)
             case ev.AssistantAudioDone():
                 self.answers.audio_done(event)
@@ -94,7 +92,7 @@ class Session:
             case ev.InputCommitted():
                 self.turns.name(event.item_id)
             case ev.ResponseStarted():
-                self._announce(event.response_id)
+                self._announce(event)
             case ev.ResponseFinished():
                 self._on_response_finished(event)
             case ev.UsageReported():
@@ -153,7 +151,7 @@ class Session:
         elif owed is Owed.WORDS:
             self._request(cmd.CreateResponse())
         elif owed is Owed.SPEECH and self._config.turn_detection is None:
-            self._send(cmd.CommitAudio())
+            self._send(cmd.CommitAudio(self.turns.item()))
             self._request(cmd.CreateResponse())
         elif owed is Owed.SPEECH:
             self._set_state("listening")  # the service finds the same turn once more
@@ -176,14 +174,11 @@ class Session:
         self.turns.name(event.item_id)
         self._set_state("listening")
 
-    def _announce(self, response_id: str) -> None:
-        """An answer begins, by its announcement or, where a service forgets that, by its first piece."""
-        if self.answers.knows(response_id):
-            return
-        if self._requests.announced(response_id):
+    def _announce(self, started: ev.ResponseStarted) -> None:
+        if self._requests.announced(started.response_id):
             if self.state == "listening" and not self.recording and not self._local.speaking:
                 self._ask(self._voice.ended(self._clock()))  # it has heard the end, and did not say so
-            self.answers.begin(response_id, self.turn, self._asked_at)
+            self.answers.begin(started.response_id, self.turns.of(started.answers), self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
@@ -251,7 +246,7 @@ class Session:
         if sound := self._local.take():
             self._send(cmd.AppendAudio(sound))
         if step is Step.END:
-            self._send(cmd.CommitAudio())
+            self._send(cmd.CommitAudio(self.turns.item()))
             self._ask(self._voice.ended(self._clock()))
             self._request(cmd.CreateResponse())
 
@@ -278,7 +273,7 @@ class Session:
         if not self.ready:
             self.restorer.ended_turn()
             return
-        self._send(cmd.CommitAudio())
+        self._send(cmd.CommitAudio(self.turns.item()))
         self._request(cmd.CreateResponse())
 
     @property
@@ -294,7 +289,7 @@ class Session:
             self.turns.forget()
             self._send(cmd.ClearAudio())
         self.turns.typed(text)
-        self._send(cmd.SendText(text))
+        self._send(cmd.SendText(text, item_id=self.turns.item()))
         self._ask(self._clock())
         self._request(cmd.CreateResponse())
 

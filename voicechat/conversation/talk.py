@@ -85,7 +85,6 @@ class Talk:
             provider,
             connect,
             self._handle,
-            lambda: self.session.ready,
             self._on_lost,
             self._on_waiting,
             plan.retry,

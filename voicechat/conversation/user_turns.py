@@ -34,16 +34,25 @@ class UserTurns:
         self.number += 1
         self._publish(UserTurn(self.number, text, "text"))
 
+    def item(self) -> str:
+        """What we call the current turn's item, where it is we who end the turn."""
+        name = f"turn-{self.number}"
+        self.name(name)
+        return name
+
     def name(self, item_id: str) -> None:
-        """The service calls the current turn `item_id`, unless it has said so before."""
-        if item_id:
-            self._items.setdefault(item_id, self.number)
-            while len(self._items) > REMEMBERED_ITEMS:
-                del self._items[next(iter(self._items))]
+        """The service calls the current turn `item_id`, unless that is a turn's name already."""
+        self._items.setdefault(item_id, self.number)
+        while len(self._items) > REMEMBERED_ITEMS:
+            del self._items[next(iter(self._items))]
+
+    def of(self, item_id: str) -> int:
+        """The turn of this item; of an unknown one: the current turn."""
+        return self._items.get(item_id, self.number)
 
     def words(self, item_id: str, text: str, final: bool) -> None:
         """What was understood of an item; of an unknown one: of the current turn."""
-        turn = self._items.get(item_id, self.number)
+        turn = self.of(item_id)
         if turn not in self._untold:
             return
         if final:

@@ -1,4 +1,8 @@
-"""What we ask of a service, in one vocabulary for every dialect. A codec turns these values into wire frames."""
+"""What we ask of a service, in one vocabulary for every dialect. A codec turns these values into wire frames.
+
+The user items that we make have the names we give them (`item_id`): events speak of them by these, whatever the
+service calls them.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -69,6 +73,8 @@ class AppendAudio:
 class CommitAudio:
     """What was appended so far is the user's turn. It does not ask for an answer."""
 
+    item_id: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class ClearAudio:
@@ -93,6 +99,8 @@ class CreateResponse:
 
 @dataclass(frozen=True, slots=True)
 class CancelResponse:
+    """Stop the response with this id; "" is the one that the service works on, announced or not."""
+
     response_id: str = ""
 
 
@@ -111,14 +119,6 @@ class DeleteItem:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateItem:
-    """The item's text shall be this from now on."""
-
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class RetrieveItem:
     item_id: str
 
@@ -127,7 +127,7 @@ class RetrieveItem:
 class SendText:
     """A text item. It does not ask for an answer.
 
-    Of this and the other items: `item_id` "" leaves the name to the service; it follows the item `after`, stands
+    Of this and the other items: `item_id` "" leaves the name to the codec; it follows the item `after`, stands
     first after "root", and last after "".
     """
 
@@ -181,7 +181,6 @@ Command = (
     | CancelResponse
     | TruncateItem
     | DeleteItem
-    | UpdateItem
     | RetrieveItem
     | SendText
     | SendImage

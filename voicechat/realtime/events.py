@@ -2,7 +2,12 @@
 
 A codec turns wire frames into these values; nothing else in the program knows a wire name. Text is untrusted:
 only views print it, and they escape it. Audio is s16le mono at the codec's `capabilities.output_rate_hz`.
-An id may be "" where a dialect has none.
+
+Identity and order. The id of a response, an item or a call is never empty, and means one thing for as long as the
+conversation lasts, however often it is connected; where a service names nothing a codec makes names up
+(dialects/lifecycle.py), and realtime/scope.py keeps connections apart. A response is announced exactly once
+(`ResponseStarted`) and ended exactly once (`ResponseFinished`); no piece of it comes before the one or after the
+other. Brackets are per id: a response out of band may run beside another.
 """
 
 from dataclasses import dataclass, field
@@ -46,21 +51,21 @@ class ConfigureAgain:
 class SpeechStarted:
     """The service hears the user speak. `item_id` is the user item to come."""
 
-    item_id: str = ""
+    item_id: str
     audio_start_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStopped:
-    item_id: str = ""
+    item_id: str
     audio_end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InputCommitted:
-    """The audio sent so far has become the user item `item_id`."""
+    """The audio sent so far has become the user item `item_id`; where we ended the turn it is `CommitAudio`'s name."""
 
-    item_id: str = ""
+    item_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class UserTranscriptFailed:
 
 @dataclass(frozen=True, slots=True)
 class ItemAdded:
-    """An item entered the conversation (`role` is "" for tool items)."""
+    """An item entered the conversation (`role` is "" for tool items). One of ours has the name that we gave it."""
 
     item_id: str
     role: str = ""
@@ -111,7 +116,12 @@ class ItemRetrieved:
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
+    """An answer begins. `answers` is the user item that it answers, "" for one that answers none (a greeting)."""
+
     response_id: str
+    answers: str = ""
+    out_of_band: bool = False
+    """It is no part of the conversation (`conversation: "none"`), and may run beside another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +192,9 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class UsageReported:
-    """Tokens of one response, where a service tells them apart from its end."""
+    """Tokens of one response, where a service tells them apart from its end (and mostly after it)."""
 
+    response_id: str
     usage: Usage
 
 
@@ -232,6 +243,8 @@ class ServiceError:
     event_id: str = ""
     param: str = ""
     """Which part of a command is wrong, as the wire calls it."""
+    command: str = ""
+    """The command that is refused, by its class's name (`CreateResponse`); "" where the service does not say."""
 
 
 @dataclass(frozen=True, slots=True)

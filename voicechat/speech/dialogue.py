@@ -53,7 +53,7 @@ class DialogueSpeech:
         async with self._turn, self._sockets.take() as socket:
             line = await self._open(socket) if socket.fresh else _Line(socket, socket.state, self._endpoint.title)
             await line.send(cmd.SendText(TURN), cmd.CreateResponse())
-            await line.until(ev.InputCommitted)
+            await line.until(ev.ItemAdded)
             await line.send(cmd.CreateResponse(words=text))
             while True:
                 event = await line.next()

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicechat.dialects.doubao import session_shape
 from voicechat.dialects.doubao.audio import ReplySound
@@ -17,10 +18,12 @@ from voicechat.dialects.doubao.payloads import (
     updated,
     usage,
 )
+from voicechat.dialects.doubao.questions import Questions
 from voicechat.dialects.doubao.rounds import Rounds
 from voicechat.dialects.doubao.session_shape import Profile
 from voicechat.dialects.doubao.wire import ClientEvent, ServerEvent
-from voicechat.dialects.fields import BrokenFrame, Json, mappings, text
+from voicechat.dialects.fields import BrokenFrame, Json, text
+from voicechat.dialects.lifecycle import Inputs, Names
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
@@ -63,13 +66,15 @@ class DoubaoCodec:
         self._refused: set[str] = set()  # voices that were not accepted
         self._finishing = False
         self._replies: list[bytes] = [json_frame(ClientEvent.START_CONNECTION)]
-        self._rounds = Rounds()
+        self._names = Names()
+        self._inputs = Inputs(self._names)
+        self._rounds = Rounds(self._names, self._inputs)
+        self._untold: list[ev.Event] = []  # what follows from a command, and is told with the next frame
         self._sound = ReplySound(profile.audio_format)
         self._sound_of = ""
         self._typed: list[cmd.SendText] = []  # text items nothing was asked about yet
-        self._question_id = ""
+        self._questions = Questions(self._inputs)
         self._answering = False  # the user's turn is over, and its reply has not begun
-        self._heard: str | None = None  # what was understood of the running turn
         self._audio_head = b""
         self._decoders: dict[ServerEvent, Callable[[Json], list[ev.Event]]] = {
             ServerEvent.CONNECTION_STARTED: self._connection_started,
@@ -79,13 +84,13 @@ class DoubaoCodec:
             ServerEvent.SESSION_CANCELED: self._session_finished,
             ServerEvent.SESSION_FINISHED: self._session_finished,
             ServerEvent.SESSION_FAILED: self._lost,
-            ServerEvent.USAGE_RESPONSE: usage,
+            ServerEvent.USAGE_RESPONSE: lambda fields: usage(fields, self._rounds.latest),
             ServerEvent.CONFIG_UPDATED: lambda _: [ev.SessionConfigured(self._voice)],
             ServerEvent.TTS_SENTENCE_START: self._sentence_start,
             ServerEvent.TTS_SENTENCE_END: lambda _: [],
             ServerEvent.TTS_ENDED: lambda fields: self._rounds.ended(text(fields, "reply_id")),
             ServerEvent.ASR_INFO: self._speech_began,
-            ServerEvent.ASR_RESPONSE: self._transcript,
+            ServerEvent.ASR_RESPONSE: self._questions.words,
             ServerEvent.ASR_ENDED: self._speech_ended,
             ServerEvent.CHAT_RESPONSE: self._chat,
             ServerEvent.CHAT_TEXT_QUERY_CONFIRMED: self._query_confirmed,
@@ -118,26 +123,24 @@ class DoubaoCodec:
     def _encode(self, command: cmd.Command) -> list[bytes]:
         match command:
             case cmd.CommitAudio():
-                return self._commit()
+                return self._commit(command.item_id)
             case cmd.CreateResponse():
                 return self._create(command)
             case cmd.CancelResponse():
-                self._rounds.cancelled()
+                self._untold += self._rounds.cancelled()
                 self._answering = False
                 return [self._event(ClientEvent.CLIENT_INTERRUPT)]
-            case cmd.TruncateItem():
-                if not self.capabilities.supports_truncation or not self._rounds.named(command.item_id):
+            case cmd.TruncateItem(item_id=name):
+                wire = self._names.wire(name)
+                if not self.capabilities.supports_truncation or not wire:
                     return []
-                cut = {"item_id": command.item_id, "audio_end_ms": command.audio_end_ms}
+                cut = {"item_id": wire, "audio_end_ms": command.audio_end_ms}
                 return [self._event(ClientEvent.CONVERSATION_TRUNCATE, cut)]
-            case cmd.DeleteItem():
-                return [self._event(ClientEvent.CONVERSATION_DELETE, {"items": [{"item_id": command.item_id}]})]
-            case cmd.RetrieveItem():
-                items = [{"item_id": command.item_id}] if command.item_id else []
+            case cmd.DeleteItem(item_id=name) if wire := self._names.wire(name):
+                return [self._event(ClientEvent.CONVERSATION_DELETE, {"items": [{"item_id": wire}]})]
+            case cmd.RetrieveItem(item_id=name):
+                items = [{"item_id": wire}] if (wire := self._names.wire(name)) else []
                 return [self._event(ClientEvent.CONVERSATION_RETRIEVE, {"items": items} if items else {})]
-            case cmd.UpdateItem():
-                items = [{"item_id": command.item_id, "text": command.text}]
-                return [self._event(ClientEvent.CONVERSATION_UPDATE, {"items": items})]
             case cmd.SendText():
                 return self._text_item(command)
             case _:
@@ -159,6 +162,7 @@ class DoubaoCodec:
 
     def _configure(self, config: cmd.SessionConfig) -> list[Frame]:
         self._config = config
+        self._questions.by_service = config.turn_detection is not None
         asked = session_shape.speaker(config, self._profile)
         self._voice = session_shape.speaker(config, self._profile, refused=asked in self._refused)
         if self._running:
@@ -170,11 +174,11 @@ class DoubaoCodec:
         shape = session_shape.start_session(config, self._profile, self._voice)
         return [self._event(ClientEvent.START_SESSION, shape)]
 
-    def _commit(self) -> list[bytes]:
+    def _commit(self, item_id: str) -> list[bytes]:
         """The user's spoken turn is over: what was typed before it, and restored after a drop, is past."""
+        self._inputs.send(item_id, spoken=True)
         self._typed = []
         self._answering = False
-        self._new_turn()
         self._rounds.user_ended(committed=True)
         return [self._event(ClientEvent.END_ASR)]
 
@@ -188,6 +192,8 @@ class DoubaoCodec:
         typed, self._typed = self._typed, []
         if not typed:
             return []
+        self._inputs.send(typed[-1].item_id, spoken=False)
+        self._inputs.ask()
         self._rounds.ask_typed()  # of several, those before the last were given up, and are not waited for any more
         return [self._event(ClientEvent.CHAT_TEXT_QUERY, {"content": typed[-1].text})]
 
@@ -216,6 +222,10 @@ class DoubaoCodec:
 
     def decode(self, frame: Frame) -> list[ev.Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
+        untold, self._untold = self._untold, []
+        return [*untold, *self._decode(frame)]
+
+    def _decode(self, frame: Frame) -> list[ev.Event]:
         if isinstance(frame, str):
             return [ev.Ignored("a text message", broken=True)]
         try:
@@ -274,40 +284,33 @@ class DoubaoCodec:
         return []
 
     def _sentence_start(self, fields: Json) -> list[ev.Event]:
-        return self._reply(self._rounds.sentence(*_ids(fields), text(fields, "tts_type"), text(fields, "text")))
+        reply_id, question_id = _ids(fields)
+        kind, words = text(fields, "tts_type"), text(fields, "text")
+        return self._reply(question_id, self._rounds.sentence(reply_id, question_id, kind, words))
 
     def _chat(self, fields: Json) -> list[ev.Event]:
-        return self._reply(self._rounds.text(*_ids(fields), text(fields, "content")))
+        reply_id, question_id = _ids(fields)
+        return self._reply(question_id, self._rounds.text(reply_id, question_id, text(fields, "content")))
 
-    def _reply(self, events: list[ev.Event]) -> list[ev.Event]:
+    def _reply(self, question_id: str, events: list[ev.Event]) -> list[ev.Event]:
         """A reply that begins is the end of the user's turn, should nobody have said so."""
-        if not any(isinstance(event, ev.ResponseStarted) for event in events):
+        started = next((event for event in events if isinstance(event, ev.ResponseStarted)), None)
+        if started is None:
             return events
         self._answering = False
-        return [*self._told(), *events]
+        told = self._questions.ends()
+        if answers := self._inputs.known(question_id):
+            events[events.index(started)] = replace(started, answers=answers)
+        return [*told, *events]
 
     def _speech_began(self, fields: Json) -> list[ev.Event]:
-        """450: the barge-in. When the client ends the turns it has also begun this one."""
-        self._question_id, self._heard, self._answering = text(fields, "question_id"), "", False
-        ended = self._rounds.user_begins(self._question_id, speaks=self._config.turn_detection is not None)
-        if self._config.turn_detection is None:
-            return [ev.InputCommitted(self._question_id), *ended]
-        return [ev.SpeechStarted(self._question_id), *ended]
-
-    def _transcript(self, fields: Json) -> list[ev.Event]:
-        """451: always the whole utterance so far. It is final when the turn ends, whatever it says of itself."""
-        results = mappings(fields, "results")
-        if not results:
-            return []
-        words = text(results[0], "text")
-        self._new_turn()
-        if not words:
-            words = "".join(text(choice, "text") for choice in mappings(results[0], "alternatives")[:1])
-        self._heard = words or self._heard or ""
-        return [ev.UserTranscript(self._question_id, self._heard, False)]
+        self._answering = False
+        question_id = text(fields, "question_id")
+        ended = self._rounds.user_begins(question_id, speaks=self._questions.by_service)
+        return [*self._questions.begins(question_id), *ended]
 
     def _speech_ended(self, _: Json) -> list[ev.Event]:
-        events = [*self._told(), ev.SpeechStopped(self._question_id)]
+        events = self._questions.ends()
         if self._rounds.user_ended():
             self._expect_answer()
         return events
@@ -317,20 +320,10 @@ class DoubaoCodec:
         question_id = text(fields, "question_id")
         wanted, ended = self._rounds.confirmed(question_id)
         if wanted:
-            self._question_id = question_id
             self._rounds.user_ended()
             self._expect_answer()
             self._answering = self._rounds.current is None
-        return [*ended, ev.InputCommitted(question_id)]
-
-    def _told(self) -> list[ev.Event]:
-        heard, self._heard = self._heard, None
-        return [] if heard is None else [ev.UserTranscript(self._question_id, heard, True)]
-
-    def _new_turn(self) -> None:
-        """Where the client ends the turns, 450 may be left out: the words are not those of the last id then."""
-        if self._config.turn_detection is None and self._heard is None and not self._answering:
-            self._question_id = ""
+        return [*ended, ev.ItemAdded(self._inputs.added(question_id, spoken=False), "user")]
 
     def _expect_answer(self) -> None:
         self._answering = True

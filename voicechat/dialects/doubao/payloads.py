@@ -24,7 +24,7 @@ def fields_of(wire: WireFrame) -> Json:
     return fields
 
 
-def usage(fields: Json) -> list[ev.Event]:
+def usage(fields: Json, response_id: str) -> list[ev.Event]:
     usage = mapping(fields, "usage")
     if not usage:
         return []
@@ -33,6 +33,7 @@ def usage(fields: Json) -> list[ev.Event]:
     spoken, written = whole(usage, "output_audio_tokens"), whole(usage, "output_text_tokens")
     return [
         ev.UsageReported(
+            response_id,
             ev.Usage(
                 input_tokens=heard + read,
                 output_tokens=spoken + written,
@@ -41,21 +42,26 @@ def usage(fields: Json) -> list[ev.Event]:
                 cached_tokens=cached,
                 output_text_tokens=written,
                 output_audio_tokens=spoken,
-            )
+            ),
         )
     ]
 
 
 def items_created(fields: Json) -> list[ev.Event]:
-    return [ev.ItemAdded(text(item, "item_id"), text(item, "role")) for item in mappings(fields, "items")]
+    return [ev.ItemAdded(item_id, text(item, "role")) for item_id, item in _items(fields)]
 
 
 def items_retrieved(fields: Json) -> list[ev.Event]:
-    return [ev.ItemRetrieved(text(item, "item_id"), text(item, "text")) for item in mappings(fields, "items")]
+    return [ev.ItemRetrieved(item_id, text(item, "text")) for item_id, item in _items(fields)]
 
 
 def items_deleted(fields: Json) -> list[ev.Event]:
-    return [ev.ItemDeleted(text(item, "item_id")) for item in mappings(fields, "items")] or updated(fields)
+    return [ev.ItemDeleted(item_id) for item_id, _ in _items(fields)] or updated(fields)
+
+
+def _items(fields: Json) -> list[tuple[str, Json]]:
+    """The items that have an id."""
+    return [(item_id, item) for item in mappings(fields, "items") if (item_id := text(item, "item_id"))]
 
 
 def updated(fields: Json) -> list[ev.Event]:

@@ -12,6 +12,7 @@ new to us, until the service is known to have come to something newer.
 from collections import deque
 from dataclasses import dataclass
 
+from voicechat.dialects.lifecycle import Inputs, Names, Responses
 from voicechat.realtime import events as ev
 
 REMEMBERED = 64
@@ -35,20 +36,25 @@ class Reply:
 class Rounds:
     """Each method returns the events of what happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names, inputs: Inputs) -> None:
         self.current: Reply | None = None
+        self._names = names
+        self._responses = Responses(names, inputs)
         self._floor = True
         self._shut = False  # by us, until something newer than what we cancelled
         self._speaking = False  # the user, by the service's word
         self._typed = 0  # questions that were sent and not confirmed yet
         self._given_up = 0  # how many of those, the oldest, were cancelled
         self._over: deque[str] = deque(maxlen=REMEMBERED)
-        self._named: deque[str] = deque(maxlen=REMEMBERED)
         self._question = ""
         self._replaced: deque[str] = deque(maxlen=REMEMBERED)  # questions nobody waits for an answer to
-        self._count = 0
         self._kind = ""  # of 350: the only one wanted, while our own text is to replace the model's
         self._words = ""
+
+    @property
+    def latest(self) -> str:
+        """The response that began last."""
+        return self._responses.latest or self._names.new("response")
 
     def ask(self, words: str = "", kind: str = "") -> None:
         """We ask for a reply: one with exactly these `words`, or only one whose sentences are of this `kind`."""
@@ -97,14 +103,15 @@ class Rounds:
         self._floor = not self._shut
         return self._floor
 
-    def cancelled(self) -> None:
+    def cancelled(self) -> list[ev.Event]:
         """We told the service to be silent; it is not sure that it says anything about that."""
-        self._end("cancelled")
+        events = self._end("cancelled")
         self._floor, self._words, self._kind = False, "", ""
         self._given_up = self._typed
         if not self._speaking:  # else the turn that runs is newer than what was cancelled
             self._shut = True
             self._replaced.append(self._question)
+        return events
 
     def sentence(self, reply_id: str, question_id: str, kind: str, words: str = "") -> list[ev.Event]:
         """350: a sentence's audio follows. Its `words` are only told apart where no text will be written."""
@@ -148,10 +155,6 @@ class Rounds:
         self._typed = self._given_up = 0  # what was refused will not be confirmed
         return self._end("failed", message, code)
 
-    def named(self, response_id: str) -> bool:
-        """Whether the service itself calls a reply that."""
-        return response_id in self._named
-
     def _late(self, reply_id: str, question_id: str = "") -> bool:
         if self._shut or (question_id and question_id in self._replaced):
             return True
@@ -166,15 +169,15 @@ class Rounds:
         if self._foreign(reply_id):
             events = self._end("incomplete")
         if self.current is not None:
+            if reply_id and not self.current.reply_id:
+                self._responses.piece(reply_id)  # the same, which had no name
             self.current.reply_id = self.current.reply_id or reply_id
             self.current.question_id = self.current.question_id or question_id
             return events
-        self._count += 1
-        if reply_id:
-            self._named.append(reply_id)
-        reply = self.current = Reply(reply_id or f"reply-{self._count}", reply_id, question_id, self._words)
+        started = self._responses.started(reply_id)
+        reply = self.current = Reply(self._responses.latest, reply_id, question_id, self._words)
         self._floor, self._speaking, self._words = True, False, ""
-        events.append(ev.ResponseStarted(reply.response_id))
+        events += started
         if reply.words:
             events.append(ev.AssistantText(reply.response_id, reply.response_id, 0, reply.words))
         return events
@@ -184,4 +187,5 @@ class Rounds:
         if reply is None:
             return []
         self._over.append(reply.reply_id or reply.response_id)
+        self._responses.finished(reply.reply_id)
         return [ev.ResponseFinished(reply.response_id, status, message=message, code=code)]

@@ -4,6 +4,8 @@ Each function returns the event without its `event_id`, or None where the dialec
 """
 
 from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect
@@ -25,6 +27,25 @@ from voicechat.realtime.commands import (
 )
 
 
+def with_ids(command: Command, wire: Callable[[str], str], dialect: Dialect) -> Command:
+    """`command` with the ids that the service itself uses; "" where it has none (but for a call's, which must be).
+
+    The names of new items go to those who are known to take them.
+    """
+    if isinstance(command, SendText | SendImage | SendToolCall | ToolResult):
+        name = command.item_id if dialect in OPENAI_DIALECTS else ""
+        command = replace(command, item_id=name, after=wire(command.after))
+    match command:
+        case CancelResponse(response_id=name):
+            return replace(command, response_id=wire(name))
+        case TruncateItem(item_id=name) | DeleteItem(item_id=name) | RetrieveItem(item_id=name):
+            return replace(command, item_id=wire(name))
+        case ToolResult(call_id=name) | SendToolCall(call_id=name):
+            return replace(command, call_id=wire(name) or name)
+        case _:
+            return command
+
+
 def client_event(command: Command, dialect: Dialect) -> Json | None:
     """The one event for `command`, or None."""
     openai = dialect in OPENAI_DIALECTS
@@ -40,16 +61,18 @@ def client_event(command: Command, dialect: Dialect) -> Json | None:
         case CancelResponse(response_id=response_id):
             event = {"type": "response.cancel"}
             return event | ({"response_id": response_id} if response_id and openai else {})
-        case TruncateItem(item_id=item_id, content_index=content_index, audio_end_ms=audio_end_ms) if openai:
+        case TruncateItem(item_id=item_id, content_index=content_index, audio_end_ms=audio_end_ms) if (
+            openai and item_id
+        ):
             return {
                 "type": "conversation.item.truncate",
                 "item_id": item_id,
                 "content_index": content_index,
                 "audio_end_ms": audio_end_ms,
             }
-        case DeleteItem(item_id=item_id) if openai or dialect == "qwen_audio":
+        case DeleteItem(item_id=item_id) if item_id and (openai or dialect == "qwen_audio"):
             return {"type": "conversation.item.delete", "item_id": item_id}
-        case RetrieveItem(item_id=item_id) if openai or dialect == "qwen_audio":
+        case RetrieveItem(item_id=item_id) if item_id and (openai or dialect == "qwen_audio"):
             return {"type": "conversation.item.retrieve", "item_id": item_id}
         case SendText(text=words, role=role):
             part = {"type": _text_part(role, dialect), "text": words}

@@ -7,16 +7,17 @@ from dataclasses import replace
 
 from voicechat.audio import g711
 from voicechat.dialects.complaints import Complaint, classify
-from voicechat.dialects.fields import BrokenFrame, Json, mapping
-from voicechat.dialects.openai.client.client_events import client_event, image_buffer_event
+from voicechat.dialects.fields import BrokenFrame, Json, Recent, mapping
+from voicechat.dialects.openai.client.client_events import client_event, image_buffer_event, with_ids
 from voicechat.dialects.openai.client.negotiation import Negotiation
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Profile
 from voicechat.dialects.openai.client.server_events import ServerEvents, session_created, session_updated
 from voicechat.dialects.openai.client.session_shape import session
+from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Frame
 from voicechat.realtime.commands import AppendAudio, Command, Configure, SendImage, SendText
-from voicechat.realtime.events import Event, Ignored, ResponseFinished
+from voicechat.realtime.events import Event, Ignored, ResponseFinished, ServiceError
 
 _AUDIO_EVENTS = ("response.audio.delta", "response.output_audio.delta")
 
@@ -31,6 +32,7 @@ class RealtimeCodec:
         # Errors quote the id of the event that caused them; the random part keeps sessions apart in a log.
         self._id_prefix = f"event_{secrets.token_hex(4)}_"
         self._sent = 0
+        self._commands: Recent[str] = Recent()  # event id → the command it came of
         self._heard_us = False
 
     @property
@@ -47,15 +49,19 @@ class RealtimeCodec:
         if isinstance(command, AppendAudio):
             return self._append(command.pcm)
         if isinstance(command, Configure):
-            event_id = self._next_id()
+            event_id = self._next_id(command)
             terms = self._negotiation.terms(command.config, event_id)
             shape = session(command.config, self._profile, terms)
             return [_dumps({"type": "session.update", "event_id": event_id, "session": shape})]
         dialect = self._negotiation.dialect
         if isinstance(command, SendImage) and dialect not in OPENAI_DIALECTS:
             return self._image_frames(command)
-        event = client_event(command, dialect)
-        return [] if event is None else [self._frame(event)]
+        known = self._server_events.names.wire
+        event = client_event(with_ids(command, known, dialect), dialect)
+        if event is None:
+            return []
+        self._note(command)
+        return [self._frame(event, command)]
 
     def decode(self, frame: Frame) -> list[Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
@@ -97,6 +103,7 @@ class RealtimeCodec:
     def _error(self, event: Json) -> list[Event]:
         complaint = Complaint.read(event, self._profile.secrets)
         error = classify(complaint, self._profile.key_name)
+        error = replace(error, command=self._commands.get(complaint.event_id, ""))
         if self._negotiation.superseded(complaint):
             return [replace(error, severity="benign", hint="")]
         if error.severity == "recoverable":
@@ -108,7 +115,17 @@ class RealtimeCodec:
                 place = f" (at {complaint.param})" if complaint.param else ""
                 hint = error.hint or f"The service refused the session's configuration{place}."
                 error = replace(error, severity="fatal", hint=hint)
-        return [error]
+        return [*self._follows(error), error]
+
+    def _follows(self, error: ServiceError) -> list[Event]:
+        """What a refusal says of inputs and responses; an end that was forgotten comes to light by it."""
+        if error.code == "response_cancel_not_active":
+            return self._server_events.responses.nothing_to_cancel()
+        if error.code == "input_audio_buffer_commit_empty" or error.command == "CommitAudio":
+            self._server_events.inputs.not_taken()
+        elif error.code == "conversation_already_has_active_response" or error.command == "CreateResponse":
+            self._server_events.inputs.not_answered()
+        return []
 
     def _with_final_error(self, events: list[Event]) -> list[Event]:
         """A response may fail for a reason that ends the session too (quota): then say so."""
@@ -128,21 +145,38 @@ class RealtimeCodec:
         audio = b2a_base64(pcm, newline=False).decode("ascii")
         return [f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}']
 
+    def _note(self, command: Command) -> None:
+        """What the service will speak of when it answers."""
+        inputs = self._server_events.inputs
+        match command:
+            case cmd.CommitAudio(item_id=item_id):
+                inputs.send(item_id, spoken=True)
+            case cmd.SendText(role="user", item_id=item_id) | cmd.SendImage(item_id=item_id):
+                inputs.send(item_id, spoken=False)
+            case cmd.CreateResponse():
+                inputs.ask()
+            case cmd.CancelResponse(response_id=response_id):
+                self._server_events.responses.cancelled(response_id)
+            case _:
+                pass
+
     def _image_frames(self, command: SendImage) -> list[Frame]:
         event = image_buffer_event(command) if self._profile.capabilities.supports_images else None
         if event is None:
             return []
         # DashScope refuses an image before the first audio.
         frames = [] if self._heard_us else self._append(bytes(2 * self._profile.capabilities.input_rate_hz // 10))
-        frames.append(self._frame(event))
-        return frames + (self.encode(SendText(command.text)) if command.text else [])
+        frames.append(self._frame(event, command))
+        return frames + (self.encode(SendText(command.text, item_id=command.item_id)) if command.text else [])
 
-    def _next_id(self) -> str:
+    def _next_id(self, command: Command) -> str:
         self._sent += 1
-        return f"{self._id_prefix}{self._sent}"
+        event_id = f"{self._id_prefix}{self._sent}"
+        self._commands[event_id] = type(command).__name__
+        return event_id
 
-    def _frame(self, event: Json) -> str:
-        return _dumps({"type": event["type"], "event_id": self._next_id(), **event})
+    def _frame(self, event: Json, command: Command) -> str:
+        return _dumps({"type": event["type"], "event_id": self._next_id(command), **event})
 
 
 def _dumps(event: Json) -> str:

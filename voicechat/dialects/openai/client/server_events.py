@@ -6,10 +6,12 @@ parsed JSON object, returns domain events and raises BrokenFrame (or binascii.Er
 
 import binascii
 from collections.abc import Callable
+from dataclasses import replace
 
 from voicechat.audio import g711
 from voicechat.dialects.complaints import redact
 from voicechat.dialects.fields import (
+    BrokenFrame,
     Json,
     Recent,
     content_text,
@@ -21,6 +23,7 @@ from voicechat.dialects.fields import (
     voice_of,
     whole,
 )
+from voicechat.dialects.lifecycle import Inputs, Names, Responses
 from voicechat.dialects.openai.client.profile import AudioFormat
 from voicechat.realtime import events as ev
 
@@ -68,13 +71,15 @@ class ServerEvents:
     def __init__(self, audio_format: AudioFormat, secrets: tuple[str, ...] = ()):
         self._audio_format = audio_format
         self._secrets = secrets
-        self._response_id = ""
+        self.names = Names()
+        self.inputs = Inputs(self.names)
+        self.responses = Responses(self.names, self.inputs)
         self._half_samples: Recent[bytes] = Recent()
         self._partials: Recent[str] = Recent()
         self._transcribed: Recent[bool] = Recent()
-        self._finished: Recent[bool] = Recent()
         self._calls: Recent[tuple[str, str]] = Recent()
-        self._called: Recent[bool] = Recent()
+        self._told: Recent[bool] = Recent()  # calls, so that none is told twice
+        self._called: Recent[str] = Recent()  # the service's id of a call → response
         self._table: dict[str, Callable[[Json], list[ev.Event]]] = {
             "session.finished": lambda _: [ev.SessionFinished()],
             "session.closed": lambda _: [ev.SessionFinished()],
@@ -86,7 +91,7 @@ class ServerEvents:
             "conversation.item.created": self._item_added,
             "conversation.item.added": self._item_added,
             "conversation.item.truncated": self._item_truncated,
-            "conversation.item.deleted": lambda event: [ev.ItemDeleted(text(event, "item_id"))],
+            "conversation.item.deleted": lambda event: [ev.ItemDeleted(self._known_item(event, "item_id"))],
             "conversation.item.retrieved": self._item_retrieved,
             f"{_TRANSCRIPTION}.delta": self._transcription_delta,
             f"{_TRANSCRIPTION}.text": self._transcription_delta,
@@ -116,29 +121,40 @@ class ServerEvents:
         return [] if kind in UNUSED else [ev.Ignored(kind)]
 
     def _speech_started(self, event: Json) -> list[ev.Event]:
-        return [ev.SpeechStarted(text(event, "item_id"), maybe_whole(event, "audio_start_ms"))]
+        item_id = self.inputs.speech_started(text(event, "item_id"))
+        return [ev.SpeechStarted(item_id, maybe_whole(event, "audio_start_ms"))]
 
     def _speech_stopped(self, event: Json) -> list[ev.Event]:
-        return [ev.SpeechStopped(text(event, "item_id"), maybe_whole(event, "audio_end_ms"))]
+        item_id = self.inputs.speech_stopped(text(event, "item_id"))
+        return [ev.SpeechStopped(item_id, maybe_whole(event, "audio_end_ms"))]
 
     def _committed(self, event: Json) -> list[ev.Event]:
-        return [ev.InputCommitted(text(event, "item_id"))]
+        return [ev.InputCommitted(self.inputs.committed(text(event, "item_id")))]
 
     def _item_added(self, event: Json) -> list[ev.Event]:
         item = mapping(event, "item")
         self._note_call(item)
-        return [ev.ItemAdded(text(item, "id"), text(item, "role"), text(item, "type") or "message")]
+        item_id, role, kind = text(item, "id"), text(item, "role"), text(item, "type") or "message"
+        if role == "user":
+            spoken = any(text(part, "type") == "input_audio" for part in mappings(item, "content"))
+            item_id = self.inputs.added(item_id, spoken=spoken)
+        return [ev.ItemAdded(self.names.ours(item_id), role, kind)] if item_id else []
 
     def _item_truncated(self, event: Json) -> list[ev.Event]:
-        return [ev.ItemTruncated(text(event, "item_id"), whole(event, "audio_end_ms"))]
+        return [ev.ItemTruncated(self._known_item(event, "item_id"), whole(event, "audio_end_ms"))]
 
     def _item_retrieved(self, event: Json) -> list[ev.Event]:
         item = mapping(event, "item")
-        return [ev.ItemRetrieved(text(item, "id"), content_text(item))]
+        return [ev.ItemRetrieved(self._known_item(item, "id"), content_text(item))]
+
+    def _known_item(self, event: Json, name: str) -> str:
+        if not (item_id := text(event, name)):
+            raise BrokenFrame(name)
+        return self.names.ours(item_id)
 
     def _transcription_delta(self, event: Json) -> list[ev.Event]:
         """OpenAI appends `delta`; DashScope repeats the settled `text` and adds an unsettled `stash`."""
-        item_id = text(event, "item_id")
+        item_id = self.inputs.words(text(event, "item_id"), final=False)
         if item_id in self._transcribed:
             return [ev.Ignored("transcription delta after its end")]
         if "text" in event or "stash" in event:
@@ -151,34 +167,32 @@ class ServerEvents:
         return [ev.UserTranscript(item_id, so_far, final=False)]
 
     def _transcription_completed(self, event: Json) -> list[ev.Event]:
-        item_id, words = text(event, "item_id"), text(event, "transcript", "text")
+        item_id = self.inputs.words(text(event, "item_id"), final=True)
+        words = text(event, "transcript", "text")
         partial = self._partials.pop(item_id, "")
         if item_id in self._transcribed:
             return [ev.Ignored("transcription completed twice")]
-        if item_id:
-            self._transcribed[item_id] = True
+        self._transcribed[item_id] = True
         told = event.get("transcript") is not None or event.get("text") is not None
         return [ev.UserTranscript(item_id, words if told else partial, final=True)]
 
     def _transcription_failed(self, event: Json) -> list[ev.Event]:
-        item_id, error = text(event, "item_id"), mapping(event, "error")
+        item_id, error = self.inputs.words(text(event, "item_id"), final=True), mapping(event, "error")
         self._partials.pop(item_id, None)
         reason = text(error, "message") or text(error, "code", "type")
         return [ev.UserTranscriptFailed(item_id, redact(reason, self._secrets))]
 
     def _response_created(self, event: Json) -> list[ev.Event]:
-        self._response_id = text(mapping(event, "response"), "id")
-        self._finished.pop(self._response_id, None)  # a service that numbers afresh
-        return [ev.ResponseStarted(self._response_id)]
-
-    def _place(self, event: Json) -> tuple[str, str, int]:
-        response_id = text(event, "response_id") or self._response_id
-        return response_id, text(event, "item_id"), whole(event, "content_index", "index")
+        response = mapping(event, "response")
+        aside = "conversation_id" in response and response["conversation_id"] is None
+        return self.responses.started(text(response, "id"), out_of_band=aside)
 
     def _audio_delta(self, event: Json) -> list[ev.Event]:
-        place = self._place(event)
         delta = event.get("delta")
         data = binascii.a2b_base64(delta if isinstance(delta, str) else text(event, "delta"), strict_mode=True)
+        place, events = self._place(event)
+        if place is None:
+            return events
         if self._audio_format != "pcm16":
             pcm = g711.decode(self._audio_format, data) if data else b""
         else:
@@ -187,20 +201,30 @@ class ServerEvents:
             if len(pcm) % 2:
                 self._half_samples[place[1]] = pcm[-1:]
                 pcm = pcm[:-1]
-        return [ev.AssistantAudio(*place, pcm)] if pcm else []
+        return [*events, ev.AssistantAudio(*place, pcm)] if pcm else events
 
     def _audio_done(self, event: Json) -> list[ev.Event]:
-        place = self._place(event)
+        place, events = self._place(event, last=True)
+        if place is None:
+            return events
         self._half_samples.pop(place[1], None)
-        return [ev.AssistantAudioDone(*place)]
+        return [*events, ev.AssistantAudioDone(*place)]
 
     def _text_delta(self, event: Json, *, spoken: bool) -> list[ev.Event]:
-        place, delta = self._place(event), text(event, "delta", "text", "value")
-        return [ev.AssistantText(*place, delta, spoken)] if delta else []
+        delta = text(event, "delta", "text", "value")
+        place, events = self._place(event)
+        return [*events, ev.AssistantText(*place, delta, spoken)] if place and delta else events
 
     def _text_done(self, event: Json, *, spoken: bool) -> list[ev.Event]:
-        names = ("transcript", "text", "value") if spoken else ("text", "value", "transcript")
-        return [ev.AssistantTextDone(*self._place(event), text(event, *names), spoken)]
+        words = text(event, *(("transcript", "text", "value") if spoken else ("text", "value", "transcript")))
+        place, events = self._place(event, last=True)
+        return [*events, ev.AssistantTextDone(*place, words, spoken)] if place else events
+
+    def _place(self, event: Json, *, last: bool = False) -> tuple[tuple[str, str, int] | None, list[ev.Event]]:
+        """The response, item and content index of a piece; None when it comes too late. `last`: it ends something."""
+        wire, item, index = text(event, "response_id"), text(event, "item_id"), whole(event, "content_index", "index")
+        response_id, events = self.responses.piece(wire, last=last)
+        return ((response_id, self.responses.item(response_id, item), index) if response_id else None), events
 
     def _note_call(self, item: Json) -> None:
         """Remember a call's id and name by its item: the event with the arguments may lack either."""
@@ -212,36 +236,35 @@ class ServerEvents:
         return []
 
     def _output_item_done(self, event: Json) -> list[ev.Event]:
-        return self._call_of(mapping(event, "item"), text(event, "response_id") or self._response_id)
+        wire, call = text(event, "response_id"), _call(mapping(event, "item"))
+        return self._call_made(wire, call) if call else []
 
     def _arguments_done(self, event: Json) -> list[ev.Event]:
         item_id = text(event, "item_id")
         call_id, name = self._calls.get(item_id, ("", ""))
         call_id, name = text(event, "call_id") or call_id or item_id, text(event, "name") or name
-        if not name:
-            return []  # the finished item will tell
-        response_id = text(event, "response_id") or self._response_id
-        return self._call(ev.ToolCall(response_id, item_id, call_id, name, text(event, "arguments")))
+        wire, call = text(event, "response_id"), ev.ToolCall("", item_id, call_id, name, text(event, "arguments"))
+        return self._call_made(wire, call) if name else []  # else the finished item will tell
 
-    def _call_of(self, item: Json, response_id: str) -> list[ev.Event]:
-        if text(item, "type") != "function_call" or text(item, "status") == "incomplete" or not text(item, "name"):
-            return []
-        item_id = text(item, "id")
-        call_id = text(item, "call_id") or item_id
-        return self._call(ev.ToolCall(response_id, item_id, call_id, text(item, "name"), text(item, "arguments")))
-
-    def _call(self, call: ev.ToolCall) -> list[ev.Event]:
-        if call.call_id in self._called:
-            return []
-        if call.call_id:
-            self._called[call.call_id] = True
-        return [call]
+    def _call_made(self, wire: str, call: ev.ToolCall) -> list[ev.Event]:
+        """`call` has the service's ids. Three frames tell of it; the first that comes counts."""
+        response_id, events = self.responses.piece(wire)
+        if not response_id:
+            return events
+        told = f"{response_id} {call.call_id or (call.name, call.arguments)}"
+        if told in self._told:
+            return events
+        call_id = call.call_id
+        if not call_id or self._called.get(call_id, response_id) != response_id:  # no two responses share a call
+            call_id = self.names.new("call", call.call_id)
+        self._told[told] = True
+        self._called[call.call_id] = response_id
+        item_id = self.responses.item(response_id, call.item_id)
+        return [*events, replace(call, response_id=response_id, item_id=item_id, call_id=call_id)]
 
     def _response_done(self, event: Json) -> list[ev.Event]:
         response = mapping(event, "response")
-        response_id = text(response, "id") or text(event, "response_id") or self._response_id
-        if response_id in self._finished:
-            return [ev.Ignored("response.done twice")]
+        wire = text(response, "id") or text(event, "response_id")
         wire_status, usage = text(response, "status"), mapping(response, "usage")
         status = _STATUSES.get(wire_status, "incomplete") if wire_status else "completed"
         details = response.get("status_details")
@@ -249,22 +272,18 @@ class ServerEvents:
         error = details.get("error")
         error = {"message": error} if isinstance(error, str) else mapping(details, "error")
         finished = ev.ResponseFinished(
-            response_id,
+            "",
             status,
             reason=redact(text(details, "reason"), self._secrets),
             message=redact(text(error, "message"), self._secrets),
             code=redact(text(error, "code", "type"), self._secrets),
             usage=_usage(usage) if usage else None,
         )
-        calls: list[ev.Event] = []
-        if status == "completed":
-            for item in mappings(response, "output"):
-                calls += self._call_of(item, response_id)
-        if response_id:
-            self._finished[response_id] = True
-        if response_id == self._response_id:
-            self._response_id = ""
-        return [*calls, finished]
+        asks = status == "completed" and not self.responses.over(wire)
+        called = [_call(item) for item in mappings(response, "output")]
+        calls = [event for call in called if call and asks for event in self._call_made(wire, call)]
+        response_id, events = self.responses.finished(wire)
+        return [*calls, *events, *([replace(finished, response_id=response_id)] if response_id else [])]
 
     def _rate_limits(self, event: Json) -> list[ev.Event]:
         remaining: dict[str, int] = {}
@@ -276,6 +295,14 @@ class ServerEvents:
             if reset is not None:
                 reset_s[name] = reset
         return [ev.RateLimits(remaining, reset_s)]
+
+
+def _call(item: Json) -> ev.ToolCall | None:
+    """The call that the model wants made, if a finished item is one; with the service's ids."""
+    item_id, name = text(item, "id"), text(item, "name")
+    if text(item, "type") != "function_call" or text(item, "status") == "incomplete" or not name:
+        return None
+    return ev.ToolCall("", item_id, text(item, "call_id") or item_id, name, text(item, "arguments"))
 
 
 def session_created(event: Json) -> ev.SessionCreated:

@@ -96,8 +96,8 @@ class Responses:
             case ev.ToolCall():
                 self._call(event)
             case ev.UsageReported():
-                if last := self._open.get(self._last_id):
-                    last.usage = event.usage
+                if reported := self._open.get(event.response_id):
+                    reported.usage = event.usage
             case ev.ResponseFinished():
                 self._finished(event)
 

@@ -1,0 +1,307 @@
+"""True names and brackets, from a service that is careless with both: one conversation through every carelessness."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.wire.brackets import check
+from voicechat.dialects.openai.client import RealtimeCodec
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.scope import ScopedCodec
+
+Json = dict[str, Any]
+PCM = base64.b64encode(b"\1\0" * 100).decode()
+IDS = ("id", "item_id", "response_id", "call_id", "previous_item_id")
+
+
+def spoken(turn: int, status: str = "completed") -> list[Json]:
+    """A turn that the service found, and its answer."""
+    user, item, response = f"user_{turn}", f"item_{turn}", f"resp_{turn}"
+    ids = {"response_id": response, "item_id": item, "content_index": 0}
+    transcribed = "conversation.item.input_audio_transcription"
+    message = {"id": user, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    return [
+        {"type": "input_audio_buffer.speech_started", "item_id": user},
+        {"type": "input_audio_buffer.speech_stopped", "item_id": user},
+        {"type": "input_audio_buffer.committed", "item_id": user},
+        {"type": "conversation.item.added", "item": message},
+        {"type": f"{transcribed}.delta", "item_id": user, "delta": f"words {turn}"},
+        {"type": f"{transcribed}.completed", "item_id": user, "transcript": f"words {turn}"},
+        {"type": "response.created", "response": {"id": response}},
+        {"type": "response.output_audio_transcript.delta", "delta": f"answer {turn}", **ids},
+        {"type": "response.output_audio.delta", "delta": PCM, **ids},
+        {"type": "response.output_audio.done", **ids},
+        {"type": "response.output_audio_transcript.done", "transcript": f"answer {turn}", **ids},
+        {"type": "response.done", "response": {"id": response, "status": status}},
+    ]
+
+
+def called(turn: int) -> list[Json]:
+    """A response that wants a tool run, told of three times as services do."""
+    response, item = f"resp_{turn}", {"id": f"item_{turn}", "type": "function_call", "call_id": f"call_{turn}"}
+    item |= {"name": "clock", "arguments": "{}"}
+    ids = {"response_id": response, "item_id": item["id"], "call_id": item["call_id"]}
+    return [
+        {"type": "response.created", "response": {"id": response}},
+        {"type": "response.output_item.added", "response_id": response, "item": {**item, "arguments": ""}},
+        {"type": "response.function_call_arguments.done", **ids, "name": "clock", "arguments": "{}"},
+        {"type": "response.output_item.done", "response_id": response, "item": item},
+        {"type": "response.done", "response": {"id": response, "status": "completed", "output": [item]}},
+    ]
+
+
+CONVERSATION = [*spoken(1), *spoken(2, "cancelled"), *called(3), *spoken(4)]
+
+
+def without_ids(frames: list[Json]) -> list[Json]:
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: strip(part) for key, part in value.items() if key not in IDS}
+        return [strip(part) for part in value] if isinstance(value, list) else value
+
+    return [strip(frame) for frame in frames]
+
+
+def always_the_same(frames: list[Json]) -> list[Json]:
+    text = json.dumps(frames)
+    for number in range(1, 5):
+        text = text.replace(f'_{number}"', '_1"')
+    same: list[Json] = json.loads(text)
+    return same
+
+
+def doubled(kind: str) -> Callable[[list[Json]], list[Json]]:
+    return lambda frames: [again for frame in frames for again in [frame] * (1 + (frame["type"] == kind))]
+
+
+def missing(kind: str) -> Callable[[list[Json]], list[Json]]:
+    return lambda frames: [frame for frame in frames if frame["type"] != kind]
+
+
+def late_words(frames: list[Json]) -> list[Json]:
+    """The words of each turn come after the answer to it."""
+    late: list[Json] = []
+    out: list[Json] = []
+    for frame in frames:
+        if "transcription" in frame["type"]:
+            late.append(frame)
+            continue
+        if frame["type"].endswith("speech_started"):
+            out += late
+            late = []
+        out.append(frame)
+    return out + late
+
+
+CARELESS: dict[str, Callable[[list[Json]], list[Json]]] = {
+    "as it should be": list,
+    "no ids": without_ids,
+    "the same ids again": always_the_same,
+    "created twice": doubled("response.created"),
+    "never created": missing("response.created"),
+    "done twice": doubled("response.done"),
+    "never done": missing("response.done"),
+    "late words": late_words,
+    "committed twice": doubled("input_audio_buffer.committed"),
+    "never committed": missing("input_audio_buffer.committed"),
+}
+
+
+def heard(codec: Codec, frames: list[Json]) -> list[ev.Event]:
+    return [event for frame in frames for event in codec.decode(json.dumps(frame))]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (first, second)
+        for first in CARELESS
+        for second in CARELESS
+        # Where every answer is called the same, only its beginning and its end tell it from the one before.
+        if "the same ids again" not in (first, second) or not {"never created", "never done"} & {first, second}
+    ],
+)
+def test_a_conversation_keeps_its_order_through_every_carelessness(first: str, second: str) -> None:
+    frames = CARELESS[second](CARELESS[first](CONVERSATION))
+    codec = RealtimeCodec()
+    events = heard(codec, frames)
+    told = check(events, all_end="never done" not in (first, second))
+    assert len(told) == 4
+    texts = ["".join(e.delta for e in of if isinstance(e, ev.AssistantText)) for of in told.values()]
+    assert texts == ["answer 1", "answer 2", "", "answer 4"]
+    assert sum(isinstance(event, ev.ToolCall) for event in events) == 1
+    started = [event for event in events if isinstance(event, ev.ResponseStarted)]
+    turns = [event.item_id for event in events if isinstance(event, ev.SpeechStarted)]
+    assert len(set(turns)) == 3
+    assert [event.answers for event in started] == [turns[0], turns[1], turns[1], turns[2]]
+    words = {event.item_id: event.text for event in events if isinstance(event, ev.UserTranscript) and event.final}
+    assert words == {turn: f"words {n}" for turn, n in zip(turns, (1, 2, 4), strict=True)}
+
+
+@pytest.mark.parametrize("carelessness", ["created twice", "done twice"])
+def test_what_is_left_out_is_counted(carelessness: str) -> None:
+    events = heard(RealtimeCodec(), CARELESS[carelessness](CONVERSATION))
+    assert len([event for event in events if isinstance(event, ev.Ignored)]) == 4
+
+
+def test_an_end_that_was_forgotten_is_told_when_the_next_begins_or_a_cancel_is_refused() -> None:
+    codec = RealtimeCodec()
+    heard(codec, spoken(1)[:-1])
+    events = heard(codec, [{"type": "response.created", "response": {"id": "resp_2"}}])
+    assert events == [ev.ResponseFinished("resp_1", "incomplete"), ev.ResponseStarted("resp_2", "user_1")]
+    codec.encode(cmd.CancelResponse("resp_2"))
+    ended, refused = heard(codec, [{"type": "error", "error": {"code": "response_cancel_not_active", "message": "x"}}])
+    assert ended == ev.ResponseFinished("resp_2", "incomplete")
+    assert isinstance(refused, ev.ServiceError)
+
+
+def test_a_response_out_of_band_runs_beside_another() -> None:
+    codec = RealtimeCodec()
+    aside = {"id": "aside", "conversation_id": None}
+    events = heard(codec, [*spoken(1)[:9], {"type": "response.created", "response": aside}, *spoken(1)[9:]])
+    events += heard(codec, [{"type": "response.text.delta", "response_id": "aside", "item_id": "note", "delta": "hm"}])
+    events += heard(codec, [{"type": "response.done", "response": aside | {"status": "completed"}}])
+    told = check(events)
+    assert [type(event) for event in told["aside"]] == [ev.ResponseStarted, ev.AssistantText, ev.ResponseFinished]
+    assert told["aside"][0] == ev.ResponseStarted("aside", "user_1", out_of_band=True)
+    finished = [event.response_id for event in events if isinstance(event, ev.ResponseFinished)]
+    assert finished == ["resp_1", "aside"]
+
+
+def test_our_own_items_keep_our_names_and_answers_say_which_they_are_about() -> None:
+    codec = RealtimeCodec()
+    for command in (cmd.CommitAudio("turn-1"), cmd.CreateResponse(), cmd.CommitAudio("turn-2")):
+        codec.encode(command)
+    created = {"type": "response.created", "response": {"id": "r"}}
+    assert heard(codec, [created]) == [ev.ResponseStarted("r", "turn-1")]  # although a second turn was ended since
+    committed = [{"type": "input_audio_buffer.committed", "item_id": f"i{n}"} for n in (1, 2)]
+    assert heard(codec, committed) == [ev.InputCommitted("turn-1"), ev.InputCommitted("turn-2")]
+    transcribed = {"type": "conversation.item.input_audio_transcription.completed", "item_id": "i1", "transcript": "x"}
+    assert heard(codec, [transcribed]) == [ev.UserTranscript("turn-1", "x", True)]
+    codec.encode(cmd.SendText("hello", item_id="turn-3"))
+    codec.encode(cmd.CreateResponse())
+    item = {"id": "i3", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
+    assert heard(codec, [{"type": "conversation.item.added", "item": item}]) == [ev.ItemAdded("turn-3", "user")]
+    (frame,) = codec.encode(cmd.DeleteItem("turn-3"))
+    assert json.loads(frame)["item_id"] == "i3"
+
+
+def test_a_turn_that_was_refused_does_not_take_the_next_ones_name() -> None:
+    codec = RealtimeCodec()
+    codec.encode(cmd.CommitAudio("turn-1"))
+    heard(codec, [{"type": "error", "error": {"code": "input_audio_buffer_commit_empty", "message": "too small"}}])
+    codec.encode(cmd.CommitAudio("turn-2"))
+    assert heard(codec, [{"type": "input_audio_buffer.committed", "item_id": "i"}]) == [ev.InputCommitted("turn-2")]
+
+
+def test_a_complaint_says_which_command_it_is_about() -> None:
+    codec = RealtimeCodec()
+    (frame,) = codec.encode(cmd.CreateResponse())
+    error = {"code": "odd", "message": "m", "event_id": json.loads(frame)["event_id"]}
+    (complaint,) = heard(codec, [{"type": "error", "error": error}])
+    assert isinstance(complaint, ev.ServiceError)
+    assert complaint.command == "CreateResponse"
+
+
+def test_made_up_names_are_not_told_to_the_service() -> None:
+    codec = RealtimeCodec()
+    events = heard(codec, without_ids(spoken(1)))
+    sound = next(event for event in events if isinstance(event, ev.AssistantAudio))
+    assert codec.encode(cmd.TruncateItem(sound.item_id, 0, 100)) == []
+    (cancel,) = codec.encode(cmd.CancelResponse(sound.response_id))
+    assert "response_id" not in json.loads(cancel)
+
+
+FRAMES = [frame for change in CARELESS.values() for frame in change(CONVERSATION)]
+REFUSED = {"type": "error", "error": {"code": "response_cancel_not_active", "message": "none"}}
+
+
+@st.composite
+def mess(draw: st.DrawFn) -> list[Json | cmd.Command]:
+    """Frames of the conversation in any order, with commands in between."""
+    commands = [cmd.CreateResponse(), cmd.CancelResponse(), cmd.CommitAudio(), cmd.SendText("x", item_id="turn-7")]
+    return draw(st.lists(st.sampled_from([*FRAMES, REFUSED, *commands]), max_size=60))
+
+
+@given(mess())
+def test_in_any_order_at_all_the_promises_hold(things: list[Json | cmd.Command]) -> None:
+    codec, events = RealtimeCodec(), []
+    for thing in things:
+        if isinstance(thing, dict):
+            events += heard(codec, [thing])
+        else:
+            codec.encode(thing)
+    check(events, all_end=False)
+
+
+# -- several connections -------------------------------------------------------------------------------------------
+
+
+class Recorded:
+    """A codec that keeps what it is asked to encode."""
+
+    def __init__(self) -> None:
+        self.capabilities = RealtimeCodec().capabilities
+        self.commands: list[cmd.Command] = []
+        self._codec = RealtimeCodec()
+
+    def encode(self, command: cmd.Command) -> list[Frame]:
+        self.commands.append(command)
+        return self._codec.encode(command)
+
+    def decode(self, frame: Frame) -> list[ev.Event]:
+        return self._codec.decode(frame)
+
+    def replies(self) -> list[Frame]:
+        return []
+
+
+@pytest.mark.parametrize("carelessness", CARELESS)
+def test_a_service_that_numbers_afresh_after_a_reconnect_is_served_like_any_other(carelessness: str) -> None:
+    frames = CARELESS[carelessness](CONVERSATION)
+    events = heard(ScopedCodec(RealtimeCodec(), 1), frames) + heard(ScopedCodec(RealtimeCodec(), 2), frames)
+    assert len(check(events, all_end=carelessness != "never done")) == 8
+
+
+def test_commands_have_the_services_own_ids_back() -> None:
+    inner = Recorded()
+    codec = ScopedCodec(inner, 2)
+    events = heard(codec, [*called(3), *spoken(1)])
+    call = next(event for event in events if isinstance(event, ev.ToolCall))
+    sound = next(event for event in events if isinstance(event, ev.AssistantAudio))
+    for command in scoped(call, sound):
+        codec.encode(command)
+    assert inner.commands == [
+        cmd.ToolResult("call_3", "{}"),
+        cmd.CancelResponse("resp_1"),
+        cmd.TruncateItem("item_1", 0, 100),
+        cmd.CancelResponse(),
+    ]
+
+
+def scoped(call: ev.ToolCall, sound: ev.AssistantAudio) -> Iterator[cmd.Command]:
+    yield cmd.ToolResult(call.call_id, "{}")
+    yield cmd.CancelResponse(sound.response_id)
+    yield cmd.TruncateItem(sound.item_id, 0, 100)
+    yield cmd.CancelResponse()
+
+
+def test_a_command_about_an_earlier_connection_goes_nowhere() -> None:
+    inner = Recorded()
+    assert ScopedCodec(inner, 2).encode(cmd.TruncateItem("1:item_1", 0, 100)) == []
+    assert inner.commands == []
+
+
+def test_a_name_that_we_gave_is_not_changed() -> None:
+    codec = ScopedCodec(RealtimeCodec(), 3)
+    codec.encode(cmd.CommitAudio("turn-1"))
+    committed = {"type": "input_audio_buffer.committed", "item_id": "i"}
+    assert heard(codec, [committed]) == [ev.InputCommitted("turn-1")]
+    assert heard(codec, [{**committed, "item_id": "j"}]) == [ev.InputCommitted("3:j")]

@@ -1,0 +1,304 @@
+"""Names and brackets for services that are careless with them: the ids of `realtime.events` are made true here.
+
+`Inputs` names the user's items, `Responses` the answers; both make a name up (`~response-1`) where the service gives
+none, or gives one that it has used up. A made-up name never goes out on the wire.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from voicechat.dialects.fields import Recent
+from voicechat.realtime import events as ev
+
+_MADE_UP = "~"
+UNCONFIRMED = 64
+"""So many of our own items may wait for the service's word about them."""
+
+
+class Names:
+    """What we call things and what the service does."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._wire: Recent[str] = Recent()
+        self._ours: Recent[str] = Recent()
+
+    def new(self, kind: str, wire: str = "") -> str:
+        """A name of our own; `wire` is what the service calls it, "" when it does not."""
+        self._count += 1
+        name = f"{_MADE_UP}{kind}-{self._count}"
+        self.call(name, wire)
+        return name
+
+    def call(self, name: str, wire: str) -> None:
+        """The service calls `wire` what we call `name`."""
+        if wire and wire != name:
+            self._wire[name], self._ours[wire] = wire, name
+
+    def ours(self, wire: str) -> str:
+        """What we call the latest thing that the service calls `wire`."""
+        return self._ours.get(wire, wire)
+
+    def wire(self, name: str) -> str:
+        """What the service calls `name`; "" when it has no word for it."""
+        return self._wire.get(name, "" if name.startswith(_MADE_UP) else name)
+
+
+@dataclass(slots=True, eq=False)
+class _Sent:
+    """An item of ours that the service has not confirmed."""
+
+    name: str
+    spoken: bool
+    speech: str = ""
+    """What the service called the speech that we ended, when it had heard it begin."""
+
+
+class Inputs:
+    """The user's items. The service confirms ours in the order they were sent, those of one kind at least."""
+
+    def __init__(self, names: Names):
+        self._names = names
+        self._known: Recent[str] = Recent()  # the service's id → ours
+        self._committed: Recent[bool] = Recent()  # ours; true: and its words are all there
+        self._sent: deque[_Sent] = deque(maxlen=UNCONFIRMED)
+        self._speech = ""  # heard by the service, and not committed yet
+        self._speaking = False  # and not stopped
+        self._answered = True  # the newest of them
+        self._heard = ""  # whose words come without a name
+        self._newest = ""
+        self._asked: str | None = None
+
+    # -- what we do --------------------------------------------------------------------------------------------
+
+    def send(self, name: str, *, spoken: bool) -> None:
+        """We make a user item of this name ("": any). Spoken: of what was said so far."""
+        speech = self._speech if spoken else ""
+        self._newest = name or speech or self._names.new("input")
+        self._sent.append(_Sent(self._newest, spoken, speech))
+        if spoken:
+            self._speech = ""
+
+    def ask(self) -> None:
+        """We ask for an answer to what there is now."""
+        self._asked = self._newest
+
+    def not_answered(self) -> None:
+        """What we asked for was refused."""
+        self._asked = None
+
+    def not_taken(self) -> None:
+        """Our oldest spoken item was refused."""
+        self._confirm(spoken=True)
+
+    # -- what the service says ---------------------------------------------------------------------------------
+
+    def speech_started(self, wire: str) -> str:
+        name = self._known.get(wire) or wire or self._speech
+        if not name or name in self._committed or (name == self._speech and not self._speaking):
+            name = self._names.new("input", wire)  # without a name, or it begins to number afresh
+        self._know(wire, name)
+        self._speech = self._newest = name
+        self._speaking, self._answered = True, False
+        return name
+
+    def speech_stopped(self, wire: str) -> str:
+        name = self._known.get(wire) or wire or self._speech or self._newest or self.speech_started(wire)
+        self._speaking = False
+        return name
+
+    def speaking(self) -> str:
+        """Whose words come now, if the service does not say: the oldest turn's that we ended, else the next one's."""
+        return self.unconfirmed or self._speech or self.speech_started("")
+
+    @property
+    def unconfirmed(self) -> str:
+        """The oldest turn that we ended and the service has not said a word about."""
+        return next((sent.name for sent in self._sent if sent.spoken), "")
+
+    def known(self, wire: str) -> str:
+        """What we call the item, "" when it is none of the user's."""
+        return self._known.get(wire, "")
+
+    def committed(self, wire: str) -> str:
+        """Spoken words are an item now: of a turn that the service found, or one that we ended."""
+        name = self._known.get(wire) or ("" if wire else self._speech)
+        ended = next((sent for sent in self._sent if sent.spoken), None)
+        if not name or (ended is not None and ended.speech == name):
+            sent = self._confirm(spoken=True)
+            if sent is None and not wire and self._committed and not self._answered:
+                return next(reversed(self._committed))  # told twice
+            name = sent.name if sent else (wire or self._names.new("input"))
+            self._know(wire, name)
+            if sent is None:
+                self._newest, self._answered = name, False
+        elif name == self._speech:  # a turn that the service found is complete: that is what it answers next
+            self._newest, self._asked = name, None
+        self._speech = ""
+        if name not in self._committed:
+            self._committed[name] = False
+        return name
+
+    def added(self, wire: str, *, spoken: bool) -> str:
+        """A user item entered the conversation; a spoken one was committed before."""
+        if name := self._known.get(wire):
+            return name
+        if spoken and not wire and (name := self._speech or next(reversed(self._committed), "")):
+            return name
+        sent = self._confirm(spoken=spoken)
+        name = sent.name if sent else (wire or self._names.new("input"))
+        self._know(wire, name)
+        if sent is None:
+            self._newest = name
+        return name
+
+    def words(self, wire: str, *, final: bool) -> str:
+        """Whose words these are. Without a name: of the newest item that waits for some."""
+        name = self._known.get(wire) or wire or self._heard
+        if not name:
+            waiting = [known for known, told in self._committed.items() if not told]
+            name = (waiting[-1] if waiting else "") or self._speech or self._newest or self._names.new("input")
+        if not wire:
+            self._heard = "" if final else name
+        if final and name in self._committed:
+            self._committed[name] = True
+        return name
+
+    def answered(self) -> str:
+        """What a response that begins now answers: what we asked about, else the newest there is."""
+        asked, self._asked = self._asked, None
+        self._speaking, self._answered = False, True
+        return self._newest if asked is None else asked
+
+    def _confirm(self, *, spoken: bool) -> _Sent | None:
+        """The oldest of our items of this kind. What was typed before spoken words has been taken without a word."""
+        sent = next((item for item in self._sent if item.spoken is spoken), None)
+        if sent is None:
+            return None
+        while spoken and self._sent[0] is not sent:
+            self._sent.popleft()
+        self._sent.remove(sent)
+        return sent
+
+    def _know(self, wire: str, name: str) -> None:
+        if wire:
+            self._known[wire] = name
+            self._names.call(name, wire)
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    name: str
+    wire: str
+    out_of_band: bool
+    begun: bool = False
+    """Some piece of it has come."""
+    item: str = ""
+    """The item of its last piece."""
+    cancelled: bool = False
+
+
+class Responses:
+    """Which response a frame is about, with its one beginning and its one end."""
+
+    def __init__(self, names: Names, inputs: Inputs):
+        self._names = names
+        self._inputs = inputs
+        self.latest = ""
+        """The response that began last, by our name."""
+        self._running: dict[str, _Running] = {}  # by our name, oldest first
+        self._known: Recent[str] = Recent()  # the service's id → ours, of its last use
+        self._items: Recent[tuple[str, str]] = Recent()  # the service's id of an item → response, our name
+
+    def started(self, wire: str, *, out_of_band: bool = False) -> list[ev.Event]:
+        """The service announces a response. One that still runs has been forgotten, unless this is no part of it."""
+        running = self._find(wire)
+        if running is not None and (wire or not running.begun):
+            return [ev.Ignored("a second beginning of a response")]
+        return self._begin(wire, out_of_band=out_of_band)
+
+    def piece(self, wire: str, *, last: bool = False) -> tuple[str, list[ev.Event]]:
+        """The response that a piece belongs to, "" for one that is over; with its beginning, if nobody announced it.
+
+        `last`: the piece only ends something, so that without a name it begins nothing.
+        """
+        running = self._adopt(wire)
+        if running is not None:
+            running.begun = True
+            return running.name, []
+        if wire in self._known or (last and not wire):
+            return "", [ev.Ignored("a late piece of a response")]
+        events = self._begin(wire)
+        self._running[self.latest].begun = True
+        return self.latest, events
+
+    def item(self, response: str, wire: str) -> str:
+        """The item of this response that the service calls `wire`; "": the same as in the piece before."""
+        running = self._running[response]
+        if wire:
+            owner, name = self._items.get(wire, ("", ""))
+            if owner != response:
+                name = self._names.new("item", wire) if owner else wire  # no two responses share an item
+                self._items[wire] = (response, name)
+            running.item = name
+        elif not running.item:
+            running.item = self._names.new("item")
+        return running.item
+
+    def over(self, wire: str) -> bool:
+        """Whether this response has ended; without a name: whether none runs."""
+        return self._find(wire) is None and (not wire or wire in self._known)
+
+    def finished(self, wire: str) -> tuple[str, list[ev.Event]]:
+        """The response that ends, "" for one that has ended already; with its beginning, if that is all it has."""
+        running = self._adopt(wire)
+        if running is not None:
+            del self._running[running.name]
+            return running.name, []
+        if self.over(wire):
+            return "", [ev.Ignored("a second end of a response")]
+        self._known[wire] = wire
+        return wire, [ev.ResponseStarted(wire, self._inputs.answered())]
+
+    def cancelled(self, name: str) -> None:
+        """We tell the service to stop this one; "": whatever runs."""
+        for running in self._running.values():
+            running.cancelled = running.cancelled or name in ("", running.name)
+
+    def nothing_to_cancel(self) -> list[ev.Event]:
+        """What we cancelled does not run any more, the service says: its end was forgotten."""
+        return self._end([running for running in self._running.values() if running.cancelled])
+
+    def _find(self, wire: str) -> _Running | None:
+        if wire:
+            return self._running.get(self._known.get(wire, ""))
+        newest_first = list(reversed(self._running.values()))
+        return next((running for running in newest_first if not running.out_of_band), next(iter(newest_first), None))
+
+    def _adopt(self, wire: str) -> _Running | None:
+        """As `_find`; a running response without the service's name takes a name that is new."""
+        running = self._find(wire)
+        if running is None and wire and wire not in self._known:
+            running = self._find("")
+            if running is None or running.wire:
+                return None
+            running.wire = wire
+            self._known[wire] = running.name
+            self._names.call(running.name, wire)
+        return running
+
+    def _begin(self, wire: str, *, out_of_band: bool = False) -> list[ev.Event]:
+        events: list[ev.Event] = []
+        if not out_of_band:
+            events = self._end([running for running in self._running.values() if not running.out_of_band])
+        name = self._names.new("response", wire) if not wire or wire in self._known else wire
+        if wire:
+            self._known[wire] = name
+        self._running[name] = _Running(name, wire, out_of_band)
+        self.latest = name
+        return [*events, ev.ResponseStarted(name, self._inputs.answered(), out_of_band)]
+
+    def _end(self, forgotten: list[_Running]) -> list[ev.Event]:
+        for running in forgotten:
+            del self._running[running.name]
+        return [ev.ResponseFinished(running.name, "incomplete") for running in forgotten]

@@ -1,0 +1,72 @@
+"""Ids belong to a connection: this keeps those of several apart, in both directions, in one place.
+
+A service may number afresh on every connection. So whoever connects more than once wraps each connection's codec,
+and the names in its events become names of the whole conversation (`2:resp_1`); commands get the service's own back.
+A name that a command gave is unique already and stays as it is.
+"""
+
+from collections import OrderedDict
+from dataclasses import fields, replace
+from functools import cache
+from typing import Any
+
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.commands import Command
+from voicechat.realtime.events import Event
+
+GIVEN_NAMES = 512
+"""So many of the names that commands gave are remembered."""
+_OF_OTHERS = ("session_id", "event_id")
+_MORE = ("answers", "after")
+
+
+class ScopedCodec:
+    """The `Codec` of connection `number`, with ids of the whole conversation."""
+
+    def __init__(self, codec: Codec, number: int):
+        self._codec = codec
+        self._scope = f"{number}:"
+        self._given: OrderedDict[str, None] = OrderedDict()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._codec.capabilities
+
+    def encode(self, command: Command) -> list[Frame]:
+        """As the codec; none for a command about something of an earlier connection, which is over."""
+        kind: Any = type(command)
+        changed: dict[str, Any] = {}
+        for name in _ids_of(kind):
+            known = getattr(command, name)
+            if known.startswith(self._scope):
+                changed[name] = known.removeprefix(self._scope)
+            elif known and known.partition(":")[0].isdecimal():
+                return []
+            elif known:
+                self._given[known] = None
+                while len(self._given) > GIVEN_NAMES:
+                    self._given.popitem(last=False)
+        return self._codec.encode(replace(command, **changed) if changed else command)
+
+    def decode(self, frame: Frame) -> list[Event]:
+        return [self._scoped(event) for event in self._codec.decode(frame)]
+
+    def replies(self) -> list[Frame]:
+        return self._codec.replies()
+
+    def _scoped(self, event: Event) -> Event:
+        kind: Any = type(event)
+        changed: dict[str, Any] = {}
+        for name in _ids_of(kind):
+            known = getattr(event, name)
+            if known and known not in self._given:
+                changed[name] = self._scope + known
+        return replace(event, **changed) if changed else event
+
+
+@cache
+def _ids_of(kind: type[Any]) -> tuple[str, ...]:
+    """The fields of an event or command that are ids of responses, items and calls."""
+    names = [field.name for field in fields(kind)]
+    return tuple(name for name in names if name in _MORE or (name.endswith("_id") and name not in _OF_OTHERS))
