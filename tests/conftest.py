@@ -1,11 +1,13 @@
-"""Fixtures for every test, and the rule that a test leaves nothing running."""
+"""Fixtures for every test, the rule that a test leaves nothing running, and how tests share the machine."""
 
 import asyncio
+import fcntl
 import os
 import signal
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 GRACE_S = 2.0
+WORKERS_PER_CORE = 2  # most tests wait for sound, a child process or a time-out
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts from it and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -77,3 +80,34 @@ def nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     leaks += [f"process {process}" for process in left]
     if leaks:
         pytest.fail("left running by this test: " + ", ".join(leaks))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto`: several workers for folders, none for a file or a choice of tests, which they would only hold up."""
+    chosen = config.option.keyword or config.option.markexpr or any(".py" in argument for argument in config.args)
+    return 0 if chosen else WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A `realtime` test has the machine for itself: the other workers finish what they are at, and wait for it."""
+    if not hasattr(item.config, "workerinput"):
+        return (yield)
+    alone = item.get_closest_marker("realtime") is not None
+    # Who waits for the floor keeps the door shut, or those who share it would never leave it free.
+    with lock("__init__.py", alone) as door, lock("conftest.py", alone):
+        if not alone:
+            fcntl.flock(door, fcntl.LOCK_UN)
+        return (yield)
+
+
+@contextmanager
+def lock(name: str, alone: bool) -> Iterator[int]:
+    """A lock between processes on a file beside this one: for one alone, or shared."""
+    file = os.open(Path(__file__).with_name(name), os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield file
+    finally:
+        os.close(file)

@@ -1,6 +1,7 @@
 """Talking over the answer, on a virtual sound card: a word interrupts, a cough does not."""
 
 import numpy as np
+import pytest
 
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
@@ -17,6 +18,7 @@ def cough() -> np.ndarray:
     return np.concatenate([burst, np.zeros(RATE)]).clip(-32768, 32767).astype("<i2")
 
 
+@pytest.mark.realtime
 def test_a_word_interrupts_and_a_cough_does_not(soundcard: SoundCard) -> None:
     script = Script(replies=(Reply(seconds=5.0), Reply(seconds=8.0)))
     with (

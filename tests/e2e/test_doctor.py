@@ -204,6 +204,7 @@ def test_a_clipping_microphone_is_told_to_be_turned_down(soundcard: SoundCard) -
     assert "gain down" in checks["microphone level"]["advice"]
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize(("gain_db", "delay_ms"), [(-12.0, 40), (-20.0, 150)])
 def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float, delay_ms: int) -> None:
     with SoundCard(room=Room(gain_db=gain_db, delay_ms=delay_ms, noise_dbfs=-64.0)) as card:

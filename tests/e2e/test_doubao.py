@@ -201,6 +201,7 @@ def test_a_turn_spoken_while_another_waits_for_its_reply_is_the_one_that_is_answ
     assert server.numbers(lambda s: s.received) == [1, 100, 501, 400, 515, 400, 102, 2]
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
 def test_on_the_sound_card_speaking_stops_the_reply(soundcard: SoundCard, server: DoubaoServer, ids: bool) -> None:
     server.script = Script((Reply(seconds=8.0, late=4), Reply("second", seconds=0.5)), ids=ids)

@@ -3,7 +3,6 @@
 import base64
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from tests.tunnel import Tunnel
 
 FIRST, SECOND = "first answer", "second answer"
 SCRIPT = Script(replies=(Reply(FIRST, seconds=0.3), Reply(SECOND, seconds=0.3)))
-AT_ONCE = 4
 LONGEST_S = 30.0
 READY = 2
 """session.created and session.updated: before them nothing is worth a second attempt."""
@@ -118,7 +116,6 @@ SCENARIOS = {
 
 
 def play(folder: Path, scenario: Scenario) -> None:
-    folder.mkdir()
     with (
         scenario.serve() as server,
         FaultyProxy(server.url, scenario.plans) as proxy,
@@ -158,18 +155,9 @@ def check_answers(program: Program) -> None:
             assert FIRST.startswith(line["heard"].strip()), program.describe()
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, "Future[None]"]:
-    """All scenarios, a few at a time."""
-    folder = tmp_path_factory.mktemp("faults")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        typed = {name: pool.submit(play, folder / name, scenario) for name, scenario in SCENARIOS.items()}
-        return typed | {name: pool.submit(speak, folder / name, *how) for name, how in SPOKEN.items()}
-
-
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_two_turns_over_a_bad_network(name: str, runs: dict[str, "Future[None]"]) -> None:
-    runs[name].result()
+def test_two_turns_over_a_bad_network(name: str, tmp_path: Path) -> None:
+    play(tmp_path, SCENARIOS[name])
 
 
 def census(pid: int) -> tuple[int, int]:
@@ -316,7 +304,6 @@ def spoken_s(server: RealtimeServer | DoubaoServer) -> float:
 
 
 def speak(folder: Path, serve: Callable[[], RealtimeServer | DoubaoServer], then: str) -> None:
-    folder.mkdir()
     speech = write_wav(folder / "room.wav", bytes(2 * 8000) + tone(SPEECH_S) + bytes(2 * 16_000 * 5))
     with (
         serve() as server,
@@ -342,5 +329,5 @@ def speak(folder: Path, serve: Callable[[], RealtimeServer | DoubaoServer], then
 
 
 @pytest.mark.parametrize("name", SPOKEN)
-def test_what_is_said_while_the_line_fails_is_answered(name: str, runs: dict[str, "Future[None]"]) -> None:
-    runs[name].result()
+def test_what_is_said_while_the_line_fails_is_answered(name: str, tmp_path: Path) -> None:
+    speak(tmp_path, *SPOKEN[name])

@@ -21,9 +21,9 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def manual(server: RealtimeServer, microphone: Path) -> Program:
+def manual(server: RealtimeServer, microphone: Path, *more: str) -> Program:
     files = ["--input", str(microphone), "--output", "out.wav"]
-    arguments = ["manual", "--provider", "openai", "--url", server.url, "--json", *files]
+    arguments = ["manual", "--provider", "openai", "--url", server.url, "--json", *files, *more]
     return Program(arguments, env=ENV, stdin="open")
 
 
@@ -58,10 +58,12 @@ def test_a_close_that_would_come_again_is_the_end(silence: Path) -> None:
         assert [line["type"] for line in program.events].count("connection") == 0
 
 
-def test_a_server_that_ends_every_session_is_given_up_after_five_attempts(silence: Path) -> None:
+def test_a_server_that_ends_every_session_is_given_up_after_five_attempts(silence: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[connection]\nretry_delays_s = [0.1, 0.2, 0.3, 0.4, 0.5]\n")
     with (
         RealtimeServer(faults=Faults(close_at="session.updated", close_code=1006)) as server,
-        manual(server, silence) as program,
+        manual(server, silence, "--config", str(config)) as program,
     ):
         program.wait_for("end", timeout_s=40)
         assert program.wait() == 5

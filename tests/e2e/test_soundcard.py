@@ -16,6 +16,7 @@ def loudest_hz(samples: np.ndarray) -> float:
     return float(np.argmax(spectrum) * RATE_HZ / len(samples))
 
 
+@pytest.mark.realtime
 def test_what_is_played_is_heard_by_the_microphone(soundcard: SoundCard) -> None:
     with soundcard.record("mic") as mic:
         playing = soundcard.play(tone(0.6, 700))
@@ -45,6 +46,7 @@ def test_what_a_program_plays_on_the_default_speaker_is_recorded_and_not_heard_b
     assert not mic.samples().any()
 
 
+@pytest.mark.realtime
 def test_in_a_room_the_echo_keeps_its_delay_whatever_else_begins() -> None:
     noise = np.random.default_rng(1).normal(0, 3000, 16_000 * 3).astype(np.int16)
     with SoundCard(room=Room(delay_ms=80)) as card, card.record() as speaker, card.record("mic") as mic:

@@ -350,6 +350,7 @@ def test_voices_of_every_catalogue_as_json(tmp_path: Path) -> None:
     assert sum(entry["default"] for entry in entries) == len(counts)
 
 
+@pytest.mark.realtime
 def test_it_plays_without_gaps_and_stops_at_ctrl_c(soundcard: SoundCard, tmp_path: Path) -> None:
     with RestServer() as server, soundcard.record("speaker.monitor") as speaker:
         text = "The quick brown fox jumps over the lazy dog once more. " * 40
@@ -363,6 +364,7 @@ def test_it_plays_without_gaps_and_stops_at_ctrl_c(soundcard: SoundCard, tmp_pat
             assert speaker.wait_for_silence(after=began, level=10) - began < 3.0
 
 
+@pytest.mark.realtime
 def test_the_pieces_of_a_long_text_follow_each_other_without_a_gap(soundcard: SoundCard, tmp_path: Path) -> None:
     text = " ".join(
         f"{(word * 10).capitalize()}." for word in ("abc", "defg", "hij", "klm", "nop", "qrs", "tuv", "wxyz", "AbC") * 2

@@ -16,6 +16,7 @@ SILENT_WITHIN_S = 1.0
 """Generous: that it falls silent is tested here, how fast is measured by the benchmark."""
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("dialect", PROVIDERS)
 def test_a_spoken_conversation_with_an_interruption(dialect: str, soundcard: SoundCard) -> None:
     script = Script(replies=(FIRST, SECOND), heard=("what is twelve times seven", "stop please"))
@@ -94,6 +95,7 @@ def test_manual_turns_on_enter_and_in_writing(soundcard: SoundCard) -> None:
     assert not server.sent_of("error")
 
 
+@pytest.mark.realtime
 def test_say_is_heard_and_ends_when_the_speaker_is_silent(soundcard: SoundCard) -> None:
     with RealtimeServer(script=Script(replies=(SECOND,))) as server, soundcard.record() as speaker:
         with Program(["say", "Hello.", *service(server)], card=soundcard, env=KEYS) as program:

@@ -233,9 +233,11 @@ def test_typing_editing_pasting_and_history() -> None:
         terminal.see(" › one\n   two\n")
         terminal.type("\r")
         assert terminal.report() == ["submit", "one\ntwo"]
-        terminal.type("/help\r")
+        terminal.type("/help")
+        terminal.see(" › /help")
+        terminal.type("\r")
         assert terminal.report() == ["submit", "/help"]
-        terminal.until(lambda: " ›" in terminal.rows())
+        terminal.until(lambda: " ›" in terminal.rows())  # drawn anew: only then is the history there to go back in
         terminal.type("\x1b[A\x1b[A\x1b[A\x1b[A\r")
         assert terminal.report() == ["submit", "hallo .世界"]
         terminal.type("\x1b")
