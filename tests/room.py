@@ -26,7 +26,9 @@ from tests.recordings import Sound, at_level, pcm, speech
 RATE_HZ, BLOCK = 48_000, 480
 BLOCK_S = BLOCK / RATE_HZ
 LATE_S = 0.03
-FORMAT = ["--raw", "--format=s16le", f"--rate={RATE_HZ}", "--channels=1", "--latency-msec=10"]
+FORMAT = ["--raw", "--format=s16le", f"--rate={RATE_HZ}", "--channels=1"]
+CUSHION_MS = 20
+"""What the microphone's stream holds beyond a block, so that a busy machine does not tear it; a part of the delay."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Room:
     gain_db: float = -12.0
     """Of the direct way from loudspeaker to microphone."""
     delay_ms: int = 40
-    """Of the direct way. Reading and writing the card adds some 30 ms."""
+    """Of the direct way, 20 at the least. Reading and writing the card adds some 30 ms."""
     rt60_ms: int = 0
     """The time in which the reverberation decays by 60 dB (a bare living room: 500); 0 is a single echo."""
     noise_dbfs: float = -78.0
@@ -51,7 +53,7 @@ class Room:
         tail = np.random.default_rng(3).normal(size=count) * np.exp(-6.9 * np.arange(count) / max(count, 1))
         if count:
             tail /= np.sqrt(np.sum(tail**2))
-        heard: Sound = np.concatenate([np.zeros(RATE_HZ * self.delay_ms // 1000), [1.0], tail])
+        heard: Sound = np.concatenate([np.zeros(RATE_HZ * max(0, self.delay_ms - CUSHION_MS) // 1000), [1.0], tail])
         return heard * 10 ** (self.gain_db / 20)
 
 
@@ -217,8 +219,9 @@ def main() -> None:
     room = Room(**json.loads(sys.argv[1]))
     echo, voices, radio = Convolution(room.response()), Voices(), background(room)
     noise, random = 32768 * 10 ** (room.noise_dbfs / 20), np.random.default_rng(5)
-    speaker = subprocess.Popen(["parec", "-d", "speaker.monitor", *FORMAT], stdout=subprocess.PIPE)
-    microphone = subprocess.Popen(["pacat", "-p", "-d", "mic_feed", *FORMAT], stdin=subprocess.PIPE)
+    speaker = subprocess.Popen(["parec", "-d", "speaker.monitor", *FORMAT, "--latency-msec=10"], stdout=subprocess.PIPE)
+    mouth = ["pacat", "-p", "-d", "mic_feed", *FORMAT, f"--latency-msec={10 + CUSHION_MS}"]
+    microphone = subprocess.Popen(mouth, stdin=subprocess.PIPE)
     assert speaker.stdout is not None
     assert microphone.stdin is not None
 

@@ -34,13 +34,17 @@ def ask(program: Program, card: SoundCard, speaker: Recording, count: int) -> fl
     return speaker.wait_for_sound(timeout_s=15, after=asked)
 
 
+def wait_for_loss(program: Program, device: str) -> None:
+    """Its stream ends, and the system has another default: the program may notice either first."""
+    lost = program.wait_for("warning", lambda line: line["code"] == "device")["message"]
+    assert (device in lost and "was lost" in lost) or "default devices have changed" in lost
+
+
 def test_a_microphone_that_was_pulled_out_is_used_again_when_it_is_back(soundcard: SoundCard) -> None:
     with RealtimeServer() as server, talking(soundcard, server) as program:
         program.wait_for("session")
         soundcard.unplug("mic")
-        lost = program.wait_for("warning", lambda line: line["code"] == "device")
-        assert "The microphone" in lost["message"]
-        assert "was lost" in lost["message"]
+        wait_for_loss(program, "The microphone")
         soundcard.replug("mic")
         program.wait_for("warning", lambda line: "Going on with" in line["message"])
         with soundcard.record("speaker.monitor") as speaker:
@@ -55,7 +59,7 @@ def test_a_speaker_that_was_pulled_out_in_mid_answer_goes_on_when_it_is_back(sou
         with soundcard.record("speaker.monitor") as speaker:
             ask(program, soundcard, speaker, 1)
         soundcard.unplug("speaker")
-        program.wait_for("warning", lambda line: "The speaker" in line["message"])
+        wait_for_loss(program, "The speaker")
         soundcard.replug("speaker")
         program.wait_for("warning", lambda line: "Going on with" in line["message"])
         with soundcard.record("speaker.monitor") as speaker:

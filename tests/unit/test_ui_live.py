@@ -310,7 +310,7 @@ def test_a_long_partial_shows_its_end() -> None:
         assert terminal.rows()[-1].startswith(" ● idle")
         terminal.send({"type": "assistant.partial", "turn": 1, "text": "short"})
         terminal.see("short▌")
-        assert terminal.text().count("▌") == 1
+        terminal.until(lambda: terminal.text().count("▌") == 1)
         terminal.close()
 
 
