@@ -15,7 +15,7 @@ recording of tests/audio, a WAV file), two seconds of silence. With --interrupt 
   missed       questions that the service did not hear
   interrupted  (--interrupt) how many replies were talked into; `not heard` how many times the service did not notice
   heard after, barge-in   medians in ms: the user begins to talk into a reply -> the service hears it; -> silence
-  stumbles     how often the room itself came late: figures of such a run are worth little
+  stumbles     how often the room itself came late or its sound was torn: figures of such a run are worth little
 
 One long reply hides what this shows (benchmarks/duplex.py has it): whatever is wrong at a reply's beginning happens
 once in it. The service's ear is as touchy as real ones, with --lenient it needs loud speech. The room (tests/room.py)

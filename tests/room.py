@@ -11,6 +11,7 @@ TIME`, times on the monotonic clock. It ends with its standard input.
 """
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -62,7 +63,8 @@ class OpenRoom:
 
     def __init__(self, room: Room, env: Mapping[str, str], folder: Path):
         self.stumbles = 0
-        """How often the room itself came more than 30 ms late: what was measured then is worth nothing."""
+        """How often the room itself came late, or its sound was torn: the echo moved, and what was measured then is
+        worth nothing."""
         self._folder = folder
         self._sayings: list[Saying] = []
         self._changed = threading.Condition()
@@ -220,8 +222,9 @@ def main() -> None:
     echo, voices, radio = Convolution(room.response()), Voices(), background(room)
     noise, random = 32768 * 10 ** (room.noise_dbfs / 20), np.random.default_rng(5)
     speaker = subprocess.Popen(["parec", "-d", "speaker.monitor", *FORMAT, "--latency-msec=10"], stdout=subprocess.PIPE)
-    mouth = ["pacat", "-p", "-d", "mic_feed", *FORMAT, f"--latency-msec={10 + CUSHION_MS}"]
-    microphone = subprocess.Popen(mouth, stdin=subprocess.PIPE)
+    mouth = ["pacat", "-p", "-v", "-d", "mic_feed", *FORMAT, f"--latency-msec={10 + CUSHION_MS}"]
+    environment = {**os.environ, "LC_ALL": "C"}
+    microphone = subprocess.Popen(mouth, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert speaker.stdout is not None
     assert microphone.stdin is not None
 
@@ -229,7 +232,14 @@ def main() -> None:
         voices.listen()
         speaker.terminate()
 
-    threading.Thread(target=listen, daemon=True).start()
+    def watch() -> None:
+        assert microphone.stderr is not None
+        for line in microphone.stderr:
+            if b"underrun" in line:
+                tell("late", 0, time.monotonic())
+
+    for work in (listen, watch):
+        threading.Thread(target=work, daemon=True).start()
     due, count = 0.0, 0
     while len(block := speaker.stdout.read(2 * BLOCK)) == 2 * BLOCK:
         heard = echo.feed(np.frombuffer(block, "<i2").astype(np.float64)) + random.normal(0, noise, BLOCK)
