@@ -26,6 +26,7 @@ ORDER = [
     "speaker",
     "echo",
     "echo cancellation",
+    "voice detection",
     "name resolution",
     "TLS",
     "session",
@@ -62,7 +63,10 @@ def test_a_session_is_opened_configured_and_closed(server: RealtimeServer) -> No
     code, checks, written = run(openai(server, "--no-sound"), env={"OPENAI_API_KEY": CANARY})
     assert code == 0
     assert list(checks) == ORDER
-    assert statuses(checks, "configuration", "keys", "name resolution", "session", "clock") == ["ok"] * 5
+    assert (
+        statuses(checks, "configuration", "keys", "name resolution", "session", "clock", "voice detection")
+        == ["ok"] * 6
+    )
     assert statuses(checks, "microphone", "speaker", "TLS") == ["not tested"] * 3
     assert checks["keys"]["figures"] == {"provider": "openai", "openai_from": "environment OPENAI_API_KEY"}
     assert 0 < checks["session"]["figures"]["connect_ms"] <= checks["session"]["figures"]["ready_ms"] < 5000

@@ -52,8 +52,11 @@ class Stage:
         for event in events:
             self.session.handle(event)
 
-    def pass_ms(self, ms: int, voiced: bool | None = None) -> None:
-        """Let time pass: the speaker plays, the microphone captures when `voiced` is not None, the session ticks."""
+    def pass_ms(self, ms: int, voiced: bool | None = None, *, speech: bool | None = None) -> None:
+        """Let time pass: the speaker plays, the microphone captures when `voiced` is not None, the session ticks.
+
+        The detector's two verdicts agree unless `speech` says otherwise.
+        """
         for _ in range(0, ms, 10):
             block = self.speaker.next_block(0)
             if block is not None:
@@ -66,7 +69,8 @@ class Stage:
                 self.session.played(PlaybackDrained(self.now, 0.0))
             self.now += 0.01
             if voiced is not None:
-                self.session.hear(Frame(pcm(10), voiced, -30.0 if voiced else -70.0, self.now))
+                sure = voiced if speech is None else speech
+                self.session.hear(Frame(pcm(10), voiced, -30.0 if voiced else -70.0, self.now, speech=sure))
             if round(self.now * 100) % 10 == 0:
                 self.session.tick()
 

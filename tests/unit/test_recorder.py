@@ -46,14 +46,17 @@ class Microphone:
 
 
 class Opinions:
-    """A detector that was told what to say."""
+    """A detector that was told what to say: `v` voice, `s` speech, `b` both."""
 
     def __init__(self, said: str, dbfs: float = -70.0):
         self._said = iter(said)
         self.level_dbfs = dbfs
+        self.speech = False
 
     def voiced(self, block: bytes) -> bool:
-        return next(self._said) == "v"
+        verdict = next(self._said)
+        self.speech = verdict in "sb"
+        return verdict in "vb"
 
 
 def record(microphone: Microphone, **options: Any) -> tuple[list[Frame], list[AudioError], Recorder]:
@@ -88,6 +91,16 @@ def test_a_change_of_opinion_is_handed_over_at_once() -> None:
         (1, True),
         (1, False),
         (2, False),
+    ]
+
+
+def test_a_frame_carries_both_verdicts_on_its_last_block() -> None:
+    frames, _, _ = record(Microphone([block(1)] * 7), detector=Opinions("..vbss."))
+    assert [(len(frame.pcm) // BLOCK, frame.voiced, frame.speech) for frame in frames] == [
+        (2, False, False),
+        (1, True, False),
+        (2, False, True),
+        (2, False, False),
     ]
 
 

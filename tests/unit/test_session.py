@@ -377,6 +377,31 @@ def test_voice_to_voice_counts_from_the_users_last_sound() -> None:
     assert latency == note.LatencyNotice(1, 300.0, 300.0, 300.0)
 
 
+def test_local_turns_are_found_and_held_by_speech_however_it_drowns_in_noise() -> None:
+    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage.pass_ms(500, voiced=True, speech=False)  # a door, a key
+    assert stage.sent == []
+    stage.pass_ms(1000, voiced=False, speech=True)
+    assert stage.states() == ["listening"]
+    stage.pass_ms(290, voiced=False)
+    assert stage.of(cmd.CommitAudio) == []
+    stage.pass_ms(20, voiced=False)
+    assert len(stage.of(cmd.CommitAudio)) == 1
+
+
+def test_the_users_speech_ends_where_the_sure_verdict_says_so() -> None:
+    stage = Stage().open()
+    stage.pass_ms(200, voiced=True)
+    stage.tell(ev.SpeechStarted("u1"))
+    stage.pass_ms(1000, voiced=False, speech=True)
+    stage.pass_ms(500, voiced=False)
+    stage.tell(ev.SpeechStopped("u1"))
+    stage.speak(1, ms=100)
+    stage.pass_ms(10)
+    (latency,) = [n.first_audio_ms for n in stage.of(note.LatencyNotice) if n.first_audio_ms is not None]
+    assert latency == pytest.approx(500, abs=20)
+
+
 def test_local_turns_commit_and_ask_by_themselves() -> None:
     stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(500, voiced=False)
@@ -387,7 +412,7 @@ def test_local_turns_commit_and_ask_by_themselves() -> None:
     kinds = [type(c) for c in stage.sent]
     assert kinds[-2:] == [cmd.CommitAudio, cmd.CreateResponse]
     sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
-    assert sent_ms == 340 + 500 + 300
+    assert sent_ms == 360 + 500 + 300
 
 
 def test_the_conversations_end_publishes_what_is_open() -> None:

@@ -1,5 +1,6 @@
 """The unit of captured sound, and the arithmetic of s16le mono."""
 
+import math
 from dataclasses import dataclass
 
 BLOCK_MS = 10
@@ -10,9 +11,9 @@ BLOCK_MS = 10
 class Frame:
     """Captured sound: one or two blocks of s16le mono at the recorder's rate.
 
-    `voiced` is the local detector's opinion of the last block, `dbfs` its level (−inf for digital silence),
-    `captured_at` the monotonic time at which the device handed it over. `reference` is what the loudspeaker
-    was given meanwhile, sample for sample, when somebody asked for it; else empty.
+    `voiced` and `speech` are the local detector's quick and sure opinion of the last block, `dbfs` its level (−inf
+    for digital silence), `captured_at` the monotonic time at which the device handed it over. `reference` is what
+    the loudspeaker was given meanwhile, sample for sample, when somebody asked for it; else empty.
     """
 
     pcm: bytes
@@ -20,6 +21,7 @@ class Frame:
     dbfs: float
     captured_at: float
     reference: bytes = b""
+    speech: bool = False
 
 
 def block_bytes(rate_hz: int) -> int:
@@ -37,8 +39,12 @@ def dbfs(pcm: bytes) -> float:
     import numpy as np
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    power = float(np.dot(samples, samples)) / max(len(samples), 1)
-    return 10.0 * float(np.log10(power / 32768.0**2)) if power > 0 else float("-inf")
+    return power_dbfs(float(np.dot(samples, samples)) / max(len(samples), 1) / 32768.0**2)
+
+
+def power_dbfs(power: float) -> float:
+    """The level of a mean square, full scale being 1."""
+    return 10.0 * math.log10(power) if power > 0 else float("-inf")
 
 
 def is_silent(pcm: bytes) -> bool:

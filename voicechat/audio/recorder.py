@@ -122,7 +122,7 @@ class Recorder:
             self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
-        voiced, pending, references = False, b"", b""
+        voiced, speech, pending, references = False, False, b"", b""
         while not self._stopping:
             block = self._stream.read()
             now = self.captured_at = time.monotonic()
@@ -135,7 +135,7 @@ class Recorder:
             was_voiced = voiced
             if self._detector is not None:
                 voiced = self._detector.voiced(block)
-                self.level_dbfs = self._detector.level_dbfs
+                speech, self.level_dbfs = self._detector.speech, self._detector.level_dbfs
             else:
                 self.level_dbfs = dbfs(block)
             if self._keep_reference:
@@ -144,5 +144,5 @@ class Recorder:
                 block = self._convert(block)
             pending += block
             if len(pending) > len(block) or voiced != was_voiced or self.level_dbfs > SOUND_DBFS:
-                self._deliver(Frame(pending, voiced, self.level_dbfs, now, references))
+                self._deliver(Frame(pending, voiced, self.level_dbfs, now, references, speech))
                 pending, references = b"", b""

@@ -66,6 +66,7 @@ def _examine(
     """Every check, in the order of the exit codes: settings, sound, service. None prevents another."""
     from voicechat.config import load, with_key_file
     from voicechat.doctor import settings as setup
+    from voicechat.doctor.detection import detection_check
     from voicechat.doctor.sound import NAMES as SOUND
     from voicechat.doctor.sound import sound_checks
 
@@ -83,7 +84,7 @@ def _examine(
         checks += sound_checks(devices[0], devices[1], say)
     else:
         checks += [not_tested(name, "--no-sound.") for name in SOUND]
-    return checks + service()
+    return [*checks, detection_check(), *service()]
 
 
 def _service(loaded: "Loaded | None", insecure: bool, say: Say) -> tuple[Check, Callable[[], list[Check]]]:

@@ -4,11 +4,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
 
-START_MS = 60.0
-"""Voice within the last `WINDOW_MS` that starts a turn."""
-WINDOW_MS = 100.0
-PREROLL_MS = 400.0
-"""Sound kept from before the start, so that the first syllable is there."""
+START_MS = 90.0
+"""Speech within the last `WINDOW_MS` that starts a turn: three of the detector's windows. Tones may have two."""
+WINDOW_MS = 120.0
+PREROLL_MS = 450.0
+"""Sound kept from before the start, so that the first syllable is there: it is found up to 420 ms late."""
 UNDECIDED_MS = 600.0
 """Kept besides while somebody else decides: that takes half a second (`barge_in`), and the detector its blocks."""
 DECIDED_MS = 200.0
@@ -34,28 +34,28 @@ class LocalTurns:
     _quiet_ms: float = 0.0
     _out: bytes = b""
 
-    def hear(self, pcm: bytes, voiced: bool, length_ms: float, *, may_start: bool = True) -> Step:
-        """`may_start` false: somebody else decides whether this voice is a turn; its sound is kept meanwhile."""
+    def hear(self, pcm: bytes, speech: bool, length_ms: float, *, may_start: bool = True) -> Step:
+        """`may_start` false: somebody else decides whether this speech is a turn; its sound is kept meanwhile."""
         if self.speaking:
             self._out += pcm
-            self._quiet_ms = 0.0 if voiced else self._quiet_ms + length_ms
+            self._quiet_ms = 0.0 if speech else self._quiet_ms + length_ms
             if self._quiet_ms < self.silence_ms:
                 return Step.GO_ON
             self.speaking = False
             return Step.END
-        self._ring.append((pcm, voiced, length_ms))
+        self._ring.append((pcm, speech, length_ms))
         self._ring_ms += length_ms
         self._free_ms = self._free_ms + length_ms if may_start else 0.0
         kept_ms = PREROLL_MS if self._free_ms > DECIDED_MS else PREROLL_MS + UNDECIDED_MS
         while self._ring_ms > kept_ms:
             self._ring_ms -= self._ring.popleft()[2]
-        recent, voice = 0.0, 0.0
-        for _, was_voiced, piece_ms in reversed(self._ring):
+        recent, heard = 0.0, 0.0
+        for _, was_speech, piece_ms in reversed(self._ring):
             recent += piece_ms
             if recent > WINDOW_MS:
                 break
-            voice += piece_ms if was_voiced else 0.0
-        if voice < START_MS or not may_start:
+            heard += piece_ms if was_speech else 0.0
+        if heard < START_MS or not may_start:
             return Step.WAIT
         self._out += b"".join(piece for piece, _, _ in self._ring)
         self._ring.clear()

@@ -31,4 +31,4 @@ class RecentAudio:
 
     def voice_since(self, at: float) -> float | None:
         """When somebody first spoke after `at`, as far as is kept."""
-        return next((frame.captured_at for frame in self._frames if frame.voiced and frame.captured_at > at), None)
+        return next((frame.captured_at for frame in self._frames if frame.speech and frame.captured_at > at), None)

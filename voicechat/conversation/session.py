@@ -222,21 +222,21 @@ class Session:
             return
         if not self._manner.barge_in and self.answers.audible:
             # Nobody may interrupt: the service hears silence, and its clock goes on.
-            frame = replace(frame, pcm=bytes(len(frame.pcm)), voiced=False)
+            frame = replace(frame, pcm=bytes(len(frame.pcm)), voiced=False, speech=False)
         self.restorer.hear(frame)
         self._pass_on(frame)
 
     def _pass_on(self, frame: Frame) -> None:
         length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
         if self._manner.local_turns and self.ready:
-            self._find_turn(frame.pcm, frame.voiced, length_ms)
+            self._find_turn(frame.pcm, frame.speech, length_ms)
             return
         self._sent_ms += length_ms
         self._send(cmd.AppendAudio(frame.pcm))
 
-    def _find_turn(self, pcm: bytes, voiced: bool, length_ms: float) -> None:
+    def _find_turn(self, pcm: bytes, speech: bool, length_ms: float) -> None:
         # Over an answer a cough must not be a turn: there the interrupter decides, and the sound waits for it.
-        step = self._local.hear(pcm, voiced, length_ms, may_start=not self.answers.audible)
+        step = self._local.hear(pcm, speech, length_ms, may_start=not self.answers.audible)
         if step is Step.WAIT:
             return
         if step is Step.START:

@@ -14,7 +14,7 @@ class Voice:
         self._at: float | None = None
 
     def hear(self, frame: Frame) -> None:
-        if frame.voiced:
+        if frame.speech:
             self._at = frame.captured_at
 
     def ended(self, now: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from voicechat.audio.frames import BLOCK_MS
+from voicechat.audio.frames import BLOCK_MS, power_dbfs
 
 Samples = NDArray[np.float64]
 
@@ -33,8 +33,7 @@ def pcm(wave: Samples) -> bytes:
 
 def level_dbfs(wave: Samples) -> float:
     """RMS level; −120 stands for anything below it, silence included."""
-    power = float(np.mean(wave**2)) if len(wave) else 0.0
-    return max(-120.0, 10.0 * float(np.log10(max(power, 1e-12))))
+    return max(-120.0, power_dbfs(float(np.mean(wave**2)) if len(wave) else 0.0))
 
 
 def chirp(rate_hz: int) -> Samples:

@@ -1,22 +1,20 @@
-"""Where the user's turns begin and end: webrtcvad with an adaptive level floor. Sans-I/O; its clock is the audio."""
+"""Where the user's turns begin and end, by the same detector as the microphone's. Sans-I/O; its clock is the audio."""
 
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-RATE_HZ = 16_000
-FRAME_MS = 10
-FRAME_BYTES = RATE_HZ * 2 * FRAME_MS // 1000
+from voicechat.audio.frames import BLOCK_MS, block_bytes
+from voicechat.audio.vad import VoiceDetector
 
-ONSET_FRAMES = 3
-"""Voiced frames, among the last four, that begin a turn: a click is shorter."""
-_RECENT_FRAMES = 4
-FLOOR_WINDOW_FRAMES = 300
-"""The floor is the lowest level of the last 3 s: speech has pauses in that time, steady noise has not."""
-_LEARNING_FRAMES = 100
-QUIET_DBFS = -60.0
-MARGIN_DB = 10.0
-"""How far above the floor speech must be to begin; half of that keeps it going."""
+RATE_HZ = 16_000
+BLOCK_BYTES = block_bytes(RATE_HZ)
+
+ONSET_BLOCKS = 9
+"""Blocks of speech, among the last twelve, that begin a turn: three of the detector's windows. Tones may have two."""
+_RECENT_BLOCKS = 12
+KEEPS_DB = 5.0
+"""How much quieter a turn goes on than it must begin."""
 
 EAGERNESS_SILENCE_MS = {"low": 1200, "medium": 700, "auto": 700, "high": 400}
 """What `semantic_vad` means to an engine that knows no semantics: a longer or shorter wait."""
@@ -44,16 +42,10 @@ class TurnDetector:
     """
 
     def __init__(self, threshold: float = 0.5, prefix_ms: int = 300, silence_ms: int = 500):
-        import webrtcvad
-
-        self._vad = webrtcvad.Vad(3)
+        self._detector = VoiceDetector(RATE_HZ)
         self._rest = b""
         self._now_ms = 0
-        self._recent: deque[bool] = deque(maxlen=_RECENT_FRAMES)
-        # A quiet room is assumed for the first second; then the floor is what was heard.
-        unheard = [QUIET_DBFS] * _LEARNING_FRAMES + [0.0] * (FLOOR_WINDOW_FRAMES - _LEARNING_FRAMES)
-        self._levels: deque[float] = deque(unheard, maxlen=FLOOR_WINDOW_FRAMES)
-        self._smooth: float | None = None
+        self._recent: deque[bool] = deque(maxlen=_RECENT_BLOCKS)
         self._silence_run_ms = 0
         self.speaking = False
         self._pre_roll: deque[bytes] = deque()
@@ -64,7 +56,7 @@ class TurnDetector:
         self._min_dbfs = -65.0 + 30.0 * threshold
         self._prefix_ms = prefix_ms
         self._silence_ms = silence_ms
-        self._pre_roll = deque(self._pre_roll, maxlen=prefix_ms // FRAME_MS + ONSET_FRAMES)
+        self._pre_roll = deque(self._pre_roll, maxlen=prefix_ms // BLOCK_MS + ONSET_BLOCKS)
 
     @property
     def now_ms(self) -> int:
@@ -73,25 +65,25 @@ class TurnDetector:
     def feed(self, pcm: bytes) -> list[Turn | Sound]:
         out: list[Turn | Sound] = []
         data = self._rest + pcm
-        end = len(data) - len(data) % FRAME_BYTES
+        end = len(data) - len(data) % BLOCK_BYTES
         self._rest = data[end:]
         sound = bytearray()
-        for start in range(0, end, FRAME_BYTES):
-            frame = data[start : start + FRAME_BYTES]
-            voiced = self._voiced(frame)
-            self._now_ms += FRAME_MS
+        for start in range(0, end, BLOCK_BYTES):
+            block = data[start : start + BLOCK_BYTES]
+            speech = self._speech(block)
+            self._now_ms += BLOCK_MS
             if self.speaking:
-                sound += frame
-                if self._has_stopped(voiced):
+                sound += block
+                if self._has_stopped(speech):
                     out.append(Sound(bytes(sound)))
                     sound.clear()
                     out.append(Turn("stopped", self._now_ms))
                     self.reset()
             else:
-                self._pre_roll.append(frame)
-                if voiced and sum(self._recent) >= ONSET_FRAMES:
+                self._pre_roll.append(block)
+                if speech and sum(self._recent) >= ONSET_BLOCKS:
                     self.speaking = True
-                    onset = self._now_ms - ONSET_FRAMES * FRAME_MS
+                    onset = self._now_ms - ONSET_BLOCKS * BLOCK_MS
                     out.append(Turn("started", max(0, onset - self._prefix_ms)))
                     sound += b"".join(self._pre_roll)
                     self._pre_roll.clear()
@@ -100,35 +92,23 @@ class TurnDetector:
         return out
 
     def reset(self) -> None:
-        """Between turns again: what was said is over, the floor is kept."""
+        """Between turns again: what was said is over, what is known of the room is kept."""
         self.speaking = False
         self._silence_run_ms = 0
         self._recent.clear()
         self._pre_roll.clear()
 
-    def _has_stopped(self, voiced: bool) -> bool:
-        # One stray voiced frame does not hold a turn open: two of the last four do.
-        if voiced and sum(self._recent) >= 2:
+    def _has_stopped(self, speech: bool) -> bool:
+        # One stray block does not hold a turn open: two of the last four do.
+        if speech and sum(list(self._recent)[-4:]) >= 2:
             self._silence_run_ms = 0
         else:
-            self._silence_run_ms += FRAME_MS
+            self._silence_run_ms += BLOCK_MS
         return self._silence_run_ms >= self._silence_ms
 
-    def _voiced(self, frame: bytes) -> bool:
-        level = max(dbfs(frame), -90.0)
-        self._smooth = level if self._smooth is None else self._smooth + 0.3 * (level - self._smooth)
-        self._levels.append(self._smooth)
-        margin = MARGIN_DB / 2 if self.speaking else MARGIN_DB
-        loud = level > max(self._min_dbfs - (MARGIN_DB - margin), min(self._levels) + margin)
-        voiced = loud and bool(self._vad.is_speech(frame, RATE_HZ))
-        self._recent.append(voiced)
-        return voiced
-
-
-def dbfs(pcm: bytes) -> float:
-    """RMS level of s16le samples relative to full scale; −100 for digital silence."""
-    import numpy as np
-
-    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    power = float(np.dot(samples, samples)) / max(len(samples), 1)
-    return 10.0 * float(np.log10(power / 32768.0**2)) if power > 0 else -100.0
+    def _speech(self, block: bytes) -> bool:
+        self._detector.voiced(block)
+        least = self._min_dbfs - (KEEPS_DB if self.speaking else 0.0)
+        speech = self._detector.speech and self._detector.level_dbfs > least
+        self._recent.append(speech)
+        return speech
