@@ -85,10 +85,10 @@ def test_imports_follow_the_document(path: Path) -> None:
 
 def test_the_document_keeps_the_directions_of_the_design() -> None:
     allowed = rules()
-    for ground in ("errors", "realtime", "text", "redaction", "interpreter"):
+    for ground in ("errors", "realtime", "text", "redaction", "interpreter", "backlog"):
         assert allowed[ground] == set()
     assert allowed["audio"] == {"errors", "interpreter"}
-    assert allowed["ui"] == {"conversation.notices", "errors", "signals"}
+    assert allowed["ui"] == {"backlog", "conversation.notices", "errors", "signals"}
     for part in ("conversation", "providers", "engine", "wire", "config", "audio", "dialects"):
         assert not any(permitted(upper, allowed[part]) for upper in ("cli", "ui", "doctor"))
     for part in ("dialects", "providers"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from voicechat.audio import files
 from voicechat.audio.files import FileInput, FileOutput, Pace, WavFile, open_input, open_output
 from voicechat.audio.frames import block_bytes
 from voicechat.errors import AudioError, UsageError
@@ -217,6 +218,20 @@ def test_a_stereo_wav_keeps_both_channels(tmp_path: Path) -> None:
     file.close()
     samples, _ = soundfile.read(tmp_path / "two.wav", dtype="int16")
     assert samples.tolist() == [[1, 2], [3, 4]]
+
+
+def test_an_output_that_outgrows_a_wav_goes_on_in_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "WAV_BYTES", 1000)
+    speaker = open_output(str(tmp_path / "x.wav"), RATE)
+    speaker._pace = FakeTime().pace()
+    for _ in range(5):
+        speaker.write(ramp(160))
+    speaker.close()
+    whole = b""
+    for name in ("x.wav", "x.2.wav"):
+        with wave.open(str(tmp_path / name)) as file:
+            whole += file.readframes(10_000)
+    assert whole == ramp(160) * 5
 
 
 @pytest.mark.parametrize("ending", ["flac", "ogg", "mp3"])

@@ -1,13 +1,17 @@
 """What --save keeps, and what happens when the disk is full."""
 
 import json
+import threading
+import time
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from voicechat.audio import files
 from voicechat.audio.frames import Frame
+from voicechat.conversation import recording as recording_module
 from voicechat.conversation.notices import AssistantTurn, SessionNotice, UserTurn
 from voicechat.conversation.recording import Recording
 from voicechat.errors import UsageError
@@ -26,6 +30,9 @@ def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
     recording.show(SessionNotice("acme", "model", "Ann"))
     for _ in range(100):
         recording.hear(frame(1000, -2000))
+    written = threading.Event()
+    recording._backlog.add(written.set)
+    assert written.wait(5)
     with wave.open(str(recording.sound)) as file:  # valid while it is still written
         assert file.getnframes() >= 24_000
     recording.show(UserTurn(1, "hello"))
@@ -78,6 +85,52 @@ def test_a_full_disk_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -
     recording.close()
     assert len(warned) == 1
     assert "No space left" in warned[0]
+
+
+def test_a_disk_that_does_not_answer_stops_nobody_and_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_module, "MOST_WAITING", 10)
+    monkeypatch.setattr(recording_module, "PATIENCE_S", 0.1)
+    answers = threading.Event()
+
+    class HangingDisk(FullDisk):
+        def write(self, pcm: bytes) -> None:
+            answers.wait(20)
+
+    warned: list[str] = []
+    recording = Recording(tmp_path, 24_000, 24_000, lambda code, message: warned.append(message))
+    recording._wav.close()
+    recording._wav = HangingDisk()  # type: ignore[assignment]
+    began = time.monotonic()
+    for _ in range(1000):
+        recording.hear(frame(1, 2))
+    recording.close()
+    assert time.monotonic() - began < 5
+    assert len(warned) == 1
+    assert "the disk does not answer" in warned[0]
+    assert len(recording._left) < 100_000
+    answers.set()
+
+
+def test_what_one_file_cannot_hold_goes_on_in_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a day; here a file is full after a second and a bit."""
+    monkeypatch.setattr(files, "WAV_BYTES", 100_001)
+    recording = Recording(tmp_path, 24_000, 24_000, never)
+    sound = recording.sound.with_suffix(".2.wav")
+    sound.write_bytes(b"somebody else's")
+    for number in range(150):
+        recording.hear(frame(number, -number))
+    recording.close()
+    assert sound.read_bytes() == b"somebody else's"
+    whole = b""
+    for ending in (".wav", ".3.wav", ".4.wav"):
+        with wave.open(str(recording.sound.with_suffix(ending))) as file:
+            whole += file.readframes(1_000_000)
+            assert file.getnchannels() == 2
+    both = np.frombuffer(whole, "<i2").reshape(-1, 2)
+    assert both.shape == (150 * 480, 2)
+    assert both[::480, 1].tolist() == [-number for number in range(150)]
 
 
 class FullDisk:

@@ -223,25 +223,57 @@ class _Encoded:
         self._sound.close()
 
 
+WAV_BYTES = (1 << 32) - 4096
+"""The most sound in one WAV file, whose sizes have 32 bits: a day of one channel at 24 kHz."""
+
+
 class WavFile:
-    """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us."""
+    """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us.
+
+    What one file cannot hold goes on in further ones: `name.2.wav`, `name.3.wav`, …
+    """
 
     def __init__(self, path: str | Path, rate_hz: int, channels: int = 1):
-        self._handle = Path(path).open("wb")  # noqa: SIM115 - closed in close()
-        self._wave = wave.open(self._handle, "wb")  # noqa: SIM115
-        self._wave.setnchannels(channels)
-        self._wave.setsampwidth(2)
-        self._wave.setframerate(rate_hz)
+        self._path = Path(path)
+        self._format = (channels, 2, rate_hz, 0, "NONE", "not compressed")
+        self._most = WAV_BYTES // (2 * channels) * (2 * channels)
+        self._files = 1
+        self._open(self._path)
+
+    def _open(self, path: Path) -> None:
+        self._handle = path.open("wb")
+        self._wave = wave.open(self._handle, "wb")  # noqa: SIM115 - closed in close()
+        self._wave.setparams(self._format)
+        self._room = self._most
         try:
-            self.write(b"")
+            self._wave.writeframes(b"")
+            self._handle.flush()
         except OSError:
             with contextlib.suppress(OSError):  # the same error again
                 self.close()
             raise
 
     def write(self, pcm: bytes) -> None:
+        while len(pcm) > self._room:
+            first, pcm = pcm[: self._room], pcm[self._room :]
+            self._put(first)
+            self._go_on()
+        self._put(pcm)
+
+    def _put(self, pcm: bytes) -> None:
         self._wave.writeframes(pcm)
         self._handle.flush()
+        self._room -= len(pcm)
+
+    def _go_on(self) -> None:
+        """The next file; one that is there already is somebody else's."""
+        self.close()
+        path = self._path
+        while path.exists():
+            self._files += 1
+            path = self._path.with_suffix(f".{self._files}{self._path.suffix}")
+        log.info("%s is full: going on in %s", self._path, path)
+        self._open(path)
 
     def close(self) -> None:
         try:

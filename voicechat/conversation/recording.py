@@ -12,6 +12,7 @@ from pathlib import Path
 from voicechat.audio.files import WavFile
 from voicechat.audio.frames import Frame
 from voicechat.audio.resample import Resampler
+from voicechat.backlog import Backlog
 from voicechat.conversation.notices import AssistantTurn, LatencyNotice, Notice, SessionNotice, ToolNotice, UserTurn
 from voicechat.errors import UsageError
 
@@ -21,11 +22,18 @@ _ESCAPED = "backslashreplace"
 """A lone surrogate (an argument that is no UTF-8) cannot be encoded; as `\\udce9` it is right in JSON, too."""
 
 
+MOST_WAITING = 600
+"""Pieces of half a second, and lines, that may wait for the disk."""
+PATIENCE_S = 5.0
+"""At the end: how long the disk may take for one of them."""
+
+
 class Recording:
     """Left is the user as sent, right is the assistant as played, on one time line; s16le at `output_hz`.
 
-    Every file is valid at any moment: the WAV's header is kept true, the transcript is written line by line. When
-    the disk is full the conversation goes on: `warn(code, message)` is told once, and no more is kept.
+    Every file is valid at any moment: the WAV's header is kept true, the transcript is written line by line. A thread
+    writes, so nobody waits for the disk. When it is full, or does not answer, the conversation goes on:
+    `warn(code, message)` is told once, and no more is kept.
     """
 
     def __init__(self, folder: str | Path, input_hz: int, output_hz: int, warn: Callable[[str, str], None]):
@@ -49,7 +57,9 @@ class Recording:
         self._began = time.monotonic()
         self._assistant = "assistant"
         self._warn = warn
-        self._broken = False
+        self._backlog = Backlog("recording", MOST_WAITING)
+        self._broken = ""
+        self._told = False
 
     def _free_name(self, stamp: str) -> str:
         """`stamp`, or with a number where another conversation began within the same second."""
@@ -60,22 +70,33 @@ class Recording:
         return name
 
     def hear(self, frame: Frame) -> None:
+        self._tell()
         if self._broken:
             return
         self._left += self._resampler.feed(frame.pcm)
         self._right += frame.reference
         if len(self._right) >= self._flush_bytes:
-            self._safely(self._write)
+            self._write()
+
+    def _later(self, write: Callable[[], object]) -> None:
+        """Have the thread write, after all that waits."""
+        if len(self._backlog) >= MOST_WAITING:
+            self._broken = self._broken or "the disk does not answer"
+        self._backlog.add(lambda: self._safely(write))
 
     def _safely(self, write: Callable[[], object]) -> None:
+        """On the thread."""
         if self._broken:
             return
         try:
             write()
         except OSError as error:
-            self._broken = True
-            words = f"Nothing more is kept in {self.folder}: {error.strerror or error}. The conversation goes on."
-            self._warn("save", words)
+            self._broken = error.strerror or str(error)
+
+    def _tell(self) -> None:
+        if self._broken and not self._told:
+            self._told = True
+            self._warn("save", f"Nothing more is kept in {self.folder}: {self._broken}. The conversation goes on.")
 
     def _write(self) -> None:
         import numpy as np
@@ -84,35 +105,44 @@ class Recording:
         both = np.empty((size // 2, 2), "<i2")
         both[:, 0] = np.frombuffer(self._left, "<i2", size // 2)
         both[:, 1] = np.frombuffer(self._right, "<i2", size // 2)
-        self._wav.write(both.tobytes())
+        pcm = both.tobytes()
+        self._later(lambda: self._wav.write(pcm))
         del self._left[:size], self._right[:size]
 
     def show(self, notice: Notice) -> None:
-        self._safely(lambda: self._note(notice))
-
-    def _note(self, notice: Notice) -> None:
+        words = ""
         if isinstance(notice, SessionNotice):
             self._assistant = notice.voice or notice.provider
-            self._say(f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n")
+            words = f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n"
         elif isinstance(notice, UserTurn):
-            self._say(f"**you:** {notice.text or '(not understood)'}\n\n")
+            words = f"**you:** {notice.text or '(not understood)'}\n\n"
         elif isinstance(notice, AssistantTurn):
             unheard = notice.text[len(notice.heard) :] if notice.interrupted else ""
-            self._say(f"**{self._assistant}:** {notice.heard}{f' ~~{unheard.strip()}~~' if unheard else ''}\n\n")
+            words = f"**{self._assistant}:** {notice.heard}{f' ~~{unheard.strip()}~~' if unheard else ''}\n\n"
         if isinstance(notice, SessionNotice | UserTurn | AssistantTurn | LatencyNotice | ToolNotice):
             at = round(time.monotonic() - self._began, 3)
             line = {"t": at, "type": notice.kind, **dataclasses.asdict(notice)}
-            self._json.write(_inert(json.dumps(line, ensure_ascii=False)) + "\n")
-            self._text.flush()
-            self._json.flush()
+            data = json.dumps(line, ensure_ascii=False)
+            self._later(lambda: self._put(_inert(words), _inert(data) + "\n"))
 
-    def _say(self, words: str) -> None:
-        self._text.write(_inert(words))
+    def _put(self, words: str, line: str) -> None:
+        self._text.write(words)
+        self._json.write(line)
+        self._text.flush()
+        self._json.flush()
 
     def close(self) -> None:
-        self._safely(self._write)
+        """Complete the files, as far as the disk takes them."""
+        if not self._broken:
+            self._write()
+        self._backlog.add(self._close_files)
+        if not self._backlog.end(PATIENCE_S):
+            self._broken = self._broken or "the disk does not answer"
+        self._tell()
+
+    def _close_files(self) -> None:
         for file in (self._wav, self._text, self._json):
-            with contextlib.suppress(OSError):  # what could not be written was told
+            with contextlib.suppress(OSError):  # what could not be written is told
                 file.close()
 
 

@@ -27,7 +27,7 @@ class PlainView:
         now: Callable[[], float] = time.monotonic,
     ):
         self._out = LineOutput(out)
-        self._err = LineOutput(err)
+        self._err = LineOutput(err, beside=self._out)
         self._controls = controls
         self._stdin_fd = stdin_fd
         self._now = now
