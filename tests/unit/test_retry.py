@@ -26,6 +26,7 @@ GONE = ConnectionFailed("gone")
         (CredentialsError("no"), 401, None, False),
         (GONE, None, None, True),
         (Refused("quota"), None, None, False),
+        (Refused("no such model"), None, 1011, False),
     ],
 )
 def test_the_table(error: ConnectionFailed | Refused | CredentialsError, status: int, code: int, again: bool) -> None:

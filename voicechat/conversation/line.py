@@ -172,6 +172,7 @@ class Line:
 
     async def _receive(self, transport: Transport) -> None:
         complaint: ev.ServiceError | None = None  # the session is lost, the service says
+        said = ""  # the last thing that was wrong
         loop = asyncio.get_running_loop()
         ready_by = loop.time() + READY_TIMEOUT_S
         try:
@@ -181,6 +182,8 @@ class Line:
                     for event in self.codec.decode(frame):
                         if isinstance(event, ev.ServiceError) and event.severity == "fatal":
                             raise _Down(Refused(event.message, event.hint), False)
+                        if isinstance(event, ev.ServiceError):
+                            said = event.message
                         if isinstance(event, ev.ServiceError) and event.severity == "retry":
                             complaint = event
                             limit.reschedule(loop.time() + COMPLAINT_S)
@@ -206,7 +209,7 @@ class Line:
             raise _Down(error, True) from silence
         except Closed as closed:
             self._finished.set()
-            raise self._ended(closed, complaint) from closed
+            raise self._ended(closed, complaint, said) from closed
 
     def _end_of_session(self, complaint: ev.ServiceError | None) -> None:
         """The service's last word, which leaves the connection open; nobody asked for it unless we are closing."""
@@ -216,12 +219,12 @@ class Line:
         if not self._closing:
             raise _Down(ConnectionFailed(f"{self._provider.name} ended the session.", "Try again."), True)
 
-    def _ended(self, closed: Closed, complaint: ev.ServiceError | None) -> _Down:
+    def _ended(self, closed: Closed, complaint: ev.ServiceError | None, said: str) -> _Down:
         """Why the connection was closed, as far as anybody said."""
         if complaint is not None:
             return _complained(complaint)
         if not self.ready:
-            error = self._provider.refusal(None, closed.code, closed.reason)
+            error = self._provider.refusal(None, closed.code, closed.reason or said)
             return _Down(error, worth_a_retry(error, close_code=closed.code))
         said = f" ({closed.reason})" if closed.reason else ""
         gone = ConnectionFailed(

@@ -1,7 +1,8 @@
 """What a service's complaint means: harmless, worth telling, worth a new session, or final.
 
-Codes and texts: the OpenAI realtime reference's error table and DashScope's list; DashScope mostly has texts only,
-so the texts are read too, and the harmless ones get OpenAI's code.
+Codes and texts: the OpenAI realtime reference's error table, DashScope's list, and what gateways (LiteLLM, New-API) say
+behind a socket that they have accepted. Most of the latter have texts only, so the texts are read too, and the harmless
+ones get OpenAI's code.
 """
 
 import re
@@ -30,10 +31,33 @@ _BENIGN_TEXTS = (
     ("buffer is empty", "input_audio_buffer_commit_empty"),
 )
 _KEY_CODES = {"invalid_api_key", "invalidapikey", "authentication_error", "unauthorized", "invalid_token"}
-_KEY_TEXTS = ("incorrect api key", "invalid api key", "invalid api-key", "missing bearer", "no api-key provided")
+_KEY_TEXTS = (
+    "incorrect api key",
+    "invalid api key",
+    "invalid api-key",
+    "missing bearer",
+    "no api-key provided",
+    "invalid proxy server token",
+    "无效的令牌",
+)
 _MODEL_CODES = {"invalid_model", "model_not_found", "missing_model", "invalidmodel", "model_not_supported"}
-_MODEL_TEXTS = ("is not supported in realtime mode", "model not exist", "must provide a model parameter")
-_QUOTA_CODES = {"insufficient_quota", "allocationquota.freetieronly", "arrearage", "billing_hard_limit_reached"}
+_MODEL_TEXTS = (
+    "is not supported in realtime mode",
+    "model not exist",
+    "must provide a model parameter",
+    "invalid model name",
+    "no healthy deployments for this model",
+    "no available channel for model",
+    "无可用渠道",
+)
+_QUOTA_CODES = {
+    "insufficient_quota",
+    "insufficient_user_quota",
+    "budget_exceeded",
+    "allocationquota.freetieronly",
+    "arrearage",
+    "billing_hard_limit_reached",
+}
 _QUOTA_TEXTS = (
     "exceeded your current quota",
     "quota exceeded",
@@ -41,8 +65,11 @@ _QUOTA_TEXTS = (
     "freetieronly",
     "overdue",
     "insufficient balance",
+    "budget has been exceeded",
+    "额度不足",
 )
 _ACCESS_CODES = {"modelaccessdenied", "model.accessdenied", "accessdenied", "access_denied", "permission_error"}
+_ACCESS_TEXTS = ("access denied", "not allowed to access model")
 _RATE_CODES = {"rate_limit_exceeded", "limit_requests", "limit_burst_rate", "throttling", "rate_limit_error"}
 _LOST_CODES = {"session_expired", "server_error", "internalerror", "internal_error", "internal_server_error"}
 _LOST_TEXTS = ("hit the maximum duration", "session was closed because")
@@ -101,7 +128,7 @@ def classify(complaint: Complaint, key_name: str = "the API key") -> ServiceErro
         severity, hint = "fatal", "The account's quota or balance is used up: top it up or use another key."
     elif names & _MODEL_CODES or _any(lower, _MODEL_TEXTS):
         severity, hint = "fatal", "Choose a realtime model this account may use with --model."
-    elif names & _ACCESS_CODES or "access denied" in lower:
+    elif names & _ACCESS_CODES or _any(lower, _ACCESS_TEXTS):
         severity, hint = "fatal", f"The key in {key_name} may not use this model: ask for access or change --model."
     elif throttled:
         hint = "Too many requests: wait a little before the next turn."

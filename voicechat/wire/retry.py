@@ -22,8 +22,10 @@ RETRY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 
 def worth_a_retry(error: VoicechatError, status: int | None = None, close_code: int | None = None) -> bool:
     """Whether a new connection may fare better; `status` is the handshake's, `close_code` the connection's."""
+    if isinstance(error, Refused):
+        return False
     if status is not None:
-        return status in RETRY_STATUSES and not isinstance(error, Refused)
+        return status in RETRY_STATUSES
     if close_code is not None:
         return close_code in RETRY_CLOSES
     return isinstance(error, ConnectionFailed)
