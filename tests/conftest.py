@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.soundcard import SoundCard
+from voicechat import redaction
 
 settings.register_profile("ci", derandomize=True)  # the same cases each time: a red run means a change, not luck
 if os.environ.get("CI"):
@@ -33,6 +34,15 @@ def soundcard() -> Iterator[SoundCard]:
     """A fresh virtual sound card, without a room."""
     with SoundCard() as card:
         yield card
+
+
+@pytest.fixture(autouse=True)
+def every_test_has_its_own_secrets() -> Iterator[None]:
+    """What one test remembers as a key is an ordinary word in the next."""
+    before = set(redaction._known)
+    yield
+    redaction._known.clear()
+    redaction._known.update(before)
 
 
 def children() -> set[str]:

@@ -15,6 +15,11 @@ SURE = 8
 
 _USER = re.compile(r"(?<=://)[^\s/?#@]*@")
 """A user and password in an address that a library quotes, the proxy's for instance: nobody remembered them."""
+_LIKE_A_KEY = re.compile(
+    r"(?<![\w/.@-])(?:sk|ek)[-_][A-Za-z0-9_*.\-]{6,}|(?<=Bearer )[^\s\"',;]+",
+    re.IGNORECASE,
+)
+"""What looks like a key of anybody's, which a service quotes. Not in a path or a host's name."""
 
 _known: set[str] = set()
 
@@ -29,13 +34,13 @@ def remember(*secrets: str) -> None:
 
 
 def redact(text: str) -> str:
-    """`text` without any secret that is remembered, nor a user and password in an address."""
+    """`text` without any secret that is remembered, what looks like one, and a user and password in an address."""
     for secret in sorted(_known, key=len, reverse=True):  # one key may be the beginning of another
         if len(secret) >= SURE:
             text = text.replace(secret, MASK)
         else:
             text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", MASK, text)
-    return _USER.sub(f"{MASK}@", text)
+    return _LIKE_A_KEY.sub(MASK, _USER.sub(f"{MASK}@", text))
 
 
 class RedactingFormatter(logging.Formatter):

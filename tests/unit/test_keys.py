@@ -240,6 +240,9 @@ def test_short_keys_are_taken_out_where_they_stand_alone_and_words_never() -> No
 
 
 def test_a_user_and_password_are_taken_out_of_every_address() -> None:
+    assert redact("/home/me/sk-learn-data, wss://sk-gateway.example, Bearer x, 'sk-abcdefgh'") == (
+        "/home/me/sk-learn-data, wss://sk-gateway.example, Bearer ***, '***'"
+    )
     assert redact("no way to ftp://user:pw@proxy:1/x, a@b") == "no way to ftp://***@proxy:1/x, a@b"
 
 

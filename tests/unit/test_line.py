@@ -136,7 +136,7 @@ def test_a_complaint_that_is_taken_back_leaves_the_session_the_rest_of_its_time(
     provider = OpenAI(ProviderOptions(api_key="k" * 20))
 
     async def main() -> None:
-        line = Line(provider, Mute, lambda event: None, lambda: False, lambda: None, lambda *_: None)
+        line = Line(provider, Mute, lambda event: None, lambda: None, lambda *_: None)
         loop = asyncio.get_running_loop()
         began = loop.time()
         with pytest.raises(ConnectionFailed):

@@ -313,8 +313,10 @@ def test_a_refused_connection_is_lost() -> None:
 def test_a_key_in_a_complaint_is_not_repeated() -> None:
     from voicechat.dialects.doubao.codec import DoubaoCodec
     from voicechat.dialects.doubao.session_shape import Profile
+    from voicechat.redaction import remember
 
-    codec = DoubaoCodec(Profile(secrets=("access-token-1",)))
+    remember("access-token-1")
+    codec = DoubaoCodec(Profile())
     assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad *** (code 45000001)."
 
 

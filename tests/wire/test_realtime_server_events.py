@@ -10,6 +10,7 @@ from voicechat.audio import g711
 from voicechat.dialects.openai.client import Profile, RealtimeCodec
 from voicechat.dialects.openai.client.server_events import UNUSED
 from voicechat.realtime import events as ev
+from voicechat.redaction import remember
 
 IDS = {"response_id": "resp_1", "item_id": "item_1", "output_index": 0, "content_index": 0}
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -294,7 +295,8 @@ def test_a_call_without_a_name_waits_for_its_item() -> None:
 
 def test_no_text_of_the_service_repeats_the_key() -> None:
     key = "0123456789abcdef"
-    codec = RealtimeCodec(Profile(secrets=(key,)))
+    remember(key)
+    codec = RealtimeCodec(Profile())
     error = {"type": f"t {key}", "code": f"c {key}", "message": f"m {key}", "param": f"p {key}"}
     kind = "conversation.item.input_audio_transcription.failed"
     events = decode(codec, kind, item_id="i", error=error) + decode(codec, kind, item_id="i", error={"code": key})

@@ -5,14 +5,12 @@ behind a socket that they have accepted. Most of the latter have texts only, so 
 ones get OpenAI's code.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voicechat.dialects.fields import Json, mapping, text
 from voicechat.realtime.events import ServiceError, Severity
-
-_SECRET = re.compile(r"\b(?:sk|ek)[-_][A-Za-z0-9_*.\-]{6,}|(?<=Bearer )[^\s\"',]+", re.IGNORECASE)
+from voicechat.redaction import redact
 
 _BENIGN_CODES = {
     "input_audio_buffer_commit_empty",
@@ -86,31 +84,20 @@ class Complaint:
     event_id: str
 
     @classmethod
-    def read(cls, event: Json, secrets: Iterable[str] = ()) -> "Complaint":
+    def read(cls, event: Json) -> "Complaint":
         """From an `error` event. Raises BrokenFrame for fields of a wrong type."""
         if isinstance(event.get("error"), str):
-            return cls("", "", redact(text(event, "error"), secrets), "", "")
+            return cls("", "", redact(text(event, "error")), "", "")
         fields = mapping(event, "error") or {key: value for key, value in event.items() if key != "type"}
         code = fields.get("code")
         return cls(
-            kind=redact(text(fields, "type"), secrets),
-            code=str(code) if isinstance(code, int) else redact(text(fields, "code"), secrets),
-            message=redact(text(fields, "message"), secrets),
-            param=redact(text(fields, "param"), secrets),
+            kind=redact(text(fields, "type")),
+            code=str(code) if isinstance(code, int) else redact(text(fields, "code")),
+            message=redact(text(fields, "message")),
+            param=redact(text(fields, "param")),
             # The event's own id is the server's; only the one inside `error` is an echo of ours.
             event_id=text(fields, "event_id") if "error" in event else "",
         )
-
-
-def redact(message: str, secrets: Iterable[str] = ()) -> str:
-    """`message` without the given secrets and without anything that looks like a key."""
-    for secret in secrets:
-        if len(secret) >= 8:
-            message = message.replace(secret, "***")
-        elif len(secret) >= 4 and not (secret.isalpha() and secret in (secret.lower(), secret.upper())):
-            # Short ones only where they stand alone, and words ("test") not at all: as in voicechat.redaction.
-            message = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", "***", message)
-    return _SECRET.sub("***", message)
 
 
 def classify(complaint: Complaint, key_name: str = "the API key") -> ServiceError:

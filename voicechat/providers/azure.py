@@ -77,7 +77,6 @@ class AzureOpenAI(RealtimeService):
             voice=self.voice,
             audio_format=self.audio_format,
             key_name=self.key_env,
-            secrets=self.secrets,
         )
 
 

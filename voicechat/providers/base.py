@@ -5,6 +5,7 @@ from typing import Protocol
 
 from voicechat.errors import VoicechatError
 from voicechat.realtime.codec import Codec
+from voicechat.redaction import remember
 from voicechat.wire.network import ConnectRequest
 
 
@@ -55,3 +56,6 @@ class ProviderOptions:
     app_key: str = ""
     location: str = ""
     """The city that answers about weather and the like are for."""
+
+    def __post_init__(self) -> None:
+        remember(self.api_key, self.token, self.access_key)  # whoever is given keys shows none, whatever comes

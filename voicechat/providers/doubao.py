@@ -68,9 +68,7 @@ class Doubao:
 
     def codec(self) -> DoubaoCodec:
         options = self._options
-        return DoubaoCodec(
-            session_shape.Profile(self.model, self.voice, options.audio_format, options.location, secrets=self._secrets)
-        )
+        return DoubaoCodec(session_shape.Profile(self.model, self.voice, options.audio_format, options.location))
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         """What an HTTP status of the handshake, or an early close, means and what to fix."""
@@ -83,8 +81,4 @@ class Doubao:
             key=said.hint if said.severity == "fatal" and said.hint and "DOUBAO_API_KEY" not in key else key,
             model="Check the model's name (--model) and that the app may use it.",
         )
-        return explain(self.title, self.model, hints, status, close_code, text, self._secrets)
-
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self._options.api_key, self._options.access_key)))
+        return explain(self.title, self.model, hints, status, close_code, text)

@@ -45,5 +45,4 @@ class OpenAI(RealtimeService):
             voice=self.voice,
             audio_format=self.audio_format,
             key_name=self.key_env,
-            secrets=self.secrets,
         )

@@ -109,7 +109,6 @@ class Qwen(RealtimeService):
             pcm_label="pcm" if newer or speech_only else "pcm16",
             sampling="turbo" not in self.model,
             key_name=self.key_env,
-            secrets=self.secrets,
         )
 
 

@@ -8,10 +8,11 @@ unknown model, and with 1007 when a quota is used up.
 import json
 from dataclasses import dataclass
 
-from voicechat.dialects.complaints import Complaint, classify, redact
+from voicechat.dialects.complaints import Complaint, classify
 from voicechat.dialects.fields import BrokenFrame
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.realtime.events import ServiceError
+from voicechat.redaction import redact
 
 _MAX_TEXT = 300
 
@@ -32,10 +33,9 @@ def explain(
     status: int | None,
     close_code: int | None,
     text: str,
-    secrets: tuple[str, ...] = (),
 ) -> VoicechatError:
     """`Refused` when trying again is of no use, `ConnectionFailed` when it may be."""
-    said = complaint_of(text, secrets)
+    said = complaint_of(text)
     error = classify(said)
     told = f": {said.message.rstrip('.')}" if said.message else ""
     if status is not None:
@@ -80,15 +80,15 @@ def _by_close(
     return ConnectionFailed(f"{name} closed the connection{code}{told}.", "Try again in a moment.")
 
 
-def complaint_of(text: str, secrets: tuple[str, ...] = ()) -> Complaint:
+def complaint_of(text: str) -> Complaint:
     """A body or a close reason as a complaint: an error object, DashScope's flat one, `type.code`, or plain text."""
     try:
         body = json.loads(text)
         if isinstance(body, dict):
-            return Complaint.read(body, secrets)
+            return Complaint.read(body)
     except (ValueError, RecursionError, BrokenFrame):
         body = None
-    plain = redact(" ".join(text.split()), secrets)[:_MAX_TEXT]
+    plain = redact(" ".join(text.split()))[:_MAX_TEXT]
     if plain.startswith("<"):
         plain = ""  # a proxy's HTML page explains nothing
     return Complaint("", plain.rpartition(".")[2] if " " not in plain else "", plain, "", "")

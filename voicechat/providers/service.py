@@ -86,11 +86,7 @@ class RealtimeService:
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         """What an HTTP status of the handshake, or an early close, means and what to fix."""
-        return explain(self.title, self.model, self.hints(), status, close_code, text, self.secrets)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self._options.api_key, self._options.token)))
+        return explain(self.title, self.model, self.hints(), status, close_code, text)
 
     @property
     def dialect(self) -> Dialect | None:

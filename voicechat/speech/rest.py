@@ -37,9 +37,6 @@ class Endpoint(Protocol):
 
     def speech_hints(self) -> Hints: ...
 
-    @property
-    def secrets(self) -> tuple[str, ...]: ...
-
 
 class RestSpeech:
     """Implements `base.SpeechService`. Connections are kept for the next piece."""
@@ -101,9 +98,7 @@ class RestSpeech:
             text += data
             if len(text) > _MAX_ERROR_BYTES:
                 break
-        error = explain(
-            endpoint.title, self._manner.model, endpoint.speech_hints(), status, None, text, endpoint.secrets
-        )
+        error = explain(endpoint.title, self._manner.model, endpoint.speech_hints(), status, None, text)
         if status in (408, 409, 425, 429) or status >= 500:
             if classify(complaint_of(text)).severity == "fatal":  # an empty account answers 429 for ever
                 return Refused(error.message, error.hint)

@@ -355,7 +355,7 @@ class DoubaoCodec:
             self._refused.add(voice)
             self._running = self._running and not dead
             return [*self._rounds.failed(message, code), ev.ConfigureAgain(message, voice_dropped=voice)]
-        error = classify(code, message, dead=dead, secrets=self._profile.secrets)
+        error = classify(code, message, dead=dead)
         if error.severity == "benign":
             return [error]
         if error.severity == "recoverable" and self._rounds.current is not None:

@@ -5,9 +5,9 @@ An outer code often wraps an inner one ("sami error: codes=52000042, desc=…"):
 
 import re
 
-from voicechat.dialects.complaints import redact
 from voicechat.dialects.fields import Json, text
 from voicechat.realtime.events import ServiceError, Severity
+from voicechat.redaction import redact
 
 _CODE = re.compile(r"(?<!\d)[2-6]\d{7}(?!\d)")
 
@@ -72,9 +72,9 @@ def status_of(payload: Json) -> str:
     return str(code) if isinstance(code, int) else text(payload, "status_code")
 
 
-def classify(code: str, message: str, *, dead: bool, secrets: tuple[str, ...] = ()) -> ServiceError:
+def classify(code: str, message: str, *, dead: bool) -> ServiceError:
     """The domain event for a complaint. `dead`: it came in a form after which there is no session any more."""
-    message = redact(" ".join(message.split()), secrets)[:500]
+    message = redact(" ".join(message.split()))[:500]
     inner = [found for found in _CODE.findall(message) if found != code]
     known = next((c for c in (*inner, code) if c in _BY_CODE), "")
     code = known or (inner[0] if inner and not code else code)

@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from voicechat.dialects.doubao.audio import FORMS
 from voicechat.dialects.fields import Json
@@ -30,7 +30,6 @@ class Profile:
     voice: str = ""
     audio_format: str = "pcm16"
     location: str = ""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def plays_roles(model: str) -> bool:

@@ -28,7 +28,7 @@ class RealtimeCodec:
     def __init__(self, profile: Profile | None = None):
         self._profile = profile or Profile()
         self._negotiation = Negotiation(self._profile)
-        self._server_events = ServerEvents(self._profile.audio_format, self._profile.secrets)
+        self._server_events = ServerEvents(self._profile.audio_format)
         # Errors quote the id of the event that caused them; the random part keeps sessions apart in a log.
         self._id_prefix = f"event_{secrets.token_hex(4)}_"
         self._sent = 0
@@ -101,7 +101,7 @@ class RealtimeCodec:
         return events
 
     def _error(self, event: Json) -> list[Event]:
-        complaint = Complaint.read(event, self._profile.secrets)
+        complaint = Complaint.read(event)
         error = classify(complaint, self._profile.key_name)
         error = replace(error, command=self._commands.get(complaint.event_id, ""))
         if self._negotiation.superseded(complaint):

@@ -35,5 +35,3 @@ class Profile:
     """The session accepts `temperature` (the dialects that have it at all)."""
     key_name: str = "the API key"
     """What to check when the key is refused: the name of an environment variable."""
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    """Replaced wherever a service's message repeats them."""

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from voicechat.audio import g711
-from voicechat.dialects.complaints import redact
 from voicechat.dialects.fields import (
     BrokenFrame,
     Json,
@@ -26,6 +25,7 @@ from voicechat.dialects.fields import (
 from voicechat.dialects.lifecycle import Inputs, Names, Responses
 from voicechat.dialects.openai.client.profile import AudioFormat
 from voicechat.realtime import events as ev
+from voicechat.redaction import redact
 
 _STATUSES: dict[str, ev.ResponseStatus] = {
     "completed": "completed",
@@ -68,9 +68,8 @@ UNUSED = frozenset(
 class ServerEvents:
     """The decoders of one session. Not here: `error` and the configuration, which `RealtimeCodec` handles."""
 
-    def __init__(self, audio_format: AudioFormat, secrets: tuple[str, ...] = ()):
+    def __init__(self, audio_format: AudioFormat):
         self._audio_format = audio_format
-        self._secrets = secrets
         self.names = Names()
         self.inputs = Inputs(self.names)
         self.responses = Responses(self.names, self.inputs)
@@ -180,7 +179,7 @@ class ServerEvents:
         item_id, error = self.inputs.words(text(event, "item_id"), final=True), mapping(event, "error")
         self._partials.pop(item_id, None)
         reason = text(error, "message") or text(error, "code", "type")
-        return [ev.UserTranscriptFailed(item_id, redact(reason, self._secrets))]
+        return [ev.UserTranscriptFailed(item_id, redact(reason))]
 
     def _response_created(self, event: Json) -> list[ev.Event]:
         response = mapping(event, "response")
@@ -274,9 +273,9 @@ class ServerEvents:
         finished = ev.ResponseFinished(
             "",
             status,
-            reason=redact(text(details, "reason"), self._secrets),
-            message=redact(text(error, "message"), self._secrets),
-            code=redact(text(error, "code", "type"), self._secrets),
+            reason=redact(text(details, "reason")),
+            message=redact(text(error, "message")),
+            code=redact(text(error, "code", "type")),
             usage=_usage(usage) if usage else None,
         )
         asks = status == "completed" and not self.responses.over(wire)
