@@ -1,5 +1,6 @@
 """Signals, a terminal that goes away and output that nobody reads: the program ends or resumes in order."""
 
+import json
 import os
 import signal
 import subprocess
@@ -73,6 +74,38 @@ def test_a_signal_ends_a_talk_on_a_terminal(number: int, code: int, server: Real
         terminal.check_sane()
         assert "interrupted at" in "\n".join(terminal.everything())
         check_files(tmp_path)
+
+
+ELSEWHERE = """
+import asyncio, sys
+def cannot(*_):
+    raise NotImplementedError
+asyncio.SelectorEventLoop.add_signal_handler = cannot
+from voicechat.cli import main
+main()
+"""
+"""The program on a loop that takes no signal handlers, as Windows' loops."""
+
+
+def test_ctrl_c_ends_a_talk_in_order_on_a_loop_that_takes_no_signals(server: RealtimeServer, tmp_path: Path) -> None:
+    environment = isolated_environment(tmp_path, None, KEYS)
+    words = [*talk(server, tmp_path), "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-c", ELSEWHERE, *words], env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"speaking"' in line:
+                break
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        rest, told = process.communicate(timeout=20)
+        assert time.monotonic() - began < 5
+    assert process.returncode == 130, told
+    assert json.loads(rest.splitlines()[-1])["type"] == "end", told
+    assert "Traceback" not in told
+    check_files(tmp_path)
 
 
 @pytest.mark.parametrize(("number", "code"), ENDINGS)
