@@ -17,6 +17,10 @@ class Controls:
         self._patient = patient
 
     def submit(self, line: str) -> None:
+        with self._talk.watched():
+            self._submit(line)
+
+    def _submit(self, line: str) -> None:
         word = line.strip()
         if not word.startswith("/"):
             self._talk.submit(line, patient=self._patient)
@@ -33,7 +37,8 @@ class Controls:
             self._talk.warn("command", f"There is no command {word.split()[0]}. {HELP}")
 
     def interrupt(self) -> None:
-        self._talk.interrupt()
+        with self._talk.watched():
+            self._talk.interrupt()
 
     def quit(self) -> None:
         self._talk.quit()

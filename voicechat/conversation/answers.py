@@ -1,10 +1,9 @@
 """The answers of a session: from the service's deltas to the speaker, and to one honest end each.
 
 Several may be open at once: a service may split one spoken answer into two responses, and generation runs ahead
-of playback. Late deltas of an answer that is over are dropped by its id; late audio also by its generation.
+of playback. Deltas of an answer that is over for the user are dropped by its id; its audio also by its generation.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from voicechat.audio.frames import duration_ms
@@ -37,9 +36,8 @@ class Answers:
         self._publish = publish
         self._clock = clock
         self._head = HeadBuffer()
-        self._running: Response | None = None
+        self._running_id: str | None = None  # the service's work, wanted or not
         self._open: list[Response] = []  # not published yet, oldest first
-        self._over: deque[str] = deque(maxlen=64)
 
     @property
     def audible(self) -> bool:
@@ -49,12 +47,12 @@ class Answers:
     @property
     def running(self) -> bool:
         """The service is still working on an answer."""
-        return self._running is not None
+        return self._running_id is not None
 
     @property
     def running_id(self) -> str | None:
         """The answer the service is still working on."""
-        return self._running.response_id if self._running is not None else None
+        return self._running_id
 
     @property
     def pending(self) -> bool:
@@ -69,27 +67,17 @@ class Answers:
 
     def begin(self, response_id: str, turn: int, asked_at: float | None) -> None:
         """An answer to `turn` was announced."""
-        if response_id in self._over or (self._running and self._running.response_id == response_id):
-            return
-        if self._running is not None:  # its end was never announced: services are known to forget it
-            self._running.finished, self._running.status = True, "incomplete"
-            self._over.append(self._running.response_id)
-            self._speaker.finish_all(self._running.generation)
-        self._running = Response(response_id, turn, self._speaker.generation, asked_at)
-        self._open.append(self._running)
+        self._running_id = response_id
+        self._open.append(Response(response_id, turn, self._speaker.generation, asked_at))
 
     def refuse(self, response_id: str) -> None:
         """An answer nobody wants any more was announced: none of it is played."""
-        self._over.append(response_id)
-        self._running = Response(response_id, 0, -1, closed=True)
+        self._running_id = response_id
         self.cancel()
 
     def find(self, response_id: str) -> Response | None:
-        """The open answer with this id, None when it is over or was never announced."""
+        """The open answer with this id, None when it is over for the user or was refused."""
         return next((r for r in reversed(self._open) if r.response_id == response_id), None)
-
-    def knows(self, response_id: str) -> bool:
-        return response_id in self._over or self.find(response_id) is not None
 
     def add_audio(self, event: ev.AssistantAudio) -> bool:
         """Queue a piece of sound; False when its answer is over."""
@@ -128,13 +116,12 @@ class Answers:
 
         False when it was over already, by an interruption.
         """
-        if self._running is not None and self._running.response_id == event.response_id:
-            self._running.finished, self._running.status = True, event.status
-            self._running = None
-        self._over.append(event.response_id)
+        if self._running_id == event.response_id:
+            self._running_id = None
         response = self.find(event.response_id)
         if response is None:
             return False
+        response.finished, response.status = True, event.status
         self._speaker.finish_all(response.generation)
         if not self.audible:
             self.played_out()
@@ -178,9 +165,7 @@ class Answers:
         owner = next((i for i, r in enumerate(self._open) if heard and r.owns(heard.item_id)), -1)
         turn = self._open[max(owner, 0)].turn
         for index, response in enumerate(list(self._open)):
-            if not response.finished:
-                self._over.append(response.response_id)
-                broken_off = True
+            broken_off = broken_off or not response.finished
             self._close_interrupted(response, heard, index - owner)
         if onset_at is not None and heard is not None:
             self._publish(note.LatencyNotice(turn, interruption_ms=round((silent_at - onset_at) * 1000, 1)))
@@ -199,28 +184,26 @@ class Answers:
 
     def cancel(self) -> None:
         """Tell the service to stop working on its answer, if it is and if it can."""
-        if self._running is not None and self._capabilities.supports_cancel:
-            self._send(cmd.CancelResponse(self._running.response_id))
+        if self._running_id is not None and self._capabilities.supports_cancel:
+            self._send(cmd.CancelResponse(self._running_id))
             if not self._capabilities.emits_cancelled:
                 self.abandon()
 
     def forget_running(self) -> None:
         """The service never ended the answer it was told to cancel: stop waiting for that."""
-        self._running = None
+        self._running_id = None
 
     def abandon(self, again: bool = False) -> None:
         """Nothing more will come of the answer that is running: it ends with what there is.
 
         `again`: it will be asked for once more, so that this is not its end, and nobody is told of one.
         """
-        if self._running is None:
+        if self._running_id is None:
             return
-        if again and self._running in self._open:
-            self._open.remove(self._running)
-            self._running.closed = True
-        self.end(ev.ResponseFinished(self._running.response_id, "incomplete"))
+        if again and (response := self.find(self._running_id)) is not None:
+            self._open.remove(response)
+        self.end(ev.ResponseFinished(self._running_id, "incomplete"))
 
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)
-        response.closed = True
         self._publish(response.result(heard_ms, interrupted))

@@ -1,49 +1,43 @@
 """What was said, as a new session must be told it: the user's words, and of each answer what was heard."""
 
-from collections import deque
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from typing import Literal
 
-from voicechat.conversation.notices import AssistantTurn, Notice, UserTurn
+from voicechat.text.window import MOST_ITEMS, newest_that_fit
 
 Role = Literal["user", "assistant"]
-MOST_ITEMS = 40
-MOST_CHARS = 12_000
-"""About 3000 tokens: enough to go on, and far below every model's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that was said, in turn number `turn`."""
+
+    turn: int
+    role: Role
+    text: str
 
 
 class History:
-    """Told every notice; keeps the last turns."""
+    """Written by the session; keeps the last items in the order of turns, whenever their words come."""
 
     def __init__(self) -> None:
-        self._items: deque[tuple[int, Role, str]] = deque(maxlen=MOST_ITEMS)
+        self._items: list[Item] = []
         self._said = 0
 
-    def add(self, notice: Notice) -> None:
-        if isinstance(notice, UserTurn) and notice.text:
-            self._insert(notice.turn, "user", notice.text)
-        elif isinstance(notice, AssistantTurn) and notice.heard.strip():
-            self._insert(notice.turn, "assistant", notice.heard.strip())
-
-    def _insert(self, turn: int, role: Role, text: str) -> None:
-        """In the order of turns: the user's words may come after the answer to them."""
+    def add(self, turn: int, role: Role, text: str) -> None:
+        """The user's words open their turn; whatever else belongs to it follows in the order it came."""
+        text = text.strip()
+        if not text:
+            return
         self._said += 1
-        if role == "user" and self._items and self._items[-1][:2] == (turn, "assistant"):
-            last = self._items.pop()
-            self._items.append((turn, role, text))
-            self._items.append(last)
-        else:
-            self._items.append((turn, role, text))
+        bisect = bisect_left if role == "user" else bisect_right
+        self._items.insert(bisect(self._items, turn, key=lambda item: item.turn), Item(turn, role, text))
+        del self._items[:-MOST_ITEMS]
 
     def items(self) -> list[tuple[Role, str]]:
         """The last items that fit, oldest first."""
-        kept: list[tuple[Role, str]] = []
-        chars = 0
-        for _, role, text in reversed(self._items):
-            chars += len(text)
-            if chars > MOST_CHARS and kept:
-                break
-            kept.append((role, text))
-        return kept[::-1]
+        return [(item.role, item.text) for item in newest_that_fit(self._items, lambda item: item.text)]
 
     @property
     def whole(self) -> bool:
@@ -51,7 +45,7 @@ class History:
         return len(self.items()) == self._said
 
     def has_user_words(self, turn: int) -> bool:
-        return any(number == turn and role == "user" for number, role, _ in self._items)
+        return any(item.turn == turn and item.role == "user" for item in self._items)
 
 
 def as_text(items: list[tuple[Role, str]]) -> str:

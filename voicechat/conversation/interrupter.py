@@ -1,6 +1,7 @@
 """Who silences an answer, and how the service learns of it: local suspicion, or the service's own word."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
@@ -9,6 +10,14 @@ from voicechat.conversation.barge_in import BargeIn, Verdict
 
 CANCEL_GRACE_S = 0.5
 """After a local interruption: how long a service that interrupts by itself gets before it is told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingCancel:
+    """The service is to be told to stop this answer, unless it does so by itself; another may run by then."""
+
+    response_id: str
+    at: float
 
 
 class Interrupter:
@@ -29,8 +38,7 @@ class Interrupter:
         self._clock = clock
         self._barge_in = BargeIn()
         self._paused_at = 0.0
-        self._cancel_at: float | None = None
-        self._cancel_id: str | None = None  # the answer `_cancel_at` is meant for; another may run by then
+        self._pending: _PendingCancel | None = None
 
     def hear(self, frame: Frame, length_ms: float) -> bool:
         """Sound captured while an answer is heard; True when it has just become an interruption."""
@@ -38,13 +46,13 @@ class Interrupter:
 
     def tick(self) -> bool:
         """Time passes; as `hear`."""
-        if self._cancel_at is not None and self._clock() >= self._cancel_at and self._withdraw_cancel():
+        if self._pending is not None and self._clock() >= self._pending.at and self._withdraw_cancel():
             self._cancel()
         return self._judge(self._barge_in.tick(self._clock()))
 
     def service_heard(self, *, allowed: bool) -> None:
         """The service hears the user speak. `allowed`: that may interrupt the answer."""
-        self._cancel_at = None
+        self._pending = None
         if not allowed:
             return
         onset = self._barge_in.onset_at if self._barge_in.suspected_at is not None else None
@@ -61,13 +69,12 @@ class Interrupter:
 
     def reset(self) -> None:
         """The connection went: there is nobody to tell."""
-        self._cancel_at = None
+        self._pending = None
 
     def _withdraw_cancel(self) -> bool:
         """No answer is to be cancelled later any more; True when one was, and the service still works on it."""
-        due = self._cancel_at is not None and self._answers.running_id == self._cancel_id
-        self._cancel_at = None
-        return due
+        pending, self._pending = self._pending, None
+        return pending is not None and self._answers.running_id == pending.response_id
 
     def _silence(self, onset_at: float | None = None) -> bool:
         """As `Answers.interrupt`. The suspicion is decided: the speaker is never left paused."""
@@ -84,9 +91,9 @@ class Interrupter:
         elif verdict is Verdict.DISMISS:
             self._speaker.resume()
         elif verdict is Verdict.CONFIRM:
-            if self._silence(self._barge_in.onset_at) and self._answers.running:
-                self._cancel_id = self._answers.running_id
+            if self._silence(self._barge_in.onset_at) and (running := self._answers.running_id) is not None:
                 # A service that interrupts by itself will; when it does not, because it heard nothing, it is told.
-                self._cancel_at = self._clock() + (CANCEL_GRACE_S if self._service_interrupts else 0.0)
+                grace_s = CANCEL_GRACE_S if self._service_interrupts else 0.0
+                self._pending = _PendingCancel(running, self._clock() + grace_s)
             return True
         return False

@@ -1,6 +1,7 @@
 """The answers we ask for ourselves: one at a time, because services refuse a second, and never one nobody wants."""
 
 from collections.abc import Callable
+from enum import Enum, auto
 
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S
@@ -11,8 +12,37 @@ CANCEL_TIMEOUT_S = 2.0
 """How long a cancelled answer may take to end before the next one is asked for all the same."""
 
 
+class Expected(Enum):
+    """What is to be announced next. An answer that runs is another matter: `Answers` knows of it."""
+
+    FREE = auto()
+    ASKED = auto()
+    WITHDRAWN = auto()
+    UNINVITED = auto()
+    BUSY = auto()
+
+
 class Requests:
-    """Owned by a Session. Services that answer by themselves announce answers nobody asked for: that is fine."""
+    """Owned by a Session. Services that answer by themselves announce answers nobody asked for: that is fine.
+
+    =========  ============================================  =======  ===============  ==============  ===============
+    expected   what it means                                 `ask`    `announced`      `withdraw`      ends otherwise
+    =========  ============================================  =======  ===============  ==============  ===============
+    FREE       nothing of ours is on its way                 ASKED    wanted           UNINVITED (*)   –
+    ASKED      we asked, and nothing was announced           waits    wanted, FREE     WITHDRAWN       failed: FREE,
+                                                                                                       refused: BUSY
+    WITHDRAWN  the same, and nobody wants it any more        waits    unwanted, FREE   –               as ASKED
+    UNINVITED  the service is about to answer speech that    waits    unwanted, FREE   –               the user speaks:
+               nobody wants answered                                                                   FREE
+    BUSY       the service works on one, it says, that it    waits    wanted, FREE     UNINVITED (*)   an end: FREE
+               has not announced
+    =========  ============================================  =======  ===============  ==============  ===============
+
+    (*) when it may be about to answer by itself, and no answer runs. An unwanted answer is told to stop.
+
+    What `waits` is asked for in FREE when no answer runs, at `give_up_at` all the same: the service never ended, or
+    never announced, what nobody wants.
+    """
 
     def __init__(
         self,
@@ -25,99 +55,105 @@ class Requests:
         self._send = send
         self._clock = clock
         self._ends_at_once = capabilities.supports_cancel and not capabilities.emits_cancelled
-        self._next: CreateResponse | None = None
+        self._expected = Expected.FREE
+        self._waiting: CreateResponse | None = None
         self._last = CreateResponse()
-        self._asked = 0  # asked for, not announced yet
-        self._unwanted = 0  # how many of those are not wanted any more
-        self._uninvited = False  # nor is the one by which the service is about to answer speech
+        self._give_up_at: float | None = None
         self._spoke_at: float | None = None  # when the user did; None once an answer was announced
-        self._refused = False  # the service works on an answer that it has not announced
-        self._limit_from: float | None = None  # since when the end of what nobody wants is waited for
+
+    @property
+    def asked(self) -> bool:
+        """An answer was asked for, is wanted, and has not been announced."""
+        return self._expected is Expected.ASKED
 
     @property
     def waiting(self) -> bool:
         """An answer is to be asked for as soon as the service is free."""
-        return self._next is not None
+        return self._waiting is not None
 
     def ask(self, create: CreateResponse) -> bool:
         """Ask now, or later when an answer is running or on its way. True when it was asked for now."""
-        if self._answers.running or self._asked or self._uninvited or self._refused:
-            self._next = create
+        if self._answers.running or self._expected is not Expected.FREE:
+            self._waiting = create
             return False
-        self._next = self._limit_from = None
-        self._asked, self._last = 1, create
+        self._waiting = self._give_up_at = None
+        self._expected, self._last = Expected.ASKED, create
         self._send(create)
         return True
 
     def ask_later(self) -> None:
         """Ask when the running answer is over."""
-        self._next = CreateResponse()
+        self._waiting = CreateResponse()
 
-    def free(self) -> None:
-        """An answer has ended: what waits may be asked for."""
-        self._refused = False
+    def free(self, *, ran: bool) -> None:
+        """An answer has ended, and `ran` until now: what waits may be asked for."""
+        if self._expected is Expected.BUSY:
+            self._expected = Expected.FREE
+        elif not ran:
+            return  # it was over for us already
         self._lift_limit()
-        if self._next is not None:
-            self.ask(self._next)
+        if self._waiting is not None:
+            self.ask(self._waiting)
 
     def announced(self, response_id: str) -> bool:
         """An answer was announced; False when it is one that is not wanted any more, which is refused."""
-        self._spoke_at, self._refused = None, False
-        if self._uninvited:
-            self._uninvited = False
-        else:
-            self._asked = max(self._asked - 1, 0)
-            if not self._unwanted:
-                self._limit_from = None  # of an older one: this one is wanted
-                return True
-            self._unwanted -= 1
-        self._answers.refuse(response_id)
-        self._limit_from = self._clock()
-        self._lift_limit()
-        return False
+        unwanted = self._expected in (Expected.WITHDRAWN, Expected.UNINVITED)
+        self._expected, self._spoke_at, self._give_up_at = Expected.FREE, None, None
+        if unwanted:
+            self._give_up_at = self._clock() + CANCEL_TIMEOUT_S
+            self._answers.refuse(response_id)
+            self._lift_limit()
+        return not unwanted
 
     def refused(self) -> None:
         """The service said that one is running already: ask again when that is over."""
-        self._asked = max(self._asked - 1, 0)
-        self._next, self._refused = self._last, True
+        if self._expected is not Expected.WITHDRAWN:
+            self._waiting = self._waiting or self._last
+        self._expected = Expected.BUSY
+
+    def failed(self) -> None:
+        """The service complained: what we asked for will not come, if we did and nothing was announced."""
+        if self._expected in (Expected.ASKED, Expected.WITHDRAWN):
+            self._expected = Expected.FREE
+            self.free(ran=True)
 
     def cancel_running(self) -> None:
-        self._limit_from = self._clock()
+        self._give_up_at = self._clock() + CANCEL_TIMEOUT_S
         self._answers.cancel()
         self._lift_limit()
 
     def withdraw(self, coming: bool) -> None:
         """Nothing that was asked for is wanted any more. `coming`: the service may be about to answer by itself."""
-        self._next = None
-        coming = coming and not (self._asked or self._answers.running)
+        self._waiting = None
+        asked = self._expected in (Expected.ASKED, Expected.WITHDRAWN)
+        coming = coming and not (asked or self._answers.running)
         if self._ends_at_once:
             # It may never say a word of what it is told to drop: nothing would be there to count as the unwanted one.
-            if self._asked or (coming and self._spoke_at is not None):
+            if asked or (coming and self._spoke_at is not None):
                 self._send(CancelResponse())
-            self._asked = 0
-            return
-        self._unwanted = self._asked
-        self._uninvited = self._uninvited or coming
-        if self._unwanted or coming:
-            self._limit_from = self._clock()
+            self._expected = Expected.FREE
+        elif asked or coming:
+            self._expected = Expected.WITHDRAWN if asked else Expected.UNINVITED
+            self._give_up_at = self._clock() + CANCEL_TIMEOUT_S
 
     def user_speaks(self) -> None:
         """What the service answers from now on is another turn."""
-        self._uninvited, self._spoke_at = False, self._clock()
+        if self._expected is Expected.UNINVITED:
+            self._expected = Expected.FREE
+        self._spoke_at = self._clock()
         self._lift_limit()
 
     def reset(self) -> None:
         """Nothing that was asked for will come."""
-        self._next, self._asked, self._unwanted = None, 0, 0
-        self._uninvited = self._refused = False
-        self._limit_from = self._spoke_at = None
+        self._expected, self._waiting = Expected.FREE, None
+        self._give_up_at = self._spoke_at = None
 
     def tick(self) -> None:
         """What waits is asked for when nothing is in its way, or when what is should have ended long ago."""
-        create = self._next
+        create = self._waiting
         if create is None:
             return
-        if self._limit_from is not None and self._clock() - self._limit_from > CANCEL_TIMEOUT_S:
+        if self._give_up_at is not None and self._clock() > self._give_up_at:
             self.reset()  # a service that never ends what was cancelled does not hold up the next answer
             self._answers.forget_running()
         spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
@@ -126,5 +162,5 @@ class Requests:
 
     def _lift_limit(self) -> None:
         """The limit is over with the last thing that it is for."""
-        if not (self._answers.running or self._unwanted or self._uninvited):
-            self._limit_from = None
+        if not (self._answers.running or self._expected in (Expected.WITHDRAWN, Expected.UNINVITED)):
+            self._give_up_at = None

@@ -19,8 +19,6 @@ class Response:
     status: str = "in_progress"
     finished: bool = False
     """The service has ended it."""
-    closed: bool = False
-    """It was published: nothing about it may change any more."""
     first_token_at: float | None = None
     first_audio_at: float | None = None
     first_sound_at: float | None = None

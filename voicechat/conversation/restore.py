@@ -7,7 +7,7 @@ from enum import Enum
 from voicechat.audio.frames import Frame
 from voicechat.conversation.history import History, Role, as_text
 from voicechat.conversation.notices import Notice, State, WarningNotice
-from voicechat.conversation.recent import KEPT_MS, RecentAudio
+from voicechat.conversation.recent import RecentAudio
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
 
@@ -53,9 +53,8 @@ class Restorer:
         self._publish = publish
         self._being_heard = being_heard
         self._recent = RecentAudio(capabilities.input_rate_hz)
+        """Marked: from where on sound was sent again that the new session has not taken for a turn yet."""
         self._turn_began_at = 0.0
-        self._unconfirmed_at: float | None = None
-        """From here on sound was sent again that the new session has not taken for a turn yet."""
         self._drop: _Drop | None = None
 
     @property
@@ -74,9 +73,10 @@ class Restorer:
     def turn_began(self, at: float) -> None:
         """The user has begun to speak; while the connection is down, only the user knows."""
         began_at = at - ONSET_S
-        if self._unconfirmed_at is not None and at - self._unconfirmed_at < KEPT_MS / 1000:
-            began_at = min(began_at, self._unconfirmed_at)
-        self._turn_began_at, self._unconfirmed_at = began_at, None
+        if self._recent.marked is not None:
+            began_at = min(began_at, self._recent.marked)
+        self._turn_began_at = began_at
+        self._recent.mark(None)
         if self._drop is not None:
             self._drop.owed, self._drop.since = Owed.LISTENING, began_at
 
@@ -105,8 +105,8 @@ class Restorer:
             owed = Owed.WORDS  # before anything was said the greeting is what is owed
         elif state == "thinking":
             owed, since = Owed.SPEECH, self._turn_began_at
-        elif state == "idle" and self._unconfirmed_at is not None:
-            since = self._unconfirmed_at
+        elif state == "idle" and self._recent.marked is not None:
+            since = self._recent.marked
         elif state == "idle" and (voice_at := self._recent.voice_since(floor_open_at)) is not None:
             since = voice_at - ONSET_S
         self._drop = _Drop(owed, at, since)
@@ -134,7 +134,7 @@ class Restorer:
         self.complete = self.history.whole
         owes_sound = drop.owed in (Owed.LISTENING, Owed.SPEECH)
         if owes_sound or (hands_free and self._recent.voice_since(drop.since) is not None):
-            self._unconfirmed_at = None if owes_sound else drop.since
+            self._recent.mark(None if owes_sound else drop.since)
             frames, missing_s = self._recent.since(drop.since)
             for frame in frames:
                 pass_on(frame)

@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from voicechat.audio.frames import Frame, duration_ms
+from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.interrupter import Interrupter
-from voicechat.conversation.local_turns import LocalTurns, Step
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, Counters, Manner
+from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
-from voicechat.conversation.voice import Voice
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
@@ -58,13 +57,20 @@ class Session:
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
         self._usage = UsageMeter()
-        self._mic_open, self._sent_ms = manner.hands_free, 0.0  # sent of the manual turn
         self._interrupter = Interrupter(
             self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
-        self._local = LocalTurns(manner.silence_ms)
+        self._mic = Microphone(
+            manner,
+            capabilities.input_rate_hz,
+            self.answers,
+            self._interrupter,
+            self.restorer,
+            self._send,
+            self,
+            clock,
+        )
         self._asked_at: float | None = None
-        self._voice = Voice(manner.silence_ms)
         self._state_at = clock()
         self._heard_at = clock()  # the service said something
 
@@ -84,7 +90,7 @@ class Session:
             case ev.SpeechStarted():
                 self._on_speech_started(event)
             case ev.SpeechStopped() if self.state == "listening":
-                self._ask(self._voice.ended(self._clock()))
+                self._ask(self._mic.voice.ended(self._clock()))
             case ev.UserTranscript():
                 self.turns.words(event.item_id, event.text, event.final)
             case ev.UserTranscriptFailed():
@@ -96,7 +102,7 @@ class Session:
             case ev.ResponseFinished():
                 self._on_response_finished(event)
             case ev.UsageReported():
-                self._publish(self._usage.add(self.turn, event.usage))
+                self._publish(self._usage.add(self.turns.of(event.response_id), event.usage))
             case ev.ToolCall():
                 self._on_tool_call(event)
             case ev.SessionCreated():
@@ -145,7 +151,7 @@ class Session:
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
-        owed = self.restorer.replay(self._manner.hands_free, self._pass_on)
+        owed = self.restorer.replay(self._manner.hands_free, self._mic.pass_on)
         if owed is Owed.WORDS and self._config.greeting and not self.restorer.history.items():
             self._greet()
         elif owed is Owed.WORDS:
@@ -175,24 +181,29 @@ class Session:
         self._set_state("listening")
 
     def _announce(self, started: ev.ResponseStarted) -> None:
+        if started.out_of_band:
+            return  # nobody here has asked for it
+        turn = self.turns.of(started.answers)
+        self.turns.name(started.response_id, turn)
         if self._requests.announced(started.response_id):
-            if self.state == "listening" and not self.recording and not self._local.speaking:
-                self._ask(self._voice.ended(self._clock()))  # it has heard the end, and did not say so
-            self.answers.begin(started.response_id, self.turns.of(started.answers), self._asked_at)
+            if self.state == "listening" and not self.recording and not self._mic.finding:
+                self._ask(self._mic.voice.ended(self._clock()))  # it has heard the end, and did not say so
+            self.answers.begin(started.response_id, turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
-            self._publish(self._usage.add(self.turns.number, event.usage))
+            self._publish(self._usage.add(self.turns.of(event.response_id), event.usage))
         if event.complaint:
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {event.complaint}"))
+        ran = self.answers.running_id == event.response_id
         ours = self.answers.end(event)
-        self._requests.free()
+        self._requests.free(ran=ran)
         if ours:
             self._rest()
 
     def _on_tool_call(self, event: ev.ToolCall) -> None:
         output = f"There is no tool called {event.name}."
-        self._publish(note.ToolNotice(self.turn, event.name, event.arguments, output, ok=False))
+        self._publish(note.ToolNotice(self.turns.of(event.response_id), event.name, event.arguments, output, ok=False))
         self._send(cmd.ToolResult(event.call_id, output))
         self._requests.ask_later()
 
@@ -202,90 +213,63 @@ class Session:
         if event.severity == "benign":
             self.counters.benign_errors += 1
             return
-        self._requests.reset()
         self._publish(note.ErrorNotice(event.code or "service", event.message, event.hint))
-        if self.state == "thinking" and not self.answers.pending:
-            self._settle()
-
-    # -- what the microphone hears -----------------------------------------------------------------------------
-
-    def hear(self, frame: Frame) -> None:
-        """Take in captured sound: send it, and judge whether the user is talking over the answer."""
-        if not self.ready and not self.restorer.pending:
-            return
-        length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
-        self._voice.hear(frame)
-        judging = self._manner.hands_free and self._manner.barge_in and self.answers.audible
-        if judging and self._interrupter.hear(frame, length_ms):
-            self._settle()
-        if not self._mic_open:
-            return
-        if not self._manner.barge_in and self.answers.audible:
-            # Nobody may interrupt: the service hears silence, and its clock goes on.
-            frame = replace(frame, pcm=bytes(len(frame.pcm)), voiced=False, speech=False)
-        self.restorer.hear(frame)
-        self._pass_on(frame)
-
-    def _pass_on(self, frame: Frame) -> None:
-        length_ms = duration_ms(len(frame.pcm), self._capabilities.input_rate_hz)
-        if self._manner.local_turns and self.ready:
-            self._find_turn(frame.pcm, frame.speech, length_ms)
-            return
-        self._sent_ms += length_ms
-        self._send(cmd.AppendAudio(frame.pcm))
-
-    def _find_turn(self, pcm: bytes, speech: bool, length_ms: float) -> None:
-        # Over an answer a cough must not be a turn: there the interrupter decides, and the sound waits for it.
-        step = self._local.hear(pcm, speech, length_ms, may_start=not self.answers.audible)
-        if step is Step.WAIT:
-            return
-        if step is Step.START:
-            self._break_off()
-            self._begin_turn()
-            self._set_state("listening")
-        if sound := self._local.take():
-            self._send(cmd.AppendAudio(sound))
-        if step is Step.END:
-            self._send(cmd.CommitAudio(self.turns.item()))
-            self._ask(self._voice.ended(self._clock()))
-            self._request(cmd.CreateResponse())
+        if event.command in ("", cmd.CreateResponse.__name__):
+            self._requests.failed()
+            self._rest()
 
     # -- what the user does ------------------------------------------------------------------------------------
 
-    def begin_turn(self) -> None:
-        """Manual: the user begins to speak; an answer that is running is interrupted."""
+    def hear(self, frame: Frame) -> None:
+        """Take in captured sound."""
+        if self.ready or self.restorer.pending:
+            self._mic.hear(frame)
+
+    def turn_begins(self) -> None:
+        """The user begins to speak, we know: an answer that is running is interrupted."""
         self._break_off()
         self._begin_turn()
-        self._mic_open, self._sent_ms = True, 0.0
         self._set_state("listening")
+
+    def turn_ends(self, at: float) -> None:
+        """The user's spoken turn is complete, we know."""
+        self._ask(at)
+        if self.ready:
+            self._send(cmd.CommitAudio(self.turns.item()))
+            self._request(cmd.CreateResponse())
+        else:
+            self.restorer.ended_turn()
+
+    def interrupted(self) -> None:
+        """The user has talked over the answer, and it is silent."""
+        self._settle()
+
+    def begin_turn(self) -> None:
+        """Manual: the user begins to speak."""
+        self._mic.open()
+        self.turn_begins()
 
     def end_turn(self) -> None:
         """Manual: the user has finished."""
-        self._mic_open = False
-        if self._sent_ms < SHORTEST_TURN_MS:
-            self._send(cmd.ClearAudio())
-            self.turns.forget()
-            words = "Nothing was recorded: press Enter, speak, press Enter again."
-            self._publish(note.WarningNotice("too_short", words))
-            self._settle()
+        if self._mic.close() >= SHORTEST_TURN_MS:
+            self.turn_ends(self._clock())
             return
-        self._ask(self._clock())
-        if not self.ready:
-            self.restorer.ended_turn()
-            return
-        self._send(cmd.CommitAudio(self.turns.item()))
-        self._request(cmd.CreateResponse())
+        self._send(cmd.ClearAudio())
+        self.turns.forget()
+        words = "Nothing was recorded: press Enter, speak, press Enter again."
+        self._publish(note.WarningNotice("too_short", words))
+        self._settle()
 
     @property
     def recording(self) -> bool:
         """Manual: the user's turn is open."""
-        return self._mic_open and not self._manner.hands_free
+        return self._mic.recording
 
     def say(self, text: str) -> None:
         """A typed turn. It takes the place of one that is being spoken between two Enters."""
         self._break_off()
         if self.recording:
-            self._mic_open = False
+            self._mic.close()
             self.turns.forget()
             self._send(cmd.ClearAudio())
         self.turns.typed(text)
@@ -308,8 +292,9 @@ class Session:
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 
-    def played(self, event: PlaybackStarted | PlaybackDrained) -> None:
-        """Take in what the player thread reports."""
+    def played(self, event: PlaybackStarted | PlaybackDrained, latency_ms: float = 0.0) -> None:
+        """Take in what the player thread reports. `latency_ms`: from the player to the ear."""
+        self.answers.output_latency_ms = latency_ms
         if isinstance(event, PlaybackStarted):
             self.answers.sound_started(event.item_id, event.at)
         elif not self.answers.audible:
@@ -329,7 +314,7 @@ class Session:
             self.answers.abandon()
             self._rest()
         waited = now - self._state_at
-        silent_s = self._voice.silent_s(now, self._state_at)
+        silent_s = self._mic.voice.silent_s(now, self._state_at)
         if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
             self._settle()  # the end of speech got lost, or there was none
         if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
@@ -341,6 +326,16 @@ class Session:
     def settled(self) -> bool:
         """Nothing is said, asked or expected."""
         return self.ready and self.state == "idle" and not self._requests.waiting and not self.answers.pending
+
+    @property
+    def restored(self) -> bool:
+        """After a reconnection: everything that was said could be put back."""
+        return bool(self.restorer.complete)
+
+    @property
+    def untold(self) -> bool:
+        """Words of the user may still come."""
+        return self.turns.untold
 
     @property
     def turn(self) -> int:
@@ -361,7 +356,10 @@ class Session:
             self._out(command)
 
     def _publish(self, notice: note.Notice) -> None:
-        self.restorer.history.add(notice)
+        if isinstance(notice, note.UserTurn):
+            self.restorer.history.add(notice.turn, "user", notice.text)
+        elif isinstance(notice, note.AssistantTurn):
+            self.restorer.history.add(notice.turn, "assistant", notice.heard)
         self._show(notice)
 
     def _begin_turn(self) -> None:
@@ -379,9 +377,11 @@ class Session:
 
     def _rest(self) -> None:
         """Nothing is being played and nothing is expected: the floor is open."""
-        if self.answers.pending or self._requests.waiting:
+        if self.answers.pending or self._requests.waiting or self.state not in ("speaking", "thinking"):
             return
-        if self.state in ("speaking", "thinking"):
+        if self._requests.asked:
+            self._set_state("thinking")
+        else:
             self._settle()
 
     def _settle(self) -> None:

@@ -5,10 +5,11 @@ future; everything else is then stopped in one place.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -271,6 +272,18 @@ class Talk:
         if (error := task.exception()) is not None:
             self._over.set_exception(error)
 
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """For what the loop calls, or a view: a failure ends the conversation, as that of a task does."""
+        try:
+            yield
+        except Exception as error:
+            if self._over is None:
+                raise
+            if not self._over.done():
+                log.debug("a callback failed", exc_info=True)
+                self._over.set_exception(error)
+
     def _end(self, reason: str) -> None:
         if self._over is not None and not self._over.done():
             self._over.set_result(reason)
@@ -288,7 +301,7 @@ class Talk:
     def _on_ready(self) -> None:
         """A session is open: the first one, which waits for the sound, or one that goes on after a drop."""
         if self._opened.is_set():
-            self._announce(bool(self.session.restorer.complete))
+            self._announce(self.session.restored)
         self._opened.set()
 
     def _on_lost(self) -> None:
@@ -299,13 +312,14 @@ class Talk:
         self._publish(note.ConnectionNotice(attempt, round(delay_s, 1), error.message))
 
     def _hear(self, frame: Frame) -> None:
-        self.session.hear(frame)
-        if self._recording is not None:
-            self._recording.hear(frame)
+        with self.watched():
+            self.session.hear(frame)
+            if self._recording is not None:
+                self._recording.hear(frame)
 
     def _played(self, event: PlaybackStarted | PlaybackDrained) -> None:
-        self.session.answers.output_latency_ms = self.sound.output_latency_ms
-        self.session.played(event)
+        with self.watched():
+            self.session.played(event, self.sound.output_latency_ms)
 
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.LatencyNotice):
@@ -352,7 +366,7 @@ class Talk:
             return False
         quiet_s = now - max(self._ended_at, self.session.settled_at)
         linger_s = LINGER_S + self._plan.manner.silence_ms / 1000 if file_over and self._plan.manner.hands_free else 0.0
-        if self.session.turns.untold:
+        if self.session.untold:
             linger_s = max(linger_s, LATE_TRANSCRIPT_S)
         return quiet_s >= max(linger_s, self.sound.output_latency_ms / 1000)
 

@@ -1,10 +1,10 @@
-"""The user's turns: their numbers, which item of the service is which, and their words, which may come late."""
+"""The user's turns: their numbers, which items and responses are of which, and their words, which may come late."""
 
 from collections.abc import Callable
 
 from voicechat.conversation.notices import Notice, UserPartial, UserTurn, WarningNotice
 
-REMEMBERED_ITEMS = 100
+REMEMBERED = 200
 
 
 class UserTurns:
@@ -40,15 +40,15 @@ class UserTurns:
         self.name(name)
         return name
 
-    def name(self, item_id: str) -> None:
-        """The service calls the current turn `item_id`, unless that is a turn's name already."""
-        self._items.setdefault(item_id, self.number)
-        while len(self._items) > REMEMBERED_ITEMS:
+    def name(self, an_id: str, turn: int | None = None) -> None:
+        """An item of this turn (None: the current one) or a response to it is called that, unless it is known."""
+        self._items.setdefault(an_id, self.number if turn is None else turn)
+        while len(self._items) > REMEMBERED:
             del self._items[next(iter(self._items))]
 
-    def of(self, item_id: str) -> int:
-        """The turn of this item; of an unknown one: the current turn."""
-        return self._items.get(item_id, self.number)
+    def of(self, an_id: str) -> int:
+        """The turn of this item or response; of an unknown one: the current turn."""
+        return self._items.get(an_id, self.number)
 
     def words(self, item_id: str, text: str, final: bool) -> None:
         """What was understood of an item; of an unknown one: of the current turn."""

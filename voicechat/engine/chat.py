@@ -14,6 +14,7 @@ from typing import Any
 
 from voicechat.engine.answerer import Answerer, Message, Sentences
 from voicechat.errors import ConnectionFailed
+from voicechat.text.window import newest_that_fit
 from voicechat.wire.http import Exchange, http_client, http_errors
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,8 @@ def _base(url: str) -> str:
 
 def _messages(history: Sequence[Message], instructions: str) -> list[dict[str, str]]:
     system = f"{MANNER}\n{instructions}" if instructions else MANNER
-    return [{"role": "system", "content": system}] + [{"role": turn.role, "content": turn.text} for turn in history]
+    told = newest_that_fit(history, lambda turn: turn.text)
+    return [{"role": "system", "content": system}] + [{"role": turn.role, "content": turn.text} for turn in told]
 
 
 def _read(line: str) -> tuple[str, bool]:
