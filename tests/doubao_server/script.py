@@ -33,14 +33,16 @@ class Reply:
 class Script:
     """The n-th round says `replies[n]`, the n-th speech is understood as `heard[n]`; the last one repeats.
 
-    `ids`: question and reply ids are in the payloads (older servers send `{}`). `usage`: 154 after each round.
+    `ids`: question and reply ids are in the payloads, numbered afresh on each connection for `restart`; older servers
+    send none. `ends`: how often a reply's end (359) is sent. `usage`: 154 after each round.
     `announces`: 450 comes in push to talk too, with the first sound; the document does not say that it does.
     `crossing`: 515 stops a reply too late, whose first sentence is on its way already.
     """
 
     replies: tuple[Reply, ...] = (Reply(),)
     heard: tuple[str, ...] = ("今天适合去爬山吗",)
-    ids: bool = True
+    ids: Literal["unique", "restart", "none"] = "unique"
+    ends: Literal["once", "doubled", "missing"] = "once"
     usage: bool = True
     announces: bool = False
     crossing: bool = False

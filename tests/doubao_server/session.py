@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +53,7 @@ class Dialogue:
         self.session_id = ""
         self.config: Json = {}
         self.items: list[Json] = []
+        self._numbers = count(1)
         self.knowledge: asyncio.Future[str] | None = None
         self._speech: asyncio.Future[str] | None = None
         self._question_id = ""
@@ -186,7 +188,7 @@ class Dialogue:
 
     async def speech_began(self) -> None:
         late = self._stop_reply()
-        self._question_id = str(uuid.uuid4())
+        self._question_id = self._new_id("question")
         await self.event(450, **self._ids(question_id=self._question_id))
         for data in late:
             await self.link.audio(self.session_id, data)
@@ -204,7 +206,7 @@ class Dialogue:
         await self.event(451, results=[{"text": words, "is_interim": interim, "alternatives": alternatives}])
 
     async def _key_down(self) -> None:
-        self._question_id = str(uuid.uuid4())
+        self._question_id = self._new_id("question")
         self._heard_as = self.link.script.words(self.link.count("turn"))
         if self.link.script.announces:
             await self.event(450, **self._ids(question_id=self._question_id))
@@ -216,7 +218,7 @@ class Dialogue:
 
     async def _query(self, frame: ClientFrame) -> None:
         self._stop_reply()
-        self._question_id = str(uuid.uuid4())
+        self._question_id = self._new_id("question")
         await self.event(553, **self._ids(question_id=self._question_id))
         self._answer()
 
@@ -240,7 +242,7 @@ class Dialogue:
         waiting = self._reply is not None and not self._begun
         late = self._stop_reply()[:1]
         if waiting and self.link.script.crossing:
-            ids = self._ids(question_id=self._question_id, reply_id=str(uuid.uuid4()))
+            ids = self._ids(question_id=self._question_id, reply_id=self._new_id("reply"))
             await self.event(350, tts_type="default", text="", **ids)
             form = self.config.get("tts", {}).get("audio_config", {}).get("format", "")
             late = [sound(0.5, form)]
@@ -266,7 +268,7 @@ class Dialogue:
     async def _speak(self, reply: Reply, kind: str, written: bool) -> None:
         await asyncio.sleep(self.link.script.delay_ms / 1000)
         self._begun = True
-        reply_id = str(uuid.uuid4())
+        reply_id = self._new_id("reply")
         ids = self._ids(question_id=self._question_id, reply_id=reply_id)
         form = self.config.get("tts", {}).get("audio_config", {}).get("format", "")
         data = sound(reply.seconds, form)
@@ -287,7 +289,8 @@ class Dialogue:
                     await asyncio.Event().wait()
                 await asyncio.sleep(reply.frame_ms / 1000 / reply.pace)
             await self.event(351, **ids)
-        await self.event(359, **ids)
+        for _ in range({"once": 1, "doubled": 2, "missing": 0}[self.link.script.ends]):
+            await self.event(359, **ids)
         if self.link.script.usage:
             usage = {
                 "input_text_tokens": 3,
@@ -299,7 +302,10 @@ class Dialogue:
         self.items.append({"item_id": reply_id, "role": "assistant", "text": reply.text})
 
     def _ids(self, **ids: str) -> dict[str, str]:
-        return ids if self.link.script.ids else {}
+        return {} if self.link.script.ids == "none" else ids
+
+    def _new_id(self, kind: str) -> str:
+        return f"{kind}-{next(self._numbers)}" if self.link.script.ids == "restart" else str(uuid.uuid4())
 
     # history
 

@@ -5,7 +5,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -151,10 +151,10 @@ def test_enter_over_a_reply_interrupts_it(server: DoubaoServer, tmp_path: Path) 
     assert cut.fields["audio_end_ms"] == pytest.approx(first["heard_ms"], abs=30)
 
 
-@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
+@pytest.mark.parametrize("ids", ["unique", "none"])
 @pytest.mark.parametrize("crossing", [True, False], ids=["crossing", "in time"])
 def test_a_line_typed_before_the_reply_to_another_is_the_one_that_is_answered(
-    server: DoubaoServer, tmp_path: Path, crossing: bool, ids: bool
+    server: DoubaoServer, tmp_path: Path, crossing: bool, ids: Literal["unique", "none"]
 ) -> None:
     replies = (Reply("first", seconds=0.4), Reply("second", seconds=0.4))
     server.script = Script(replies, ids=ids, crossing=crossing, delay_ms=1000)
@@ -202,8 +202,10 @@ def test_a_turn_spoken_while_another_waits_for_its_reply_is_the_one_that_is_answ
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
-def test_on_the_sound_card_speaking_stops_the_reply(soundcard: SoundCard, server: DoubaoServer, ids: bool) -> None:
+@pytest.mark.parametrize("ids", ["unique", "none"])
+def test_on_the_sound_card_speaking_stops_the_reply(
+    soundcard: SoundCard, server: DoubaoServer, ids: Literal["unique", "none"]
+) -> None:
     server.script = Script((Reply(seconds=8.0, late=4), Reply("second", seconds=0.5)), ids=ids)
     with (
         program(server, "vad", "--no-aec", card=soundcard) as talk,

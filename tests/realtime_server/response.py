@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.realtime_server.session import Session
 
 Json = dict[str, Any]
+TIMES = {"once": 1, "doubled": 2, "missing": 0}
 
 
 class Response:
@@ -50,7 +51,8 @@ class Response:
             await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        await self._send("response.created", response=self._body("in_progress"))
+        for _ in range(TIMES[self.session.link.script.begins]):
+            await self._send("response.created", response=self._body("in_progress"))
         if not self.reply.failure:
             for index, tool in enumerate(self.reply.tools):
                 await self._call(tool, index)
@@ -65,7 +67,8 @@ class Response:
             status, details = "failed", {"type": "failed", "error": error}
         elif self.reply.incomplete:
             status, details = "incomplete", {"type": "incomplete", "reason": self.reply.incomplete}
-        await self._send("response.done", response=self._body(status, details))
+        for _ in range(TIMES[self.session.link.script.ends]):
+            await self._send("response.done", response=self._body(status, details))
         limits = [{"name": "tokens", "limit": 40_000, "remaining": 39_000, "reset_seconds": 1.5}]
         await self._send("rate_limits.updated", rate_limits=limits)
         await self.session.response_ended()

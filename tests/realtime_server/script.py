@@ -68,6 +68,13 @@ class Script:
     finish_answer: bool = True
     onset_blocks: int = 3
     touchy: bool = False
+    ids: Literal["unique", "restart", "none"] = "unique"
+    """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named."""
+    ack_delay_ms: int = 0
+    """How much later than it is done a client's commit is acknowledged: everything else goes on meanwhile."""
+    begins: Literal["once", "doubled", "missing"] = "once"
+    ends: Literal["once", "doubled", "missing"] = "once"
+    """How often a response's `created` and `done` are sent."""
     lifetime_s: int | None = None
     """Seconds until `expires_at`; None leaves the dialect's own."""
 

@@ -38,6 +38,14 @@ class Link(Protocol):
     def next_response(self) -> int: ...
 
 
+def nameless(value: Any) -> Any:
+    """`value` without the names of responses and items."""
+    if isinstance(value, dict):
+        hidden = ("id", "item_id", "response_id", "previous_item_id", "conversation_id")
+        return {key: nameless(part) for key, part in value.items() if key not in hidden}
+    return [nameless(part) for part in value] if isinstance(value, list) else value
+
+
 class Session:
     """`open`, then `handle` each frame; `end` when the connection is gone."""
 
@@ -77,7 +85,8 @@ class Session:
         }
 
     def new_id(self, kind: str) -> str:
-        return f"{kind}_{self.link.number}x{next(self._ids)}"
+        number = f"{next(self._ids)}"
+        return f"{kind}_{number}" if self.link.script.ids == "restart" else f"{kind}_{self.link.number}x{number}"
 
     async def open(self) -> None:
         await self.send("session.created", session=self.settings)
@@ -108,8 +117,12 @@ class Session:
     async def send(self, type: str, **fields: Any) -> None:
         """A server event under its GA name; the dialect renames it or has none."""
         name = self.dialect.event(type)
-        if name is not None:
-            await self.link.send({"type": name, "event_id": self.new_id("event"), **copy.deepcopy(fields)})
+        if name is None:
+            return
+        told = copy.deepcopy(fields)
+        if self.link.script.ids == "none" and not name.startswith(("session.", "error")):
+            told = nameless(told)
+        await self.link.send({"type": name, "event_id": self.new_id("event"), **told})
 
     async def send_item(self, type: str, item: Json, previous: str | None) -> None:
         await self.send(type, item=item, **({"previous_item_id": previous} if self.dialect.chained else {}))
@@ -186,18 +199,26 @@ class Session:
                 "Error committing input audio buffer: buffer too small. Expected at least 100ms of audio, "
                 f"but buffer only has {buffered_ms:.2f}ms of audio.",
             )
-        await self._commit()
+        await self._commit(self.link.script.ack_delay_ms)
 
-    async def _commit(self) -> None:
+    async def _commit(self, delay_ms: int = 0) -> None:
         item_id, self._user_item = self._user_item or self.new_id("item"), ""
         self._buffer.clear()
         self._half = b""
         self._vad.reset()
+        words = self.link.script.words(self.link.next_turn())
+        if delay_ms:
+            self._spawn(asyncio.create_task(self._acknowledge(item_id, words, delay_ms), name=f"commit of {item_id}"))
+        else:
+            await self._acknowledge(item_id, words)
+
+    async def _acknowledge(self, item_id: str, words: str, delay_ms: int = 0) -> None:
+        await asyncio.sleep(delay_ms / 1000)
         previous = {"previous_item_id": next(reversed(self.items), None)} if self.dialect.chained else {}
         await self.send("input_audio_buffer.committed", item_id=item_id, **previous)
         item = {"id": item_id, "object": "realtime.item", "type": "message", "status": "completed", "role": "user"}
         await self._add({**item, "content": [{"type": "input_audio", "transcript": None}]})
-        how, words = self.link.script.transcription, self.link.script.words(self.link.next_turn())
+        how = self.link.script.transcription
         if self.dialect.transcription(self.settings) is None or how == "none":
             return
         if how == "late":

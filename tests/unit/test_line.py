@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from tests.unit.stage import Stage
 from voicechat.conversation import line as line_module
 from voicechat.conversation.line import SHORTEST_LIFE_S, Line
+from voicechat.dialects.openai.client import Profile, RealtimeCodec
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
@@ -258,3 +260,60 @@ def test_a_wish_to_renew_while_the_line_is_down_does_not_outlive_the_next_connec
 
     asyncio.run(main())
     assert waits == [1, 2]
+
+
+class Configured(Scripted):
+    """A connection that says nothing before it was spoken to. `speaks_first`: it says that it is there."""
+
+    def __init__(self, *, speaks_first: bool) -> None:
+        self.frames = asyncio.Queue()
+        self.asked: list[str] = []
+        if speaks_first:
+            self.frames.put_nowait('{"type": "session.created", "session": {"id": "s"}}')
+
+    async def send(self, frame: Frame) -> None:
+        self.asked.append(json.loads(frame)["type"])
+        if self.asked == ["session.update"]:
+            self.frames.put_nowait('{"type": "session.updated", "session": {}}')
+
+
+@pytest.mark.parametrize("speaks_first", [True, False])
+def test_a_session_is_configured_when_the_service_has_spoken_or_at_once_where_it_waits(speaks_first: bool) -> None:
+    connection = Configured(speaks_first=speaks_first)
+    provider = OpenAI(ProviderOptions(api_key="k" * 20))
+    known = provider.codec().capabilities
+    codec = RealtimeCodec(Profile(replace(known, emits_session_created=speaks_first), dialect="ga"))
+
+    async def main() -> None:
+        ready = asyncio.Event()
+        provider.codec = lambda: codec  # type: ignore[method-assign]
+        stage = Stage(codec.capabilities)
+
+        def handle(event: ev.Event) -> None:
+            stage.tell(event)
+            while stage.sent:
+                line.send(stage.sent.pop(0))
+            if stage.session.ready:
+                ready.set()
+
+        line = Line(provider, lambda: connection, handle, lambda: None, lambda *_: None)
+        run = asyncio.create_task(line.run())
+        await asyncio.wait_for(ready.wait(), 5)
+        assert line.ready
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
+    asyncio.run(main())
+    assert connection.asked == ["session.update"]
+
+
+def test_ids_of_two_connections_are_told_apart() -> None:
+    async def story(told: Story, line: Line) -> None:
+        for _ in range(2):
+            told.says("response.created", response={"id": "r1", "status": "in_progress"})
+            told.says("response.done", response={"id": "r1", "status": "completed"})
+            told.connections[-1].frames.put_nowait(Closed(1006))
+            await told.opened()
+
+    begun = [event.response_id for event in tell(story).events if isinstance(event, ev.ResponseStarted)]
+    assert begun == ["1:r1", "2:r1"]

@@ -17,6 +17,7 @@ from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.engine.provider import offline_service
 from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
+from voicechat.text.window import MOST_CHARS, MOST_ITEMS
 from voicechat.wire.network import Network
 
 COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
@@ -51,6 +52,19 @@ def test_the_request_and_the_sentences_of_the_answer() -> None:
             }
         ]
         assert "authorization: bearer sk-1" in chat.headers[0].lower()
+
+    asyncio.run(main())
+
+
+def test_a_long_conversation_is_told_as_far_as_a_model_has_room_for_it() -> None:
+    async def main() -> None:
+        async with chat_server(words("yes")) as chat:
+            history = [Message("user", f"question {n} " + "x" * 400) for n in range(1000)]
+            await ask(ChatEndpoint(chat.url, "some-model"), history)
+            told = chat.requests[0]["messages"]
+            assert len(told) <= 1 + MOST_ITEMS
+            assert sum(len(message["content"]) for message in told[1:]) <= MOST_CHARS
+            assert told[-1]["content"].startswith("question 999")
 
     asyncio.run(main())
 

@@ -7,7 +7,6 @@ every method returns at once, and time comes from a clock it is given.
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
@@ -17,6 +16,7 @@ from voicechat.conversation.answers import Answers
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, Counters, Manner
 from voicechat.conversation.microphone import Microphone
+from voicechat.conversation.opener import Opener
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.usage import UsageMeter
@@ -42,18 +42,17 @@ class Session:
         self.state: note.State = "idle"
         self.ready = False
         self.session_id = ""
-        self.voice = config.voice
         self.counters = Counters()
         self.settled_at = clock()
         """Since when there is nothing to wait for; meaningful while `settled`."""
         self._capabilities = capabilities
-        self._config = config
         self._manner = manner
         self._out = send
         self._show = publish
         self._clock = clock
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
+        self._opener = Opener(config, self.restorer, self._out, self._publish)
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
         self._usage = UsageMeter()
@@ -107,11 +106,11 @@ class Session:
                 self._on_tool_call(event)
             case ev.SessionCreated():
                 self.session_id = event.session_id
-                self._configure()
+                self._opener.configure()
             case ev.SessionConfigured():
                 self._on_configured(event)
             case ev.ConfigureAgain():
-                self._on_configure_again(event)
+                self._opener.configure_again(event)
             case ev.ServiceError():
                 self._on_error(event)
             case ev.Ignored():
@@ -120,7 +119,7 @@ class Session:
                 pass  # items and limits: known, and without consequence for the conversation
 
     def _on_configured(self, event: ev.SessionConfigured) -> None:
-        self.voice = event.voice or self.voice
+        self._opener.voice = event.voice or self._opener.voice
         if self.ready:
             return
         self.ready = True
@@ -128,16 +127,9 @@ class Session:
             self._go_on()
             return
         self._settle()
-        if self._config.greeting:
+        if (greeting := self._opener.greeting()) is not None:
             self.turns.number += 1
-            self._greet()
-
-    def _greet(self) -> None:
-        words = self._config.greeting
-        self._request(cmd.CreateResponse(f"Greet the user with exactly these words: {words}", words))
-
-    def _configure(self) -> None:
-        self._out(cmd.Configure(self.restorer.configuration(self._config)))
+            self._request(greeting)
 
     def lost(self) -> None:
         """The connection went. What was received is played on; the rest is put right by the next session."""
@@ -152,24 +144,14 @@ class Session:
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
         owed = self.restorer.replay(self._manner.hands_free, self._mic.pass_on)
-        if owed is Owed.WORDS and self._config.greeting and not self.restorer.history.items():
-            self._greet()
-        elif owed is Owed.WORDS:
-            self._request(cmd.CreateResponse())
-        elif owed is Owed.SPEECH and self._config.turn_detection is None:
-            self._send(cmd.CommitAudio(self.turns.item()))
-            self._request(cmd.CreateResponse())
+        if (create := self._opener.answer_owed(owed)) is not None:
+            if owed is Owed.SPEECH:
+                self._send(cmd.CommitAudio(self.turns.item()))
+            self._request(create)
         elif owed is Owed.SPEECH:
             self._set_state("listening")  # the service finds the same turn once more
         elif owed is Owed.NOTHING:
             self._rest()
-
-    def _on_configure_again(self, event: ev.ConfigureAgain) -> None:
-        if event.voice_dropped:
-            self._config, self.voice = replace(self._config, voice=""), ""
-            unknown = f"The service does not know the voice {event.voice_dropped}"
-            self._publish(note.WarningNotice("voice", f"{unknown}: using the model's own."))
-        self._configure()
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
         if self.state != "listening" or self.answers.audible:
@@ -288,7 +270,7 @@ class Session:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
         self.restorer.give_up()
-        self._requests.withdraw(coming=self.state == "thinking" and self._config.turn_detection is not None)
+        self._requests.withdraw(coming=self.state == "thinking" and self._opener.service_finds_turns)
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 
@@ -321,6 +303,11 @@ class Session:
             self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
             self._requests.reset()
             self._settle()
+
+    @property
+    def voice(self) -> str:
+        """The assistant's voice in force."""
+        return self._opener.voice
 
     @property
     def settled(self) -> bool:
