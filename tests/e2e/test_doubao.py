@@ -345,3 +345,34 @@ def test_a_service_that_says_nothing_is_given_up(server: DoubaoServer, tmp_path:
     code, words = fails(server, tmp_path)
     assert code == 5
     assert "said nothing for 10 s" in words
+
+
+@pytest.mark.parametrize(
+    "careless",
+    [{"ids": "restart"}, {"ids": "none"}, {"ids": "restart", "ends": "doubled"}, {"ends": "missing"}],
+    ids=lambda careless: " ".join(careless.values()),
+)
+def test_a_careless_service_is_served_like_any_other_after_a_drop(
+    server: DoubaoServer, tmp_path: Path, careless: dict[str, Any]
+) -> None:
+    server.script = Script((Reply("first", seconds=0.3), Reply("second", seconds=0.3)), **careless)
+
+    async def drop() -> None:
+        server.connections[-1].socket.transport.abort()
+
+    files = ["--input", str(QUESTION), "--output", str(tmp_path / "a.wav")]
+    with program(server, "manual", *files, stdin="open") as talk:
+        talk.write("one\n")
+        server.wait_for(154)
+        if server.script.ends != "missing":
+            talk.wait_for("assistant")
+        server.run(drop())
+        talk.wait_for("session", lambda line: line["state_restored"] is not None)
+        talk.write("two\n")
+        talk.wait_for("assistant.partial", lambda line: (line["turn"], line["text"]) == (2, "second"))
+        server.wait_for(154, count=2)
+        talk.write("/quit\n")
+        assert talk.wait() == 0, talk.describe()
+    assert [(line["turn"], line["text"]) for line in talk.of_type("user")] == [(1, "one"), (2, "two")]
+    assert [(line["turn"], line["text"]) for line in talk.of_type("assistant")] == [(1, "first"), (2, "second")]
+    assert [line["turn"] for line in talk.of_type("usage")] == [1, 2]
