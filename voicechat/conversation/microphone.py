@@ -14,7 +14,7 @@ from voicechat.conversation.voice import Voice
 from voicechat.realtime.commands import AppendAudio, Command
 
 
-class Floor(Protocol):
+class TurnTaker(Protocol):
     """Who decides what a turn is worth."""
 
     @property
@@ -47,7 +47,7 @@ class Microphone:
         interrupter: Interrupter,
         restorer: Restorer,
         send: Callable[[Command], None],
-        floor: Floor,
+        turns: TurnTaker,
         clock: Callable[[], float],
     ):
         self.voice = Voice(manner.silence_ms)
@@ -57,7 +57,7 @@ class Microphone:
         self._interrupter = interrupter
         self._restorer = restorer
         self._send = send
-        self._floor = floor
+        self._turns = turns
         self._clock = clock
         self._local = LocalTurns(manner.silence_ms)
         self._manual: ManualTurn | None = None
@@ -86,7 +86,7 @@ class Microphone:
         self.voice.hear(frame)
         hands_free, barge_in, audible = self._manner.hands_free, self._manner.barge_in, self._answers.audible
         if hands_free and barge_in and audible and self._interrupter.hear(frame, self._length_ms(frame)):
-            self._floor.interrupted()
+            self._turns.interrupted()
         if not (hands_free or self.recording):
             return
         if not barge_in and self._answers.audible:
@@ -97,7 +97,7 @@ class Microphone:
 
     def pass_on(self, frame: Frame) -> None:
         """To the service, at once or as a part of a turn that is found here."""
-        if self._manner.local_turns and self._floor.ready:
+        if self._manner.local_turns and self._turns.ready:
             self._find_turn(frame)
             return
         if self._manual is not None:
@@ -111,11 +111,11 @@ class Microphone:
         if step is Step.WAIT:
             return
         if step is Step.START:
-            self._floor.turn_begins()
+            self._turns.turn_begins()
         if sound := self._local.take():
             self._send(AppendAudio(sound))
         if step is Step.END:
-            self._floor.turn_ends(self.voice.ended(self._clock()))
+            self._turns.turn_ends(self.voice.ended(self._clock()))
 
     def _length_ms(self, frame: Frame) -> float:
         return duration_ms(len(frame.pcm), self._rate_hz)

@@ -13,6 +13,7 @@ from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
+from voicechat.conversation.floor import Floor
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.manner import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, Counters, Manner
 from voicechat.conversation.microphone import Microphone
@@ -39,17 +40,14 @@ class Session:
         publish: Callable[[note.Notice], None],
         clock: Callable[[], float] = time.monotonic,
     ):
-        self.state: note.State = "idle"
         self.ready = False
         self.session_id = ""
         self.counters = Counters()
-        self.settled_at = clock()
-        """Since when there is nothing to wait for; meaningful while `settled`."""
-        self._capabilities = capabilities
         self._manner = manner
         self._out = send
         self._show = publish
         self._clock = clock
+        self._floor = Floor(self._publish, clock)
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
         self._opener = Opener(config, self.restorer, self._out, self._publish)
@@ -59,18 +57,9 @@ class Session:
         self._interrupter = Interrupter(
             self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
-        self._mic = Microphone(
-            manner,
-            capabilities.input_rate_hz,
-            self.answers,
-            self._interrupter,
-            self.restorer,
-            self._send,
-            self,
-            clock,
-        )
+        rate_hz, interrupter = capabilities.input_rate_hz, self._interrupter
+        self._mic = Microphone(manner, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
         self._asked_at: float | None = None
-        self._state_at = clock()
         self._heard_at = clock()  # the service said something
 
     # -- what the service says ---------------------------------------------------------------------------------
@@ -81,7 +70,7 @@ class Session:
         match event:
             case ev.AssistantAudio():
                 if self.answers.add_audio(event) and self.state != "listening":
-                    self._set_state("speaking")
+                    self._floor.speak()
             case ev.AssistantText() | ev.AssistantTextDone():
                 self.answers.add_text(event)
             case ev.AssistantAudioDone():
@@ -126,7 +115,7 @@ class Session:
         if self.restorer.pending:
             self._go_on()
             return
-        self._settle()
+        self._floor.settle()
         if (greeting := self._opener.greeting()) is not None:
             self.turns.number += 1
             self._request(greeting)
@@ -135,7 +124,9 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        self.restorer.lost(self._clock(), self.state, self.turn, self.turns.untold, max(self._heard_at, self._state_at))
+        self.restorer.lost(
+            self._clock(), self.state, self.turn, self.turns.untold, max(self._heard_at, self._floor.since)
+        )
         self.ready = False
         self._interrupter.reset()
         self._requests.reset()
@@ -149,7 +140,7 @@ class Session:
                 self._send(cmd.CommitAudio(self.turns.item()))
             self._request(create)
         elif owed is Owed.SPEECH:
-            self._set_state("listening")  # the service finds the same turn once more
+            self._floor.listen()  # the service finds the same turn once more
         elif owed is Owed.NOTHING:
             self._rest()
 
@@ -160,7 +151,7 @@ class Session:
         if self.state != "listening":
             self._begin_turn()
         self.turns.name(event.item_id)
-        self._set_state("listening")
+        self._floor.listen()
 
     def _announce(self, started: ev.ResponseStarted) -> None:
         if started.out_of_band:
@@ -211,7 +202,7 @@ class Session:
         """The user begins to speak, we know: an answer that is running is interrupted."""
         self._break_off()
         self._begin_turn()
-        self._set_state("listening")
+        self._floor.listen()
 
     def turn_ends(self, at: float) -> None:
         """The user's spoken turn is complete, we know."""
@@ -224,7 +215,7 @@ class Session:
 
     def interrupted(self) -> None:
         """The user has talked over the answer, and it is silent."""
-        self._settle()
+        self._floor.settle()
 
     def begin_turn(self) -> None:
         """Manual: the user begins to speak."""
@@ -240,7 +231,7 @@ class Session:
         self.turns.forget()
         words = "Nothing was recorded: press Enter, speak, press Enter again."
         self._publish(note.WarningNotice("too_short", words))
-        self._settle()
+        self._floor.settle()
 
     @property
     def recording(self) -> bool:
@@ -264,7 +255,7 @@ class Session:
         if self.answers.pending or self.state == "thinking":
             self._break_off()
             if self.state != "listening":
-                self._settle()
+                self._floor.settle()
 
     def _break_off(self) -> None:
         """The answer, wherever it is on its way, is not wanted any more."""
@@ -289,20 +280,30 @@ class Session:
         """Called a few times a second: what must not wait for ever."""
         now = self._clock()
         if self._interrupter.tick():
-            self._settle()
+            self._floor.settle()
         self._requests.tick()
         if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
             self.answers.abandon()
             self._rest()
-        waited = now - self._state_at
-        silent_s = self._mic.voice.silent_s(now, self._state_at)
+        waited = now - self._floor.since
+        silent_s = self._mic.voice.silent_s(now, self._floor.since)
         if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
-            self._settle()  # the end of speech got lost, or there was none
+            self._floor.settle()  # the end of speech got lost, or there was none
         if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
             self._requests.reset()
-            self._settle()
+            self._floor.settle()
+
+    @property
+    def state(self) -> note.State:
+        """Who has the floor."""
+        return self._floor.state
+
+    @property
+    def settled_at(self) -> float:
+        """Since when there is nothing to wait for; meaningful while `settled`."""
+        return self._floor.settled_at
 
     @property
     def voice(self) -> str:
@@ -356,27 +357,17 @@ class Session:
     def _ask(self, asked_at: float) -> None:
         """The user's turn is complete."""
         self._asked_at = asked_at
-        self._set_state("thinking")
+        self._floor.think()
 
     def _request(self, create: cmd.CreateResponse) -> None:
         if self._requests.ask(create) and self.state == "idle":
-            self._set_state("thinking")
+            self._floor.think()
 
     def _rest(self) -> None:
         """Nothing is being played and nothing is expected: the floor is open."""
         if self.answers.pending or self._requests.waiting or self.state not in ("speaking", "thinking"):
             return
         if self._requests.asked:
-            self._set_state("thinking")
+            self._floor.think()
         else:
-            self._settle()
-
-    def _settle(self) -> None:
-        self.settled_at = self._clock()
-        self._set_state("idle")
-
-    def _set_state(self, state: note.State) -> None:
-        if state != self.state:
-            self.state = state
-            self._state_at = self._clock()
-            self._publish(note.StateNotice(state))
+            self._floor.settle()
