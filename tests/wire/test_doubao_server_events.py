@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doubao_server.wire import audio_frame, error_frame, event_frame
+from tests.wire.brackets import check
 from tests.wire.doubao_codec import PCM, VAD, Call, ended, made_up, meaning, speaking, vad
 from voicechat.dialects.doubao.wire import ServerEvent
 from voicechat.realtime import commands as cmd
@@ -386,27 +387,27 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+COMMANDS = st.sampled_from(
+    [cmd.CancelResponse(), cmd.SendText("hi", item_id="turn-1"), cmd.CreateResponse(), cmd.CommitAudio("turn-2")]
+)
+FRAMES = st.tuples(WIRE_EVENTS, FIELDS)
+
+
+@pytest.mark.parametrize("detection", [VAD, None], ids=["the service ends turns", "we end turns"])
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(WIRE_EVENTS, FIELDS), max_size=30))
-def test_whatever_the_order_every_reply_has_one_beginning_and_one_end(frames: list[tuple[int, dict[str, Any]]]) -> None:
-    call = vad()
-    open_replies: set[str] = set()
-    over: set[str] = set()
-    for event, fields in frames:
-        events = call.audio(PCM) if event == 352 else call.server(event, **fields)
-        for told in events:
-            match told:
-                case ev.ResponseStarted(name):
-                    assert name not in open_replies | over
-                    open_replies.add(name)
-                case ev.AssistantAudio(response_id=name) | ev.AssistantText(response_id=name):
-                    assert name in open_replies
-                case ev.ResponseFinished(name):
-                    open_replies.remove(name)
-                    over.add(name)
-                case _:
-                    pass
-        assert len(open_replies) <= 1
+@given(things=st.lists(FRAMES | COMMANDS, max_size=30))
+def test_whatever_the_order_every_reply_has_one_beginning_and_one_end(
+    detection: cmd.TurnDetection | None, things: list[tuple[int, dict[str, Any]] | cmd.Command]
+) -> None:
+    call = Call(turn_detection=detection).open()
+    told: list[ev.Event] = []
+    for thing in things:
+        if not isinstance(thing, tuple):
+            call.client(thing)
+        else:
+            told += call.audio(PCM) if thing[0] == 352 else call.server(thing[0], **thing[1])
+    replies = check(told, all_end=False)
+    assert sum(not isinstance(events[-1], ev.ResponseFinished) for events in replies.values()) <= 1
 
 
 def test_random_mutations_of_a_call_never_raise() -> None:
