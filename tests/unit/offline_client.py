@@ -1,4 +1,4 @@
-"""A client of the offline engine: sends GA events, checks every server event against the `openai` package's types."""
+"""A client of the offline engine behind the server codec: sends GA events, checks every answer by official types."""
 
 import asyncio
 import base64
@@ -12,30 +12,28 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 from tests.recordings import pcm, speech
-from voicechat.engine.engine import OfflineSettings, connect
-from voicechat.wire.transport import Transport
+from tests.served_engine import NOBODY, ServedEngine, served_engine
+from voicechat.engine.engine import OfflineSettings
 
 Json = dict[str, Any]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 QUESTIONS = Path(__file__).parents[2] / "voicechat" / "engine" / "questions"
-NOBODY = OfflineSettings(ollama_url="")
-"""The companion answers, whoever listens at Ollama's port on this machine."""
 
 
 class Client:
-    def __init__(self, transport: Transport):
-        self._transport = transport
+    def __init__(self, served: ServedEngine):
+        self._served = served
         self.events: list[Json] = []
 
     async def send(self, kind: str, **fields: Any) -> None:
-        await self._transport.send(json.dumps({"type": kind, **fields}))
+        await self._served.take(json.dumps({"type": kind, **fields}))
 
     async def raw(self, frame: str | bytes) -> None:
-        await self._transport.send(frame)
+        await self._served.take(frame)
 
     async def next(self) -> Json:
         async with asyncio.timeout(20):
-            event: Json = json.loads(await self._transport.receive())
+            event: Json = json.loads(await self._served.frames.get())
         parsed = SERVER_EVENT.validate_python(event)
         assert parsed.type == event["type"]
         self.events.append(event)
@@ -74,14 +72,10 @@ class Client:
 
 @asynccontextmanager
 async def session(settings: OfflineSettings = NOBODY) -> AsyncIterator[Client]:
-    transport = connect(settings)
-    await transport.connect()
-    client = Client(transport)
-    try:
+    async with served_engine(settings, "ga") as served:
+        client = Client(served)
         assert (await client.next())["type"] == "session.created"
         yield client
-    finally:
-        await transport.close()
 
 
 def recording(path: Path, silence_ms: int = 900) -> bytes:

@@ -126,7 +126,7 @@ def update(**fields: Any) -> Json:
             "session.audio.input.turn_detection.threshold",
         ),
         ({"type": "input_audio_buffer.append", "audio": "%%%"}, "invalid_value", "audio"),
-        ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_value", "audio"),
+        ({"type": "input_audio_buffer.append", "audio": 7}, "invalid_type", "audio"),
         ({"type": "input_audio_buffer.commit"}, "input_audio_buffer_commit_empty", None),
         ({"type": "conversation.item.create"}, "missing_required_parameter", "item"),
         ({"type": "conversation.item.delete", "item_id": "x"}, "item_not_found", "item_id"),
@@ -258,7 +258,7 @@ def test_truncation_cuts_the_history_to_what_was_heard() -> None:
 
 
 def test_truncation_without_word_positions_is_in_proportion() -> None:
-    item = Item("i", role="assistant", content=[{}], audio_ms=2000, marks=[(0, "One two. "), (1000, "A b c d.")])
+    item = Item("i", role="assistant", audio_ms=2000, marks=[(0, "One two. "), (1000, "A b c d.")])
     item.truncate(1500)
     assert item.text == "One two. A b"
     item.truncate(0)

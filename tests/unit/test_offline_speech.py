@@ -3,7 +3,10 @@
 import asyncio
 import base64
 import codecs
+import os
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +14,13 @@ import pytest
 
 from tests.recordings import GO_FORWARD, INTERRUPTION, read_pcm
 from tests.unit.chat_server import HANG, chat_server, chunk, words
-from tests.unit.offline_client import QUESTIONS, recording, session, spoken_text
+from tests.unit.offline_client import NOBODY, QUESTIONS, recording, session, spoken_text
+from tests.wire.brackets import check
 from voicechat.engine import espeak
 from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import StableWords
 from voicechat.engine.provider import Offline
-from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken
+from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser, Spoken
 from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.providers.base import ProviderOptions
 from voicechat.realtime import commands, events
@@ -123,6 +127,38 @@ def test_speech_interrupts_the_answer_at_once() -> None:
     asyncio.run(main())
 
 
+def stopped_recogniser() -> int:
+    """The recogniser's process of the one session that runs, which takes in nothing from now on."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "voicechat.engine.ear"], capture_output=True, text=True, check=True
+    )
+    process = int(found.stdout)
+    os.kill(process, signal.SIGSTOP)
+    return process
+
+
+def test_a_cancel_never_waits_behind_the_recogniser() -> None:
+    async def main() -> None:
+        async with (
+            chat_server([chunk("Let me think about it. "), HANG]) as chat,
+            session(OfflineSettings(chat_url=chat.url, chat_model="m")) as client,
+        ):
+            await client.update(audio={"input": {"turn_detection": None}})
+            await client.send("response.create")
+            await client.until("response.output_audio.delta")
+            recogniser = stopped_recogniser()
+            try:
+                await client.speak(bytes(48_000 * 20), step_ms=200)  # far more than a pipe holds
+                await client.send("response.cancel")
+                async with asyncio.timeout(5):
+                    done = await client.until("response.done")
+                assert done["response"]["status_details"]["reason"] == "client_cancelled"
+            finally:
+                os.kill(recogniser, signal.SIGCONT)
+
+    asyncio.run(main())
+
+
 def test_an_answer_that_may_not_be_interrupted_goes_on() -> None:
     async def main() -> None:
         async with (
@@ -177,11 +213,9 @@ def test_a_turn_without_words_is_admitted_not_guessed() -> None:
 
 
 def test_the_client_side_of_the_program_holds_the_conversation() -> None:
-    """Our own codec at the other end: the two must agree."""
+    """Commands in, events out, and no wire between; the events keep what the vocabulary promises."""
 
     async def main() -> None:
-        from tests.unit.offline_client import NOBODY
-
         provider = Offline(ProviderOptions(voice="en-gb"), NOBODY)
         codec, transport = provider.codec(), provider.connect()
         assert codec.capabilities.supports_interruption
@@ -215,6 +249,41 @@ def test_the_client_side_of_the_program_holds_the_conversation() -> None:
             texts = [event for event in seen if isinstance(event, events.UserTranscript)]
             assert (texts[-1].text, texts[-1].final) == ("what time is it", True)
             assert any(isinstance(event, events.AssistantAudio) for event in seen)
+            started = [event for event in seen if isinstance(event, events.ResponseStarted)]
+            assert [event.answers for event in started] == [texts[-1].item_id]
+            await send(commands.Configure(commands.SessionConfig(turn_detection=None)))
+            await until(events.SessionConfigured)
+            await send(commands.AppendAudio(pcm))
+            await send(commands.CommitAudio("turn-2"))  # the name is ours
+            assert await until(events.InputCommitted) == events.InputCommitted("turn-2")
+            await send(commands.CreateResponse())
+            await until(events.ResponseFinished)
+            await send(commands.CreateResponse("Greet the user.", words="Good day to you."))
+            await until(events.ResponseFinished)
+            told = check(seen)
+            begun = [event.answers for event in seen if isinstance(event, events.ResponseStarted)]
+            assert begun[1:] == ["turn-2", ""]
+            greeting = [event.delta for event in [*told.values()][-1] if isinstance(event, events.AssistantText)]
+            assert "".join(greeting) == "Good day to you."
+            finals = [event for event in seen if isinstance(event, events.UserTranscript) and event.final]
+            assert finals[-1] == events.UserTranscript("turn-2", "what time is it", True)
+        finally:
+            await transport.close()
+
+    asyncio.run(main())
+
+
+def test_a_voice_that_the_engine_does_not_have_is_refused_once() -> None:
+    async def main() -> None:
+        transport = Offline(ProviderOptions(voice="nobody"), NOBODY).connect()
+        await transport.connect()
+        try:
+            async with asyncio.timeout(20):
+                assert isinstance(await transport.receive(), events.SessionCreated)
+                await transport.send(commands.Configure(commands.SessionConfig()))
+                assert (await transport.receive()).voice_dropped == "nobody"
+                await transport.send(commands.Configure(commands.SessionConfig()))
+                assert await transport.receive() == events.SessionConfigured(DEFAULT_VOICE)
         finally:
             await transport.close()
 

@@ -218,3 +218,30 @@ def test_usage_told_apart_from_the_end_is_in_the_end() -> None:
     usage = ev.Usage(input_tokens=3, output_tokens=4)
     reached = halves.tell(ev.ResponseStarted("r"), ev.UsageReported("r", usage), ev.ResponseFinished("r", "completed"))
     assert reached == [ev.ResponseStarted("r"), ev.ResponseFinished("r", "completed", usage=usage)]
+
+
+def test_an_answer_out_of_band_leaves_the_conversation_alone() -> None:
+    halves = Halves("ga")
+    halves.tell(
+        ev.ResponseStarted("title", out_of_band=True), ev.AssistantText("title", "t", 0, "A title", spoken=False)
+    )
+    commands, replies = halves.raw({"type": "response.create"})
+    assert (commands, replies) == ([cmd.CreateResponse()], [])  # it may run beside another
+    halves.tell(ev.ResponseFinished("title", "completed"))
+    assert not [kind for kind in halves.kinds() if kind.startswith("conversation.item")]
+    assert halves.of("response.done")[0]["response"]["conversation_id"] is None
+    assert halves.raw({"type": "conversation.item.retrieve", "item_id": "t"})[1][0]["error"]["code"] == "item_not_found"
+
+
+def test_whoever_is_behind_may_begin_more_than_once() -> None:
+    """An update that comes while it begins, or was on its way when it went, is answered once it is in force."""
+    halves = Halves("ga", Profile("some-model", "alloy"))
+    first = halves.server.configure()
+    assert first == cmd.Configure(halves.server.config)
+    halves.raw({"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}})
+    assert halves.tell(ev.SessionConfigured("alloy")) == []  # that was the beginning
+    again = halves.server.configure()  # a line that was connected again
+    assert again.config.instructions == "Be brief."
+    assert halves.tell(ev.SessionConfigured("alloy")) == [ev.SessionConfigured("alloy")]
+    halves.server.configure()
+    assert halves.tell(ev.SessionConfigured("alloy")) == []

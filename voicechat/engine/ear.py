@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 CHUNK_BYTES = RATE_HZ * 2 * 40 // 1000
 """The child works in 40 ms pieces, so that a partial is never far behind."""
 PARTIAL_EVERY_MS = 160
+BACKLOG_MS = 120_000
+"""Sound that may wait for the child: a recording may be sent all at once, and is understood faster than it sounds."""
 
+_BEHIND = f"The recogniser is more than {BACKLOG_MS // 1000} s behind."
 _HEADER = struct.Struct("<cI")
 
 
@@ -32,17 +35,17 @@ class NotUnderstood(Exception):
 
 
 class Utterance(Protocol):
-    """One stretch of the user's speech on its way through the recogniser."""
+    """One stretch of the user's speech on its way through the recogniser. Only `text` waits."""
 
-    async def feed(self, pcm: bytes) -> None:
+    def feed(self, pcm: bytes) -> None:
         """s16le mono at `recogniser.RATE_HZ`."""
         ...
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         """No more sound will come."""
         ...
 
-    async def abandon(self) -> None:
+    def abandon(self) -> None:
         """Forget it; `text` is "" then."""
         ...
 
@@ -52,11 +55,11 @@ class Utterance(Protocol):
 
 
 class Ear(Protocol):
-    """Hears one conversation."""
+    """Hears one conversation. Nobody who feeds it ever waits for it: however slow it is, a cancel must get by."""
 
     async def start(self) -> None: ...
 
-    async def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance: ...
+    def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance: ...
 
     async def close(self) -> None: ...
 
@@ -67,6 +70,10 @@ class ProcessEar:
     def __init__(self) -> None:
         self._child: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._frames: deque[tuple[bytes, bytes]] = deque()
+        self._backlog_bytes = 0
+        self._some = asyncio.Event()
         self._waiting: deque[_ProcessUtterance] = deque()
         self._failure = ""
 
@@ -79,37 +86,60 @@ class ProcessEar:
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal is for the conversation: it closes the ear itself
         )
+        assert self._child.stdin is not None
         self._reader = asyncio.create_task(self._read(self._child), name="offline-ear")
+        self._writer = asyncio.create_task(self._write(self._child.stdin), name="offline-ear-feed")
 
-    async def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance:
+    def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance:
         utterance = _ProcessUtterance(self, on_partial)
-        if self._failure:
-            utterance.fail(self._failure)
+        if self._failure or self._is_behind():
+            utterance.fail(self._failure or _BEHIND)
         else:
             self._waiting.append(utterance)
-            await self.send(b"B", b"\x01" if commands else b"\x00")
+            self.send(b"B", b"\x01" if commands else b"\x00")
         return utterance
 
-    async def send(self, kind: bytes, payload: bytes = b"") -> None:
-        stdin = self._child.stdin if self._child else None
-        if stdin is None or self._failure:
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
+        """Queue a frame for the child. Sound beyond BACKLOG_MS is dropped: the recogniser hangs, or cannot follow."""
+        if self._failure:
             return
+        if kind == b"A":
+            if self._is_behind():
+                return
+            self._backlog_bytes += len(payload)
+            if self._is_behind():
+                log.warning(_BEHIND)
+        self._frames.append((kind, payload))
+        self._some.set()
+
+    def _is_behind(self) -> bool:
+        return self._backlog_bytes > BACKLOG_MS * RATE_HZ * 2 // 1000
+
+    async def _write(self, stdin: asyncio.StreamWriter) -> None:
         try:
-            stdin.write(_HEADER.pack(kind, len(payload)) + payload)
-            await stdin.drain()
+            while True:
+                while self._frames:
+                    kind, payload = self._frames.popleft()
+                    stdin.write(_HEADER.pack(kind, len(payload)) + payload)
+                    await stdin.drain()
+                    if kind == b"A":
+                        self._backlog_bytes -= len(payload)
+                self._some.clear()
+                await self._some.wait()
         except (BrokenPipeError, ConnectionResetError):
             log.debug("the recogniser has gone")  # `_read` sees the end too, and fails what waits
 
     async def close(self) -> None:
-        child, reader = self._child, self._reader
-        if child is None or reader is None:
+        child, reader, writer = self._child, self._reader, self._writer
+        if child is None or reader is None or writer is None:
             return
         self._failure = self._failure or "closed"
+        writer.cancel()
         if child.stdin is not None:
             child.stdin.close()
         if child.returncode is None:
             child.kill()
-        await asyncio.wait({reader})
+        await asyncio.wait({reader, writer})
         await child.wait()
 
     async def _read(self, child: asyncio.subprocess.Process) -> None:
@@ -124,6 +154,7 @@ class ProcessEar:
             elif "partial" in message and self._waiting:
                 self._waiting[0].partial(message["partial"])
         self._failure = self._failure or failure
+        self._frames.clear()
         while self._waiting:
             self._waiting.popleft().fail(self._failure)
 
@@ -136,19 +167,20 @@ class _ProcessUtterance:
         self._wanted = True
         self._result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def feed(self, pcm: bytes) -> None:
-        await self._ear.send(b"A", pcm)
+    def feed(self, pcm: bytes) -> None:
+        if not self._ended:
+            self._ear.send(b"A", pcm)
 
-    async def finish(self) -> None:
+    def finish(self) -> None:
         if not self._ended:
             self._ended = True
-            await self._ear.send(b"E")
+            self._ear.send(b"E")
 
-    async def abandon(self) -> None:
+    def abandon(self) -> None:
         self._wanted = False
         if not self._ended:
             self._ended = True
-            await self._ear.send(b"X")
+            self._ear.send(b"X")
 
     async def text(self) -> str:
         text = await asyncio.shield(self._result)
@@ -165,6 +197,7 @@ class _ProcessUtterance:
             self._result.set_result(text)
 
     def fail(self, message: str) -> None:
+        self._ended = True
         self.succeed(_Failure(message))
 
 

@@ -1,4 +1,4 @@
-"""The engine: recogniser, answerer and synthesiser put together behind a transport."""
+"""The engine: recogniser, answerer and synthesiser put together behind a transport of commands and events."""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -8,9 +8,9 @@ from voicechat.engine.chat import OLLAMA_URL, ChatAnswerer, ChatEndpoint, find_o
 from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.recogniser import not_installed
-from voicechat.engine.session import RealtimeSession
+from voicechat.engine.session import EngineSession
 from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import Parcel
 from voicechat.wire.memory import MemoryTransport
 from voicechat.wire.transport import Transport
 
@@ -26,6 +26,8 @@ class OfflineSettings:
     ollama_url: str = OLLAMA_URL
     ca_file: str = ""
     """Authorities that vouch for the chat endpoint (PEM file); "" are the system's."""
+    voice: str = DEFAULT_VOICE
+    """Where the session's configuration names none."""
 
     @property
     def model(self) -> str:
@@ -33,7 +35,7 @@ class OfflineSettings:
 
 
 class OfflineEngine:
-    """Serves realtime sessions of the GA dialect, one per `serve`."""
+    """Serves conversations, one per `serve`: commands come in by the transport, events go out."""
 
     def __init__(self, settings: OfflineSettings | None = None):
         self._settings = settings or OfflineSettings()
@@ -45,7 +47,7 @@ class OfflineEngine:
         answerer = asyncio.create_task(self._answerer(), name="offline-answerer")
         try:
             await ear.start()
-            session = RealtimeSession(transport, ear, answerer, synthesiser, self._settings.model, DEFAULT_VOICE)
+            session = EngineSession(transport, ear, answerer, synthesiser, self._settings.model, self._settings.voice)
             await session.run()
         finally:
             answerer.cancel()
@@ -99,10 +101,10 @@ class _EngineTransport:
         if self._task is None:
             self._task = asyncio.create_task(self._engine.serve(self._far), name="offline-engine")
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: Parcel) -> None:
         await self._near.send(frame)
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> Parcel:
         return await self._near.receive()
 
     async def close(self) -> None:

@@ -2,12 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from voicechat.engine.ear import Ear, NotUnderstood, Utterance
 from voicechat.engine.items import Item
-
-_EVENT = "conversation.item.input_audio_transcription"
+from voicechat.realtime import events as ev
 
 
 class StableWords:
@@ -36,58 +34,53 @@ class StableWords:
 
 
 class Hearing:
-    """Owns the utterance in the recogniser and the task that reports on it."""
+    """Owns the utterance in the recogniser and the task that reports on it. Must be made on the running loop."""
 
-    def __init__(self, item_id: str, send: Callable[..., Awaitable[None]], report: bool):
+    def __init__(
+        self, item_id: str, tell: Callable[[ev.Event], Awaitable[None]], ear: Ear, *, commands: bool, report: bool
+    ):
         self.item_id = item_id
         self.audio_ms = 0.0
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._send = send
+        self._tell = tell
         self._report = report
         self._words = StableWords()
-        self._delta = ""
+        self._told = ""
+        self._stable = ""
         self._wake = asyncio.Event()
         self._item: Item | None = None
-        self._utterance: Utterance | None = None
-        self.task: asyncio.Task[None] | None = None
+        self._utterance: Utterance = ear.listen(commands, self._partial)
+        self.task = asyncio.create_task(self._run(), name="offline-hearing")
 
-    async def begin(self, ear: Ear, commands: bool) -> None:
-        self._utterance = await ear.listen(commands, self._partial)
-        self.task = asyncio.create_task(self._run(self._utterance), name="offline-hearing")
-
-    async def feed(self, pcm: bytes) -> None:
+    def feed(self, pcm: bytes) -> None:
         """16 kHz s16le."""
-        assert self._utterance is not None
         self.audio_ms += len(pcm) / 32
-        await self._utterance.feed(pcm)
+        self._utterance.feed(pcm)
 
-    async def finish(self, item: Item) -> None:
+    def finish(self, item: Item) -> None:
         """The speech has become `item`: its transcript will be put there."""
-        assert self._utterance is not None
         self._item = item
-        await self._utterance.finish()
+        self._utterance.finish()
 
     async def abandon(self) -> None:
-        assert self._utterance is not None
-        await self._utterance.abandon()
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait({self.task})
+        self._utterance.abandon()
+        self.task.cancel()
+        await asyncio.wait({self.task})
 
     def _partial(self, hypothesis: str) -> None:
-        self._delta += self._words.feed(hypothesis)
+        self._stable += self._words.feed(hypothesis)
         self._wake.set()
 
-    async def _run(self, utterance: Utterance) -> None:
-        final = asyncio.create_task(utterance.text(), name="offline-transcript")
+    async def _run(self) -> None:
+        final = asyncio.create_task(self._utterance.text(), name="offline-transcript")
         final.add_done_callback(lambda _: self._wake.set())
         try:
             while not final.done():
                 await self._wake.wait()
                 self._wake.clear()
-                delta, self._delta = self._delta, ""
-                if delta and self._report and not final.done():
-                    await self._transcription("delta", delta=delta)
+                if self._report and self._stable != self._told and not final.done():
+                    self._told = self._stable
+                    await self._tell(ev.UserTranscript(self.item_id, self._told, final=False))
             await self._finish(final)
         finally:
             final.cancel()
@@ -99,15 +92,10 @@ class Hearing:
             text = final.result()
         except NotUnderstood as failure:
             if self._report:
-                error = {"type": "transcription_error", "code": "server_error", "message": str(failure)}
-                await self._transcription("failed", error=error)
+                await self._tell(ev.UserTranscriptFailed(self.item_id, str(failure)))
             return
         if self._item is not None:
-            self._item.content = [{"type": "input_audio", "transcript": text}]
+            self._item.text = text
         if self._report:
-            usage = {"type": "duration", "seconds": round(self.audio_ms / 1000, 2)}
-            await self._transcription("completed", transcript=text, usage=usage)
+            await self._tell(ev.UserTranscript(self.item_id, text, final=True))
         self.text.set_result(text)
-
-    async def _transcription(self, kind: str, **fields: Any) -> None:
-        await self._send(f"{_EVENT}.{kind}", item_id=self.item_id, content_index=0, **fields)

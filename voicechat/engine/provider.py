@@ -1,6 +1,7 @@
-"""The offline engine as a provider: the codec of the GA dialect, and a transport that needs no address."""
+"""The offline engine as a provider: no dialect between it and its client, and a transport that needs no address."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from voicechat.engine.companion import Companion
@@ -9,7 +10,7 @@ from voicechat.engine.synthesiser import DEFAULT_VOICE
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Codec
+from voicechat.realtime.codec import Codec, DirectCodec
 from voicechat.wire.network import ConnectRequest, Network, tls_context
 from voicechat.wire.transport import Transport
 
@@ -22,9 +23,9 @@ class Offline:
     name = "offline"
 
     def __init__(self, options: ProviderOptions | None = None, settings: OfflineSettings | None = None):
-        self._settings = settings or OfflineSettings()
-        self.model = self._settings.model
         self.voice = (options.voice if options else "") or DEFAULT_VOICE
+        self._settings = replace(settings or OfflineSettings(), voice=self.voice)
+        self.model = self._settings.model
 
     def request(self) -> ConnectRequest:
         """An address for the record only. Raises ConfigError when the extra is not installed."""
@@ -36,9 +37,7 @@ class Offline:
         return connect(self._settings)
 
     def codec(self) -> Codec:
-        from voicechat.dialects.openai.client import Profile, RealtimeCodec
-
-        return RealtimeCodec(Profile(capabilities=CAPABILITIES, dialect="ga", voice=self.voice))
+        return DirectCodec(CAPABILITIES)
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         return ConnectionFailed(f"The offline engine ended: {text or 'no reason given'}.", "Run again with --verbose.")

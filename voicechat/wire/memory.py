@@ -1,8 +1,8 @@
-"""A transport inside this process: a pair of queues."""
+"""A transport inside this process: a pair of queues, for frames or for the values themselves."""
 
 import asyncio
 
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import Parcel
 from voicechat.wire.transport import Closed
 
 
@@ -12,7 +12,7 @@ class MemoryTransport:
     trace = ""
 
     def __init__(self) -> None:
-        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(maxsize=1000)
+        self._inbox: asyncio.Queue[Parcel | None] = asyncio.Queue(maxsize=1000)
         self._closed = False
         self.peer: MemoryTransport = self
 
@@ -25,12 +25,12 @@ class MemoryTransport:
     async def connect(self) -> None:
         """Nothing to do: the two ends are born joined."""
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: Parcel) -> None:
         if self._closed or self.peer._closed:
             raise Closed(1000)
         await self.peer._inbox.put(frame)
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> Parcel:
         frame = None if self._closed and self._inbox.empty() else await self._inbox.get()
         if frame is None:
             self._closed = True

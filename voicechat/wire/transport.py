@@ -1,13 +1,13 @@
 """The wire under a codec.
 
-A transport moves frames (`str` or `bytes`) and knows nothing of their meaning. `connect` raises
-`HandshakeRefused` when the server answered the upgrade with an HTTP error, `ConnectionFailed` when nobody
-answered; `receive` raises `Closed` when the connection has ended, from either side.
+A transport moves frames (`str` or `bytes`; within this process the values themselves) and knows nothing of their
+meaning. `connect` raises `HandshakeRefused` when the server answered the upgrade with an HTTP error,
+`ConnectionFailed` when nobody answered; `receive` raises `Closed` when the connection has ended, from either side.
 """
 
 from typing import Protocol
 
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import Parcel
 
 
 class HandshakeRefused(Exception):
@@ -39,8 +39,8 @@ class Transport(Protocol):
 
     async def connect(self) -> None: ...
 
-    async def send(self, frame: Frame) -> None: ...
+    async def send(self, frame: Parcel) -> None: ...
 
-    async def receive(self) -> Frame: ...
+    async def receive(self) -> Parcel: ...
 
     async def close(self) -> None: ...

@@ -14,18 +14,19 @@ from voicechat.dialects.openai.server.responses import Responses
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.speech import InputBuffer
 from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
 
 LONGEST_MS = 24 * 3600 * 1000
 
 CAUSES = {
-    "conversation_already_has_active_response": "response.create",
-    "bad_response_create": "response.create",
-    "response_cancel_not_active": "response.cancel",
-    "input_audio_buffer_commit_empty": "input_audio_buffer.commit",
-    "item_truncate_invalid_item_id": "conversation.item.truncate",
+    "conversation_already_has_active_response": "CreateResponse",
+    "bad_response_create": "CreateResponse",
+    "response_cancel_not_active": "CancelResponse",
+    "input_audio_buffer_commit_empty": "CommitAudio",
+    "item_truncate_invalid_item_id": "TruncateItem",
 }
-"""Which client event a complaint from behind is about, so that the client reads its own `event_id`."""
+"""Which command a complaint from behind is about, where it does not say."""
 
 
 class ClientEvents:
@@ -77,13 +78,15 @@ class ClientEvents:
         fields, handler = self._handlers[kind]
         if self._session.strict:
             known(event, ("type", "event_id", *fields))
-        if kind in CAUSES.values():
-            self._last_ids[kind] = self.event_id
-        return handler(event)
+        commands = handler(event)
+        for command in commands:
+            if not isinstance(command, cmd.AppendAudio):
+                self._last_ids[type(command).__name__] = self.event_id
+        return commands
 
-    def cause(self, code: str) -> str | None:
-        """The `event_id` of the client event that such a complaint is about, as far as that can be known."""
-        return self._last_ids.pop(CAUSES.get(code, ""), None)
+    def cause(self, complaint: ev.ServiceError) -> str | None:
+        """The `event_id` of the client event that a complaint from behind is about, as far as that can be known."""
+        return self._last_ids.pop(complaint.command or CAUSES.get(complaint.code, ""), None)
 
     def _update(self, event: Json) -> list[cmd.Command]:
         update = event.get("session")

@@ -21,8 +21,8 @@ class ServerCodec:
     """Sans-I/O: `decode` a client's frame into commands, `encode` an event into frames, `replies` after each `decode`.
 
     Put it before anything that takes commands and gives events (an engine, a line to a provider). Whoever is behind
-    begins with `SessionCreated` and is given `Configure(codec.config)`; it brackets its responses and answers
-    `Configure`, `CommitAudio`, `ClearAudio`, `TruncateItem`, `DeleteItem` and `RetrieveItem` by their events.
+    begins with `SessionCreated` and is given `configure()`; it brackets its responses and answers `Configure`,
+    `CommitAudio`, `ClearAudio`, `TruncateItem`, `DeleteItem` and `RetrieveItem` by their events, in their order.
     What is malformed, or cannot be in the protocol's state, never gets that far: it earns an `error` in `replies`,
     and the session goes on.
 
@@ -59,8 +59,13 @@ class ServerCodec:
 
     @property
     def config(self) -> cmd.SessionConfig:
-        """What the session is configured with: before the first `session.update`, what it begins with."""
+        """What the client wants by now: before its first `session.update`, what a session begins with."""
         return session_shape.config(self._session.values)
+
+    def configure(self) -> cmd.Configure:
+        """For whoever is behind when it begins, at first and whenever it begins anew (a line connected again)."""
+        self._session.begin()
+        return cmd.Configure(self.config)
 
     @property
     def input_rate_hz(self) -> int:
@@ -148,13 +153,12 @@ class ServerCodec:
             self._tell("conversation.created", conversation=conversation)
 
     def _configured(self, event: ev.SessionConfigured) -> None:
-        """Told when the client asked for it: whoever is behind may be configured more often, at first and again."""
-        values = self._session.accept()
-        if values is None:
-            return
+        """Told when the client asked for it: whoever is behind is configured more often."""
+        values, answers = self._session.accept()
         if event.voice:
             values["voice"] = event.voice
-        self._tell("session.updated", session=self._shown(values))
+        for _ in range(answers):
+            self._tell("session.updated", session=self._shown(values))
 
     def _committed(self, item_id: str) -> None:
         self._buffer.committed(item_id)
@@ -212,8 +216,8 @@ class ServerCodec:
         self._tell("rate_limits.updated", rate_limits=limits)
 
     def _complaint(self, event: ev.ServiceError) -> None:
-        event_id = event.event_id or self._client.cause(event.code)
-        if event.param.startswith("session."):
+        event_id = event.event_id or self._client.cause(event)
+        if event.command == "Configure" or event.param.startswith("session."):
             event_id = self._session.refuse() or event_id
         if self._responses.asked is not None:  # whatever it was about: nobody is kept from asking again
             event_id = event_id or (None if event.code else self._responses.asked.event_id)

@@ -56,6 +56,7 @@ class _Output:
 class _Response:
     id: str
     shape: Json
+    out_of_band: bool
     outputs: dict[str, _Output] = field(default_factory=dict)
     usage: ev.Usage | None = None
 
@@ -68,14 +69,13 @@ class Responses:
         self._conversation = conversation
         self._tell = tell
         self._open: dict[str, _Response] = {}
-        self._last_id = ""
         self.asked: Wish | None = None
         """A `response.create` that no response has answered yet."""
 
     @property
     def active_id(self) -> str:
-        """The running response, "" when there is none."""
-        return next(reversed(self._open), "")
+        """The response that runs in the conversation, "" when there is none."""
+        return next((one.id for one in reversed(self._open.values()) if not one.out_of_band), "")
 
     def is_open(self, response_id: str) -> bool:
         return response_id in self._open
@@ -83,7 +83,7 @@ class Responses:
     def encode(self, event: ev.Event) -> None:
         match event:
             case ev.ResponseStarted():
-                self._started(event.response_id)
+                self._started(event)
             case ev.AssistantAudio():
                 self._audio(event)
             case ev.AssistantText():
@@ -110,8 +110,10 @@ class Responses:
             self._output(response, event.item_id)
         return event.kind in ("message", "function_call")  # a call is shown when its name is known
 
-    def _started(self, response_id: str) -> None:
-        wish, self.asked = self.asked or Wish(), None
+    def _started(self, event: ev.ResponseStarted) -> None:
+        wish, response_id = Wish(), event.response_id
+        if not event.out_of_band:
+            wish, self.asked = self.asked or wish, None
         speak = self._session.values["speak"] if wish.speak is None else wish.speak
         voice = wish.voice or self._session.values["voice"]
         output_format = self._session.values["output_format"]
@@ -122,7 +124,7 @@ class Responses:
             "status": "in_progress",
             "status_details": None,
             "output": [],
-            "conversation_id": self._conversation.id,
+            "conversation_id": None if event.out_of_band else self._conversation.id,
             "max_output_tokens": limit,
             "metadata": wish.metadata,
             "usage": None,
@@ -139,8 +141,7 @@ class Responses:
                 "output_audio_format": output_format,
                 "temperature": self._session.values["temperature"],
             }
-        self._open[response_id] = _Response(response_id, shape)
-        self._last_id = response_id
+        self._open[response_id] = _Response(response_id, shape, event.out_of_band)
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         self._tell("response.created", response=shape)
@@ -152,10 +153,11 @@ class Responses:
         if output is not None:
             return output
         item = self._conversation.find(item_id)
-        new = item is None
+        new = item is None and not response.out_of_band
         if item is None:
             item = Item(item_id, role="assistant") if call is None else Item(item_id, "function_call", fields=call)
-            self._conversation.add(item)
+            if new:
+                self._conversation.add(item)
         item.status = "in_progress"
         previous = self._conversation.before(item_id)
         output = response.outputs[item_id] = _Output(len(response.outputs), item, previous)
@@ -277,7 +279,7 @@ class Responses:
         output.item.status = status
         self._settle(output)
         shape = output.item.shape(self._session.dialect)
-        if self._session.strict:
+        if self._session.strict and not response.out_of_band:
             self._tell("conversation.item.done", previous_item_id=output.previous, item=shape)
         self._tell("response.output_item.done", response_id=response.id, output_index=output.index, item=shape)
 

@@ -12,9 +12,11 @@ MAX_UPDATES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Update:
+class _Wish:
     values: Json
     event_id: str | None
+    answers: int
+    """How many of the client's updates are answered when it is granted; 0: nobody asked."""
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Session:
     voice_locked: bool = False
     """The client has been sent sound: no other voice may follow."""
     _accepted: Json = field(default_factory=dict)
-    _waiting: deque[_Update] = field(default_factory=deque)
+    _waiting: deque[_Wish] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._accepted = self._accepted or self.values
@@ -42,14 +44,21 @@ class Session:
         if len(self._waiting) >= MAX_UPDATES:
             raise Rejected("rate_limit_exceeded", "Too many session.update events are waiting to be accepted.")
         self.values = values
-        self._waiting.append(_Update(values, event_id))
+        self._waiting.append(_Wish(values, event_id, 1))
 
-    def accept(self) -> Json | None:
-        """The oldest wish is in force: its values; None when nobody had one."""
+    def begin(self) -> None:
+        """Whoever is behind begins, or begins anew: it is told all at once, and has forgotten what it was told."""
+        answers = sum(wish.answers for wish in self._waiting)
+        self._waiting.clear()
+        self._waiting.append(_Wish(self.values, None, answers))
+
+    def accept(self) -> tuple[Json, int]:
+        """The oldest wish is in force: its values, and how many updates that answers."""
         if not self._waiting:
-            return None
-        self._accepted = self._waiting.popleft().values
-        return self._accepted
+            return self._accepted, 0
+        wish = self._waiting.popleft()
+        self._accepted = wish.values
+        return wish.values, wish.answers
 
     def refuse(self) -> str | None:
         """The oldest wish was refused as a whole: its `event_id`. A later one holds all that is wanted now."""
