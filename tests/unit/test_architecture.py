@@ -96,6 +96,8 @@ def test_the_document_keeps_the_directions_of_the_design() -> None:
     # The heart knows what a service can do, and none of them.
     assert {name for name in allowed["conversation"] if name.startswith("providers")} == {"providers.base"}
     assert not any(permitted(upper, allowed["conversation"]) for upper in ("engine", "dialects"))
+    # The engine speaks no dialect: whoever wants it on a wire puts the server's half of one in front.
+    assert not permitted("dialects.openai.server", allowed["engine"])
 
 
 def test_no_part_imports_one_that_stands_on_it() -> None:

@@ -39,9 +39,9 @@ def test_the_recogniser_runs_nothing_of_the_working_directory(hostile: Path, mon
         ear = ProcessEar()
         await ear.start()
         try:
-            utterance = await ear.listen(True, lambda partial: None)
-            await utterance.feed(bytes(16_000))
-            await utterance.finish()
+            utterance = ear.listen(True, lambda partial: None)
+            utterance.feed(bytes(16_000))
+            utterance.finish()
             return await utterance.text()
         finally:
             await ear.close()

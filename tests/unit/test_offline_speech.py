@@ -17,6 +17,7 @@ from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, QUESTIONS, recording, session, spoken_text
 from tests.wire.brackets import check
 from voicechat.engine import espeak
+from voicechat.engine.ear import BACKLOG_MS, NotUnderstood, ProcessEar
 from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import StableWords
 from voicechat.engine.provider import Offline
@@ -155,6 +156,25 @@ def test_a_cancel_never_waits_behind_the_recogniser() -> None:
                 assert done["response"]["status_details"]["reason"] == "client_cancelled"
             finally:
                 os.kill(recogniser, signal.SIGCONT)
+
+    asyncio.run(main())
+
+
+def test_an_ear_that_hangs_is_not_filled_for_ever() -> None:
+    async def main() -> None:
+        ear = ProcessEar()
+        await ear.start()
+        recogniser = stopped_recogniser()
+        try:
+            first = ear.listen(False, lambda partial: None)
+            for _ in range(BACKLOG_MS // 1000 + 60):
+                first.feed(bytes(32_000))
+            assert ear._backlog_bytes <= (BACKLOG_MS // 1000 + 1) * 32_000
+            with pytest.raises(NotUnderstood, match="behind"):
+                await ear.listen(False, lambda partial: None).text()
+        finally:
+            os.kill(recogniser, signal.SIGCONT)
+            await ear.close()
 
     asyncio.run(main())
 

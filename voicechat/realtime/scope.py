@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.codec import Codec, Parcel
 from voicechat.realtime.commands import Command
 from voicechat.realtime.events import Event
 
@@ -33,7 +33,7 @@ class ScopedCodec:
     def capabilities(self) -> Capabilities:
         return self._codec.capabilities
 
-    def encode(self, command: Command) -> list[Frame]:
+    def encode(self, command: Command) -> list[Parcel]:
         """As the codec; none for a command about something of an earlier connection, which is over."""
         kind: Any = type(command)
         changed: dict[str, Any] = {}
@@ -49,10 +49,10 @@ class ScopedCodec:
                     self._given.popitem(last=False)
         return self._codec.encode(replace(command, **changed) if changed else command)
 
-    def decode(self, frame: Frame) -> list[Event]:
+    def decode(self, frame: Parcel) -> list[Event]:
         return [self._scoped(event) for event in self._codec.decode(frame)]
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[Parcel]:
         return self._codec.replies()
 
     def _scoped(self, event: Event) -> Event:

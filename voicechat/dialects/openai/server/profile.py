@@ -28,6 +28,7 @@ class Profile:
     """The service behind the codec, as its clients see it."""
 
     model: str = ""
+    """What a client may name in an update; "" lets it name anything."""
     voice: str = "alloy"
     """In force until the client chooses one."""
     knows_voice: Callable[[str], bool] = lambda voice: True

@@ -4,7 +4,7 @@ Whoever stands behind says what matters: that a response began, its words and so
 between (items and parts that are added and done) are put in here, once each and in the captured order of rule 3.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from voicechat.dialects.openai.server.speech import rate_hz
 from voicechat.realtime import events as ev
 
 Tell = Callable[..., None]
-"""`tell(type, **fields)`: one server event."""
+"""`tell(type, **fields)`: one server event; sound as `base64_delta`."""
 
 MOST_OPEN = 8
 """Responses at once; one that never ends must not be kept for ever."""
@@ -196,8 +196,8 @@ class Responses:
             output.item.audio_ms += len(event.pcm) / 2 / rate_hz(law) * 1000
         self._session.voice_locked = True
         data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
-        delta = b64encode(data).decode("ascii")
-        self._tell_part(self._name("audio.delta"), response, output, event.content_index, delta=delta)
+        delta = b2a_base64(data, newline=False).decode("ascii")
+        self._tell_part(self._name("audio.delta"), response, output, event.content_index, base64_delta=delta)
 
     def _text(self, event: ev.AssistantText) -> None:
         kind = "audio" if event.spoken else "text"

@@ -40,7 +40,7 @@ def merged(session: Session, value: object) -> Json:
     new = dict(session.values)
     for name, where, given in leaves:
         new[name] = FIELDS[name].check(given, where, session)
-    if update.get("model") is not None:
+    if update.get("model") is not None and session.profile.model:
         one_of(update["model"], "session.model", (session.profile.model,))
     return new
 
