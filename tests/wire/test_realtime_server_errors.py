@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openai.types.beta.realtime import RealtimeClientEvent as BetaClientEvent
 from openai.types.realtime import RealtimeClientEvent
 
 from tests.wire.server_halves import Halves, Json, by_type
@@ -318,15 +319,19 @@ def test_a_configuration_refused_behind_is_as_if_it_had_not_been_asked_for() -> 
 
 
 CLIENT_EVENTS = by_type(RealtimeClientEvent)
+BETA_CLIENT_EVENTS = by_type(BetaClientEvent)
+FOR_OTHER_WIRES = {"output_audio_buffer.clear", "transcription_session.update"}
 
 
-@pytest.mark.parametrize("kind", CLIENT_EVENTS)
-def test_every_official_client_event_is_known_but_those_for_other_wires(kind: str) -> None:
-    codec = ServerCodec()
-    codec.decode(json.dumps(sample(CLIENT_EVENTS[kind]) | {"event_id": "e"}))
+@pytest.mark.parametrize(
+    ("dialect", "model"),
+    [("ga", model) for model in CLIENT_EVENTS.values()] + [("beta", model) for model in BETA_CLIENT_EVENTS.values()],
+)
+def test_every_official_client_event_is_known_but_those_for_other_wires(dialect: Dialect, model: Any) -> None:
+    codec, event = ServerCodec(dialect=dialect), sample(model) | {"event_id": "e"}
+    codec.decode(json.dumps(event))
     errors = [json.loads(reply)["error"] for reply in codec.replies() if json.loads(reply)["type"] == "error"]
-    unknown = {"output_audio_buffer.clear", "transcription_session.update"}
-    assert [error for error in errors if error["param"] == "type"] == [] or kind in unknown
+    assert [error for error in errors if error["param"] == "type"] == [] or event["type"] in FOR_OTHER_WIRES
     assert [error for error in errors if error["code"] == "unknown_parameter"] == [], errors
 
 
