@@ -165,6 +165,8 @@ def test_an_end_that_was_forgotten_is_told_when_the_next_begins_or_a_cancel_is_r
 def test_a_response_out_of_band_runs_beside_another() -> None:
     codec = RealtimeCodec()
     aside = {"id": "aside", "conversation_id": None}
+    of_the_conversation = {"id": "resp_0", "conversation_id": "conv_1"}
+    heard(codec, [{"type": f"response.{kind}", "response": of_the_conversation} for kind in ("created", "done")])
     events = heard(codec, [*spoken(1)[:9], {"type": "response.created", "response": aside}, *spoken(1)[9:]])
     events += heard(codec, [{"type": "response.text.delta", "response_id": "aside", "item_id": "note", "delta": "hm"}])
     events += heard(codec, [{"type": "response.done", "response": aside | {"status": "completed"}}])
@@ -173,6 +175,11 @@ def test_a_response_out_of_band_runs_beside_another() -> None:
     assert told["aside"][0] == ev.ResponseStarted("aside", "user_1", out_of_band=True)
     finished = [event.response_id for event in events if isinstance(event, ev.ResponseFinished)]
     assert finished == ["resp_1", "aside"]
+
+
+def test_a_gateway_that_names_no_conversation_at_all_answers_in_it_all_the_same() -> None:
+    created = {"type": "response.created", "response": {"id": "r", "conversation_id": None}}
+    assert heard(RealtimeCodec(), [created]) == [ev.ResponseStarted("r")]
 
 
 def test_our_own_items_keep_our_names_and_answers_say_which_they_are_about() -> None:

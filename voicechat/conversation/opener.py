@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from voicechat.conversation.notices import Notice, WarningNotice
 from voicechat.conversation.restore import Owed, Restorer
-from voicechat.realtime.commands import Command, Configure, CreateResponse, SessionConfig
-from voicechat.realtime.events import ConfigureAgain
+from voicechat.realtime.commands import Command, CreateResponse, SessionConfig
+from voicechat.realtime.events import ConfigureAgain, SessionConfigured, SessionCreated
+from voicechat.realtime.opening import Opening
 
 
 class Opener:
@@ -19,9 +20,8 @@ class Opener:
         send: Callable[[Command], None],
         publish: Callable[[Notice], None],
     ):
-        self.voice = config.voice
-        """The one in force, as far as anybody said."""
         self._config = config
+        self._opening = Opening(config, service_speaks_first=True)
         self._restorer = restorer
         self._send = send
         self._publish = publish
@@ -30,17 +30,21 @@ class Opener:
     def service_finds_turns(self) -> bool:
         return self._config.turn_detection is not None
 
-    def configure(self) -> None:
-        """The service is there."""
-        self._send(Configure(self._restorer.configuration(self._config)))
+    @property
+    def voice(self) -> str:
+        """The one in force, as far as anybody said."""
+        return self._opening.voice
 
-    def configure_again(self, event: ConfigureAgain) -> None:
-        """It did not take it so."""
-        if event.voice_dropped:
-            self._config, self.voice = replace(self._config, voice=""), ""
+    def take(self, event: SessionCreated | ConfigureAgain | SessionConfigured) -> None:
+        """The service is there (it is said so too of one that waits for us), refuses, or accepts."""
+        if isinstance(event, SessionCreated):
+            self._opening = Opening(self._restorer.configuration(self._config), service_speaks_first=True)
+        for command in self._opening.take(event):
+            self._send(command)
+        if isinstance(event, ConfigureAgain) and event.voice_dropped:
+            self._config = replace(self._config, voice="")
             unknown = f"The service does not know the voice {event.voice_dropped}"
             self._publish(WarningNotice("voice", f"{unknown}: using the model's own."))
-        self.configure()
 
     def greeting(self) -> CreateResponse | None:
         """The assistant's first words, asked for; None when the user begins."""

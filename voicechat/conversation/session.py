@@ -95,11 +95,12 @@ class Session:
                 self._on_tool_call(event)
             case ev.SessionCreated():
                 self.session_id = event.session_id
-                self._opener.configure()
+                self._opener.take(event)
             case ev.SessionConfigured():
-                self._on_configured(event)
+                self._opener.take(event)
+                self._on_configured()
             case ev.ConfigureAgain():
-                self._opener.configure_again(event)
+                self._opener.take(event)
             case ev.ServiceError():
                 self._on_error(event)
             case ev.Ignored():
@@ -107,8 +108,7 @@ class Session:
             case _:
                 pass  # items and limits: known, and without consequence for the conversation
 
-    def _on_configured(self, event: ev.SessionConfigured) -> None:
-        self._opener.voice = event.voice or self._opener.voice
+    def _on_configured(self) -> None:
         if self.ready:
             return
         self.ready = True

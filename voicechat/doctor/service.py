@@ -146,7 +146,8 @@ class _Call:
 
     async def configure(self) -> tuple[str, str]:
         """(voice in force, voice that was refused). Raises VoicechatError when the service accepts no session."""
-        opening = Opening(self._codec.capabilities, SessionConfig(voice=self._provider.voice))
+        first = self._codec.capabilities.emits_session_created
+        opening = Opening(SessionConfig(voice=self._provider.voice), service_speaks_first=first)
         complaint: ev.ServiceError | None = None
         try:
             await self._answer()

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.commands import Command, Configure, SessionConfig
 from voicechat.realtime.events import ConfigureAgain, Event, SessionConfigured, SessionCreated
 
@@ -10,14 +9,14 @@ from voicechat.realtime.events import ConfigureAgain, Event, SessionConfigured, 
 class Opening:
     """One session's opening. Send what `begin` gives, then what `take` gives for each event, until `done`."""
 
-    def __init__(self, capabilities: Capabilities, config: SessionConfig):
+    def __init__(self, config: SessionConfig, *, service_speaks_first: bool):
         self.config = config
         """As it is asked for: a refused voice is not asked for again."""
         self.done = False
         self.voice = config.voice
         """The voice in force, as far as anybody said."""
         self.refused_voice = ""
-        self._service_speaks_first = capabilities.emits_session_created
+        self._service_speaks_first = service_speaks_first
 
     def begin(self) -> list[Command]:
         """On connecting."""

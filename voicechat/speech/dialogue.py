@@ -72,7 +72,7 @@ class DialogueSpeech:
         config = cmd.SessionConfig(
             voice=manner.voice, turn_detection=None, language=manner.language, speed=manner.speed, source="text"
         )
-        opening = Opening(line.codec.capabilities, config)
+        opening = Opening(config, service_speaks_first=line.codec.capabilities.emits_session_created)
         await line.send(*opening.begin())
         while not opening.done:
             await line.send(*opening.take(await line.next()))

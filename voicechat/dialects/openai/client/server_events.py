@@ -78,6 +78,7 @@ class ServerEvents:
         self._transcribed: Recent[bool] = Recent()
         self._calls: Recent[tuple[str, str]] = Recent()
         self._told: Recent[bool] = Recent()  # calls, so that none is told twice
+        self._names_conversations = False
         self._called: Recent[str] = Recent()  # the service's id of a call → response
         self._table: dict[str, Callable[[Json], list[ev.Event]]] = {
             "session.finished": lambda _: [ev.SessionFinished()],
@@ -183,7 +184,10 @@ class ServerEvents:
 
     def _response_created(self, event: Json) -> list[ev.Event]:
         response = mapping(event, "response")
-        aside = "conversation_id" in response and response["conversation_id"] is None
+        conversation = response.get("conversation_id")
+        self._names_conversations = self._names_conversations or isinstance(conversation, str)
+        # Of no conversation; but a gateway that never names one means nothing by that.
+        aside = "conversation_id" in response and conversation is None and self._names_conversations
         return self.responses.started(text(response, "id"), out_of_band=aside)
 
     def _audio_delta(self, event: Json) -> list[ev.Event]:
