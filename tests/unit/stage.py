@@ -7,8 +7,8 @@ from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
 from voicechat.conversation.session import Session
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
@@ -22,7 +22,9 @@ def pcm(ms: float) -> bytes:
 
 
 class Stage:
-    def __init__(self, capabilities: Capabilities | None = None, manner: Manner | None = None, **config: object):
+    def __init__(
+        self, capabilities: Capabilities | None = None, turn_taking: TurnTaking | None = None, **config: object
+    ):
         self.now = 100.0
         self.sent: list[cmd.Command] = []
         self.notices: list[note.Notice] = []
@@ -32,7 +34,7 @@ class Stage:
         self.session = Session(
             capabilities or Capabilities(),
             cmd.SessionConfig(**config),  # type: ignore[arg-type]
-            manner or Manner(),
+            turn_taking or TurnTaking(),
             self.speaker,
             self.sent.append,
             self.notices.append,

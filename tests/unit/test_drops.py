@@ -4,11 +4,11 @@ import pytest
 
 from tests.unit.stage import Stage, pcm
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
-MANUAL = Manner(hands_free=False)
+MANUAL = TurnTaking(hands_free=False)
 
 
 def reconnected(stage: Stage) -> None:
@@ -68,7 +68,7 @@ def test_the_new_session_knows_the_answer_that_is_still_being_played() -> None:
 
 
 def test_a_manual_turn_that_is_begun_while_the_line_is_down_is_sent_from_its_beginning() -> None:
-    stage = Stage(manner=MANUAL, turn_detection=None).open()
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     stage.session.lost()
     stage.session.begin_turn()
     stage.pass_ms(2000, voiced=True)
@@ -80,7 +80,7 @@ def test_a_manual_turn_that_is_begun_while_the_line_is_down_is_sent_from_its_beg
 
 
 def test_a_manual_turn_held_while_the_line_is_down_is_sent_without_the_one_before() -> None:
-    stage = Stage(manner=MANUAL, turn_detection=None).open()
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     stage.session.begin_turn()
     stage.pass_ms(1000, voiced=True)
     stage.session.end_turn()
@@ -97,7 +97,7 @@ def test_a_manual_turn_held_while_the_line_is_down_is_sent_without_the_one_befor
 
 
 def test_a_turn_begun_while_an_answer_was_owed_takes_its_place() -> None:
-    stage = Stage(manner=MANUAL, turn_detection=None).open()
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     stage.session.say("hello")
     stage.session.lost()
     stage.session.begin_turn()
@@ -158,7 +158,7 @@ def test_what_the_user_has_given_up_is_not_asked_for_again() -> None:
 
 
 def test_a_local_turn_held_while_the_line_is_down_is_committed() -> None:
-    stage = Stage(manner=Manner(local_turns=True), turn_detection=None).open()
+    stage = Stage(turn_taking=TurnTaking(local_turns=True), turn_detection=None).open()
     stage.session.lost()
     stage.pass_ms(1000, voiced=True)
     stage.pass_ms(1000, voiced=False)
@@ -170,7 +170,7 @@ def test_a_local_turn_held_while_the_line_is_down_is_committed() -> None:
 
 
 def test_where_nobody_may_interrupt_the_sound_over_an_answer_is_not_sent_after_a_drop_either() -> None:
-    stage = Stage(manner=Manner(barge_in=False)).open()
+    stage = Stage(turn_taking=TurnTaking(barge_in=False)).open()
     stage.session.say("hello")
     stage.speak(1, ms=5000, finish=False)
     stage.pass_ms(500)

@@ -5,12 +5,12 @@ import pytest
 from tests.unit.stage import Stage
 from voicechat.audio.frames import Frame
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
 
-MANUAL = Manner(hands_free=False)
+MANUAL = TurnTaking(hands_free=False)
 PASSIVE = Capabilities(supports_interruption=False)
 
 
@@ -165,7 +165,7 @@ def test_local_speech_alone_interrupts_and_the_service_is_told_when_it_stays_dea
 
 
 def test_no_barge_in_keeps_talking_and_sends_silence() -> None:
-    stage = Stage(manner=Manner(barge_in=False)).open()
+    stage = Stage(turn_taking=TurnTaking(barge_in=False)).open()
     user_turn(stage)
     stage.speak(1, ms=1000)
     stage.pass_ms(100, voiced=True)
@@ -178,7 +178,7 @@ def test_no_barge_in_keeps_talking_and_sends_silence() -> None:
 
 
 def test_a_manual_turn_sends_only_what_was_said_between_the_two_keys() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.pass_ms(100, voiced=True)
     assert stage.sent == []
     stage.session.begin_turn()
@@ -196,7 +196,7 @@ def test_a_manual_turn_sends_only_what_was_said_between_the_two_keys() -> None:
 
 
 def test_a_manual_turn_that_is_too_short_is_not_sent() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.begin_turn()
     stage.pass_ms(50, voiced=True)
     stage.session.end_turn()
@@ -207,7 +207,7 @@ def test_a_manual_turn_that_is_too_short_is_not_sent() -> None:
 
 
 def test_enter_over_the_answer_interrupts_it_and_the_next_answer_waits_for_its_end() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("first")
     stage.speak(1, ms=2000, finish=False)
     stage.pass_ms(500)
@@ -225,7 +225,7 @@ def test_enter_over_the_answer_interrupts_it_and_the_next_answer_waits_for_its_e
 
 
 def test_a_service_that_never_ends_a_cancelled_answer_does_not_block_the_next() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("first")
     stage.speak(1, ms=2000, finish=False)
     stage.pass_ms(100)
@@ -236,7 +236,7 @@ def test_a_service_that_never_ends_a_cancelled_answer_does_not_block_the_next() 
 
 
 def test_an_answer_that_is_not_wanted_any_more_is_refused_when_it_comes() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("first")
     stage.session.say("second")  # before anything of the first answer came
     stage.speak(1, ms=500, finish=False)
@@ -378,7 +378,7 @@ def test_voice_to_voice_counts_from_the_users_last_sound() -> None:
 
 
 def test_local_turns_are_found_and_held_by_speech_however_it_drowns_in_noise() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(500, voiced=True, speech=False)  # a door, a key
     assert stage.sent == []
     stage.pass_ms(1000, voiced=False, speech=True)
@@ -403,7 +403,7 @@ def test_the_users_speech_ends_where_the_sure_verdict_says_so() -> None:
 
 
 def test_local_turns_commit_and_ask_by_themselves() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(500, voiced=False)
     assert stage.sent == []
     stage.pass_ms(500, voiced=True)
@@ -522,7 +522,7 @@ def test_audio_that_was_received_is_played_to_its_end_after_a_drop() -> None:
 
 
 def test_a_typed_turn_without_an_answer_is_asked_again() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("what now?")
     stage.session.lost()
     back(stage)
@@ -548,7 +548,7 @@ def test_speech_over_a_drop_is_sent_whole_to_the_new_session() -> None:
 
 
 def test_a_manual_turn_that_ends_while_the_line_is_down_is_committed_when_it_is_back() -> None:
-    stage = Stage(manner=MANUAL, turn_detection=None).open()
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     stage.session.begin_turn()
     stage.pass_ms(500, voiced=True)
     stage.session.lost()
@@ -585,7 +585,7 @@ def test_silence_during_the_drop_is_not_sent() -> None:
 
 
 def test_a_cough_is_no_turn_of_ours_either() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.session.say("hello")
     stage.speak(1, ms=2000)
     stage.pass_ms(500, voiced=False)
@@ -597,7 +597,7 @@ def test_a_cough_is_no_turn_of_ours_either() -> None:
 
 
 def test_a_word_over_the_answer_is_a_turn_of_ours_with_its_first_syllable() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.session.say("hello")
     stage.speak(1, ms=5000)
     stage.pass_ms(1000, voiced=False)
@@ -640,7 +640,7 @@ def test_a_greeting_that_was_refused_for_now_keeps_its_words() -> None:
 
 
 def test_local_turns_survive_a_drop_with_what_was_said_before_it() -> None:
-    stage = Stage(PASSIVE, Manner(local_turns=True, silence_ms=300), turn_detection=None).open()
+    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.pass_ms(1000, voiced=False)
     stage.pass_ms(800, voiced=True)
     stage.session.lost()

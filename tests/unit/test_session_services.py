@@ -4,7 +4,7 @@ import asyncio
 
 from tests.unit.stage import Stage, pcm
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import ANSWER_TIMEOUT_S, Manner
+from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S, TurnTaking
 from voicechat.conversation.uplink import Uplink
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
@@ -12,7 +12,7 @@ from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Frame
 from voicechat.wire.memory import MemoryTransport
 
-MANUAL = Manner(hands_free=False)
+MANUAL = TurnTaking(hands_free=False)
 
 
 def interrupted_by_text(acknowledges_cancel: bool) -> Stage:
@@ -100,7 +100,7 @@ def test_an_answer_that_was_announced_is_cancelled_once() -> None:
 
 
 def test_a_line_typed_before_the_first_ones_answer_began_waits_where_an_end_will_come() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("first")
     stage.session.say("second")
     stage.pass_ms(1500)
@@ -113,7 +113,7 @@ def test_a_line_typed_before_the_first_ones_answer_began_waits_where_an_end_will
 
 
 def test_the_answer_to_a_tool_waits_for_the_end_of_the_running_one_however_long() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("first")
     stage.speak(1, ms=500, finish=False)
     stage.pass_ms(100)
@@ -149,7 +149,7 @@ def test_what_waits_for_an_answer_that_was_given_up_is_asked_for() -> None:
 
 
 def test_a_request_that_was_refused_is_not_repeated_before_something_ends() -> None:
-    stage = Stage(manner=MANUAL).open()
+    stage = Stage(turn_taking=MANUAL).open()
     stage.session.say("hello")
     stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
     stage.pass_ms(5000)

@@ -11,8 +11,8 @@ from tests.unit.test_line import Scripted
 from voicechat.audio.engine import AudioPlan
 from voicechat.cli.slash import Controls
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
 from voicechat.conversation.talk import Talk, TalkPlan
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
 from voicechat.realtime.commands import SessionConfig
@@ -51,7 +51,7 @@ def test_a_fault_on_the_loop_does_not_leave_a_program_that_is_deaf(callback: str
         connection = Scripted()
         audio = AudioPlan(input_file=str(tmp_path / "quiet.wav"), output_file=str(tmp_path / "out.wav"))
         provider = OpenAI(ProviderOptions(api_key="k" * 20))
-        talk = Talk(provider, lambda: connection, TalkPlan(SessionConfig(), Manner(), audio))
+        talk = Talk(provider, lambda: connection, TalkPlan(SessionConfig(), TurnTaking(), audio))
         setattr(talk.session, callback, breaks)
         view = Eyes()
         run = asyncio.create_task(talk.run(view))

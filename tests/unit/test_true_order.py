@@ -5,12 +5,12 @@ import pytest
 from tests.unit.stage import Stage, pcm
 from voicechat.audio.frames import Frame
 from voicechat.conversation import notices as note
-from voicechat.conversation.manner import Manner
 from voicechat.conversation.recent import RecentAudio
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
-MANUAL = Manner(hands_free=False)
+MANUAL = TurnTaking(hands_free=False)
 
 
 def manual_turn(stage: Stage) -> str:
@@ -22,7 +22,7 @@ def manual_turn(stage: Stage) -> str:
 
 
 def test_words_belong_to_their_turn_although_the_next_began_before_the_acknowledgement() -> None:
-    stage = Stage(manner=MANUAL, turn_detection=None).open()
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     first, second = manual_turn(stage), manual_turn(stage)
     assert first != second
     stage.tell(ev.InputCommitted(first), ev.UserTranscript(first, "I would like to", True))

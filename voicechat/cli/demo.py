@@ -57,8 +57,8 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.devices import private_stderr
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
-    from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import Talk, TalkPlan
+    from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.engine.engine import OfflineSettings
     from voicechat.engine.provider import Offline
     from voicechat.realtime.commands import SessionConfig, TurnDetection
@@ -70,7 +70,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     questions = Questions()
     plan = TalkPlan(
         SessionConfig(voice=service.voice, turn_detection=TurnDetection(silence_ms=SILENCE_MS)),
-        Manner(silence_ms=SILENCE_MS),
+        TurnTaking(silence_ms=SILENCE_MS),
         AudioPlan(make_input=questions.open, speaker_optional=True, keep_reference=True),
         save=save,
     )

@@ -127,8 +127,8 @@ def plan(
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.role import read_context, role
-    from voicechat.conversation.manner import Manner
     from voicechat.conversation.talk import TalkPlan
+    from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.realtime.commands import SessionConfig, TurnDetection
     from voicechat.wire.retry import RetryPolicy
 
@@ -176,11 +176,11 @@ def plan(
         gain_control=settings.agc,
         keep_reference=bool(settings.save),
     )
-    manner = Manner(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
+    turn_taking = TurnTaking(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
     watch = settings.connection
     return TalkPlan(
         config,
-        manner,
+        turn_taking,
         audio,
         opening,
         kind == "say",

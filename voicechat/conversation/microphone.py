@@ -8,8 +8,8 @@ from voicechat.audio.frames import Frame, duration_ms
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.local_turns import LocalTurns, Step
-from voicechat.conversation.manner import Manner
 from voicechat.conversation.restore import Restorer
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.voice import Voice
 from voicechat.realtime.commands import AppendAudio, Command
 
@@ -41,7 +41,7 @@ class Microphone:
 
     def __init__(
         self,
-        manner: Manner,
+        turn_taking: TurnTaking,
         rate_hz: int,
         answers: Answers,
         interrupter: Interrupter,
@@ -50,8 +50,8 @@ class Microphone:
         turns: TurnTaker,
         clock: Callable[[], float],
     ):
-        self.voice = Voice(manner.silence_ms)
-        self._manner = manner
+        self.voice = Voice(turn_taking.silence_ms)
+        self._turn_taking = turn_taking
         self._rate_hz = rate_hz
         self._answers = answers
         self._interrupter = interrupter
@@ -59,7 +59,7 @@ class Microphone:
         self._send = send
         self._turns = turns
         self._clock = clock
-        self._local = LocalTurns(manner.silence_ms)
+        self._local = LocalTurns(turn_taking.silence_ms)
         self._manual: ManualTurn | None = None
 
     @property
@@ -84,7 +84,7 @@ class Microphone:
     def hear(self, frame: Frame) -> None:
         """Take in captured sound: send it, and judge whether the user is talking over the answer."""
         self.voice.hear(frame)
-        hands_free, barge_in, audible = self._manner.hands_free, self._manner.barge_in, self._answers.audible
+        hands_free, barge_in, audible = self._turn_taking.hands_free, self._turn_taking.barge_in, self._answers.audible
         if hands_free and barge_in and audible and self._interrupter.hear(frame, self._length_ms(frame)):
             self._turns.interrupted()
         if not (hands_free or self.recording):
@@ -97,7 +97,7 @@ class Microphone:
 
     def pass_on(self, frame: Frame) -> None:
         """To the service, at once or as a part of a turn that is found here."""
-        if self._manner.local_turns and self._turns.ready:
+        if self._turn_taking.local_turns and self._turns.ready:
             self._find_turn(frame)
             return
         if self._manual is not None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from voicechat.conversation.answers import Answers
-from voicechat.conversation.manner import ANSWER_TIMEOUT_S
+from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.commands import CancelResponse, Command, CreateResponse
 

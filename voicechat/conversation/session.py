@@ -13,13 +13,14 @@ from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
+from voicechat.conversation.counters import Counters
 from voicechat.conversation.floor import Floor
 from voicechat.conversation.interrupter import Interrupter
-from voicechat.conversation.manner import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, Counters, Manner
 from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.opener import Opener
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
+from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, TurnTaking
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
 from voicechat.realtime import commands as cmd
@@ -34,7 +35,7 @@ class Session:
         self,
         capabilities: Capabilities,
         config: cmd.SessionConfig,
-        manner: Manner,
+        turn_taking: TurnTaking,
         speaker: PlaybackQueue,
         send: Callable[[cmd.Command], None],
         publish: Callable[[note.Notice], None],
@@ -43,7 +44,7 @@ class Session:
         self.ready = False
         self.session_id = ""
         self.counters = Counters()
-        self._manner = manner
+        self._turn_taking = turn_taking
         self._out = send
         self._show = publish
         self._clock = clock
@@ -58,7 +59,7 @@ class Session:
             self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
         rate_hz, interrupter = capabilities.input_rate_hz, self._interrupter
-        self._mic = Microphone(manner, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
+        self._mic = Microphone(turn_taking, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
         self._asked_at: float | None = None
         self._heard_at = clock()  # the service said something
 
@@ -134,7 +135,7 @@ class Session:
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
-        owed = self.restorer.replay(self._manner.hands_free, self._mic.pass_on)
+        owed = self.restorer.replay(self._turn_taking.hands_free, self._mic.pass_on)
         if (create := self._opener.answer_owed(owed)) is not None:
             if owed is Owed.SPEECH:
                 self._send(cmd.CommitAudio(self.turns.item()))
@@ -146,7 +147,7 @@ class Session:
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
         if self.state != "listening" or self.answers.audible:
-            self._interrupter.service_heard(allowed=self._manner.barge_in or not self.answers.audible)
+            self._interrupter.service_heard(allowed=self._turn_taking.barge_in or not self.answers.audible)
         self._requests.user_speaks()
         if self.state != "listening":
             self._begin_turn()

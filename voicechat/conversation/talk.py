@@ -22,10 +22,10 @@ from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
-from voicechat.conversation.manner import Manner
 from voicechat.conversation.recording import Recording
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
+from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
@@ -64,7 +64,7 @@ class TalkPlan:
     """What kind of conversation it is."""
 
     config: SessionConfig
-    manner: Manner
+    turn_taking: TurnTaking
     audio: AudioPlan
     opening: str = ""
     """A typed turn to begin with."""
@@ -93,7 +93,7 @@ class Talk:
         capabilities = self._capabilities = self.line.codec.capabilities
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
         self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)
-        self.session = Session(capabilities, plan.config, plan.manner, self._queue, self.line.send, self._publish)
+        self.session = Session(capabilities, plan.config, plan.turn_taking, self._queue, self.line.send, self._publish)
         self._views: list[View | Recording] = []
         self._recording: Recording | None = None
         self._over: asyncio.Future[str] | None = None
@@ -130,7 +130,7 @@ class Talk:
                 self.warn("lines", f"{WAITING_LINES} lines wait already: {line.strip()[:40]!r} is left out.")
         elif line.strip():
             self.session.say(line.strip())
-        elif self._plan.manner.hands_free:
+        elif self._plan.turn_taking.hands_free:
             self.session.interrupt()
         elif self.session.recording:
             self.session.end_turn()
@@ -159,7 +159,7 @@ class Talk:
 
     def input_over(self) -> None:
         """No more lines will come: end when the last answer has been played, unless a microphone is still open."""
-        self._input_over = not self._plan.manner.hands_free
+        self._input_over = not self._plan.turn_taking.hands_free
 
     def warn(self, code: str, message: str) -> None:
         self._publish(note.WarningNotice(code, message))
@@ -365,7 +365,11 @@ class Talk:
         if not self.session.settled or self._lines:
             return False
         quiet_s = now - max(self._ended_at, self.session.settled_at)
-        linger_s = LINGER_S + self._plan.manner.silence_ms / 1000 if file_over and self._plan.manner.hands_free else 0.0
+        linger_s = (
+            LINGER_S + self._plan.turn_taking.silence_ms / 1000
+            if file_over and self._plan.turn_taking.hands_free
+            else 0.0
+        )
         if self.session.untold:
             linger_s = max(linger_s, LATE_TRANSCRIPT_S)
         return quiet_s >= max(linger_s, self.sound.output_latency_ms / 1000)

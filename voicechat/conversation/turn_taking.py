@@ -1,4 +1,4 @@
-"""How a conversation is held, and what it survived."""
+"""How turns are taken in a conversation."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ SHORTEST_TURN_MS = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How turns are taken."""
+class TurnTaking:
+    """Who begins and ends the user's turns, and whether they may break into an answer."""
 
     hands_free: bool = True
     """The microphone is always open; else the user begins and ends each turn."""
@@ -18,19 +18,3 @@ class Manner:
     """Hands free, but we find the turns, because the service cannot or should not."""
     barge_in: bool = True
     silence_ms: float = 500.0
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was survived."""
-
-    benign_errors: int = 0
-    ignored_events: int = 0
-    broken_frames: int = 0
-
-    def ignore(self, *, broken: bool) -> None:
-        """A frame meant nothing: broken, or only unknown."""
-        if broken:
-            self.broken_frames += 1
-        else:
-            self.ignored_events += 1
