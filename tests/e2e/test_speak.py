@@ -119,7 +119,7 @@ def test_429_is_waited_for_as_long_as_the_service_says(tmp_path: Path) -> None:
         (["", "-o", "a.wav"], 2, "nothing to read aloud"),
         (["   ", "-o", "a.wav"], 2, "nothing to read aloud"),
         (["... — ...", "-o", "a.wav"], 2, "no letter"),
-        (["hi", "-o", "a.xyz"], 2, "not one this program writes"),
+        (["hi", "-o", "a.xyz"], 2, "no ending of a sound format"),
         (["hi", "-o", "a.wav", "--format", "midi"], 2, "midi"),
         (["hi", "-o", "no/such/a.wav"], 2, "There is no folder"),
         (["hi", "-o", "a.wav", "--speed", "9"], 2, "--speed 9"),

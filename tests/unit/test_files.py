@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from voicechat.audio import files
-from voicechat.audio.files import FileInput, FileOutput, Pace, WavFile, open_input, open_output
+from voicechat.audio import encode
+from voicechat.audio.encode import WavFile
+from voicechat.audio.files import FileInput, FileOutput, Pace, open_input, open_output
 from voicechat.audio.frames import block_bytes
 from voicechat.errors import AudioError, UsageError
 
@@ -221,7 +222,7 @@ def test_a_stereo_wav_keeps_both_channels(tmp_path: Path) -> None:
 
 
 def test_an_output_that_outgrows_a_wav_goes_on_in_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "WAV_BYTES", 1000)
+    monkeypatch.setattr(encode, "WAV_BYTES", 1000)
     speaker = open_output(str(tmp_path / "x.wav"), RATE)
     speaker._pace = FakeTime().pace()
     for _ in range(5):
@@ -265,7 +266,10 @@ def test_raw_goes_to_files_and_to_stdout_as_it_is(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    for name, words in (("no/folder.wav", "cannot be written: No such file"), ("x.doc", "no ending of a sound format")):
+    for name, words in (
+        ("no/folder.wav", "cannot be written: No such file"),
+        ("x.doc", "has no ending of a sound format"),
+    ):
         with pytest.raises(UsageError, match=words):
             open_output(str(tmp_path / name), RATE)
     with pytest.raises(UsageError, match="cannot be written"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from voicechat.audio import files
+from voicechat.audio import encode
 from voicechat.audio.frames import Frame
 from voicechat.conversation import recording as recording_module
 from voicechat.conversation.notices import AssistantTurn, SessionNotice, UserTurn
@@ -115,7 +115,7 @@ def test_a_disk_that_does_not_answer_stops_nobody_and_is_told_once(
 
 def test_what_one_file_cannot_hold_goes_on_in_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a day; here a file is full after a second and a bit."""
-    monkeypatch.setattr(files, "WAV_BYTES", 100_001)
+    monkeypatch.setattr(encode, "WAV_BYTES", 100_001)
     recording = Recording(tmp_path, 24_000, 24_000, never)
     sound = recording.sound.with_suffix(".2.wav")
     sound.write_bytes(b"somebody else's")

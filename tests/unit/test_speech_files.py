@@ -13,8 +13,8 @@ import soundfile
 
 from tests.soundcard import tone
 from tests.speech_servers.sound import encoded, heard, voice
+from voicechat.audio.encode import check_rate, encoding_of
 from voicechat.errors import AudioError, UsageError
-from voicechat.speech.encode import check_rate, encoding_of
 from voicechat.speech.mpeg import join_mp3
 from voicechat.speech.sinks import FileSink
 

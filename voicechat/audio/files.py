@@ -1,18 +1,18 @@
 """Files and pipes in place of devices, paced in real time so that everything above them is the same.
 
-`-` is raw s16le mono: 16 kHz on stdin by default, the player's rate on stdout. Files are whatever libsndfile
-reads and writes; `.raw` and `.pcm` are taken as raw 16 kHz.
+`-` is raw s16le mono: 16 kHz on stdin by default, the player's rate on stdout. Read is whatever libsndfile reads, and
+`.raw` and `.pcm` as raw 16 kHz; written is what `encode` names.
 """
 
 import contextlib
 import logging
 import os
 import time
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from voicechat.audio.encode import Encoder, check_rate, encoding_of, open_encoder, require
 from voicechat.audio.frames import BLOCK_MS, block_bytes
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
@@ -158,128 +158,18 @@ class FileInput:
 
 
 def open_output(path: str, rate_hz: int) -> "FileOutput":
-    """An OutputStream into a file or stdout (`-`, raw). Raises UsageError when it cannot be written."""
-    if path == "-":
-        return FileOutput("stdout", rate_hz, _Descriptor(1))
-    suffix = Path(path).suffix.lower()
+    """An OutputStream into a file or stdout (`-`, raw). Raises UsageError when it cannot be written, ConfigError when
+    its encoder is not installed."""
+    encoding = encoding_of(path)
+    require(encoding)
+    check_rate(encoding, rate_hz)
     try:
-        if suffix in {".raw", ".pcm"}:
-            return FileOutput(path, rate_hz, RawFile(path))
-        if suffix == ".wav":
-            return FileOutput(path, rate_hz, WavFile(path, rate_hz))
-        import soundfile
-
-        if suffix[1:].upper() not in soundfile.available_formats():
-            raise UsageError(
-                f"{path!r} has no ending of a sound format.",
-                "--output takes .wav, .flac, .ogg, .mp3, .raw, or - for stdout.",
-            )
-        return FileOutput(path, rate_hz, _Encoded(soundfile.SoundFile(path, "w", rate_hz, 1)))
+        encoder = open_encoder(path, encoding, rate_hz)
     except (OSError, RuntimeError) as error:
         raise UsageError(
             f"{path!r} cannot be written: {_reason(error)}.", "Does the folder exist, and is it yours?"
         ) from error
-
-
-class RawFile:
-    """A file of s16le without any header; what was written is on its way to the disk."""
-
-    def __init__(self, path: str | Path):
-        self._handle = Path(path).open("wb")  # noqa: SIM115 - closed in close()
-
-    def write(self, pcm: bytes) -> None:
-        self._handle.write(pcm)
-        self._handle.flush()
-
-    def close(self) -> None:
-        self._handle.close()
-
-
-class _Descriptor:
-    """Raw bytes to a file descriptor, all of them."""
-
-    def __init__(self, number: int):
-        self._number = number
-
-    def write(self, pcm: bytes) -> None:
-        view = memoryview(pcm)
-        while view:
-            view = view[os.write(self._number, view) :]
-
-    def close(self) -> None:
-        """The descriptor is the shell's: leave it open."""
-
-
-class _Encoded:
-    """A libsndfile encoder."""
-
-    def __init__(self, sound: Any):
-        self._sound = sound
-
-    def write(self, pcm: bytes) -> None:
-        self._sound.buffer_write(pcm, "int16")
-
-    def close(self) -> None:
-        self._sound.close()
-
-
-WAV_BYTES = (1 << 32) - 4096
-"""The most sound in one WAV file, whose sizes have 32 bits: a day of one channel at 24 kHz."""
-
-
-class WavFile:
-    """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us.
-
-    What one file cannot hold goes on in further ones: `name.2.wav`, `name.3.wav`, …
-    """
-
-    def __init__(self, path: str | Path, rate_hz: int, channels: int = 1):
-        self._path = Path(path)
-        self._format = (channels, 2, rate_hz, 0, "NONE", "not compressed")
-        self._most = WAV_BYTES // (2 * channels) * (2 * channels)
-        self._files = 1
-        self._open(self._path)
-
-    def _open(self, path: Path) -> None:
-        self._handle = path.open("wb")
-        self._wave = wave.open(self._handle, "wb")  # noqa: SIM115 - closed in close()
-        self._wave.setparams(self._format)
-        self._room = self._most
-        try:
-            self._wave.writeframes(b"")
-            self._handle.flush()
-        except OSError:
-            with contextlib.suppress(OSError):  # the same error again
-                self.close()
-            raise
-
-    def write(self, pcm: bytes) -> None:
-        while len(pcm) > self._room:
-            first, pcm = pcm[: self._room], pcm[self._room :]
-            self._put(first)
-            self._go_on()
-        self._put(pcm)
-
-    def _put(self, pcm: bytes) -> None:
-        self._wave.writeframes(pcm)
-        self._handle.flush()
-        self._room -= len(pcm)
-
-    def _go_on(self) -> None:
-        """The next file; one that is there already is somebody else's."""
-        self.close()
-        path = self._path
-        while path.exists():
-            self._files += 1
-            path = self._path.with_suffix(f".{self._files}{self._path.suffix}")
-        log.info("%s is full: going on in %s", self._path, path)
-        self._open(path)
-
-    def close(self) -> None:
-        try:
-            self._wave.close()
-        finally:
-            self._handle.close()
+    return FileOutput("stdout" if path == "-" else path, rate_hz, encoder)
 
 
 class FileOutput:
@@ -287,7 +177,7 @@ class FileOutput:
 
     latency_ms = BUFFERED_MS
 
-    def __init__(self, name: str, rate_hz: int, sink: Any, pace: Pace | None = None):
+    def __init__(self, name: str, rate_hz: int, sink: Encoder, pace: Pace | None = None):
         self.name = name
         self.rate_hz = rate_hz
         self._sink = sink

@@ -50,9 +50,9 @@ class Order:
 def read_aloud(options: TalkOptions, order: Order) -> int:
     """Read a text; gives the exit code. Raises VoicechatError."""
     start_logging(options)
+    from voicechat.audio.encode import check_rate, encoding_of, require
     from voicechat.config import load, with_key_file
     from voicechat.config.speech import choose_speech
-    from voicechat.speech.encode import check_rate, encoding_of, require
 
     encoding = ""
     if order.output:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from voicechat.audio.files import WavFile
+from voicechat.audio.encode import WavFile
 from voicechat.audio.frames import Frame
 from voicechat.audio.resample import Resampler
 from voicechat.backlog import Backlog

@@ -6,9 +6,6 @@ from typing import Protocol
 
 from voicechat.errors import UsageError, VoicechatError
 
-ENCODINGS = ("wav", "mp3", "flac", "opus", "aac", "pcm")
-"""What a file may hold; `opus` is Ogg Opus, `aac` is ADTS, `pcm` is s16le mono without a header."""
-
 
 @dataclass(frozen=True, slots=True)
 class Manner:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from voicechat.audio.encode import Encoder, open_encoder
 from voicechat.audio.engine import AudioPlan, Engine
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
-from voicechat.speech.encode import Encoder, open_encoder
 from voicechat.speech.mpeg import join_mp3
 
 AHEAD_MS = 3000.0

@@ -4,13 +4,19 @@ Every file is valid whenever it is closed. WAV's header is true after each write
 Ogg Opus, PyAV (the extra `aac`) AAC.
 """
 
+import contextlib
+import logging
+import os
+import wave
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from voicechat.audio.files import RawFile, WavFile
 from voicechat.errors import ConfigError, UsageError
-from voicechat.speech.base import ENCODINGS
 
+log = logging.getLogger(__name__)
+
+ENCODINGS = ("wav", "mp3", "flac", "opus", "aac", "pcm")
+"""What a file may hold; `opus` is Ogg Opus, `aac` is ADTS, `pcm` is s16le mono without a header."""
 _ENDINGS = {"raw": "pcm", "ogg": "opus", "oga": "opus"}
 OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -25,15 +31,15 @@ class Encoder(Protocol):
     def close(self) -> object: ...
 
 
-def encoding_of(path: str, asked: str) -> str:
+def encoding_of(path: str, asked: str = "") -> str:
     """The encoding of a file: `asked`, else by its ending; stdout (`-`) is PCM. Raises UsageError for another one."""
     ending = Path(path).suffix.lower().lstrip(".")
     encoding = asked.lower() or ("pcm" if path == "-" else _ENDINGS.get(ending, ending))
+    if asked and encoding not in ENCODINGS:
+        raise UsageError(f"The format {asked!r} is not one this program writes.", f"It writes {', '.join(ENCODINGS)}.")
     if encoding not in ENCODINGS:
-        what = f"The format {asked!r}" if asked else f"The ending of {path!r}"
-        raise UsageError(
-            f"{what} is not one this program writes.", f"It writes {', '.join(ENCODINGS)}; --format says which."
-        )
+        endings = ", ".join(f".{ending}" for ending in (*ENCODINGS, *_ENDINGS))
+        raise UsageError(f"{path!r} has no ending of a sound format that is written here.", f"It takes {endings}.")
     if path == "-" and encoding != "pcm":
         raise UsageError("stdout takes raw PCM only.", "Write a file, or leave --format out.")
     return encoding
@@ -72,12 +78,83 @@ def require(encoding: str) -> None:
             raise ConfigError("Writing AAC needs PyAV.", "Install it with: pip install 'voicechat[aac]'")
 
 
+class RawFile:
+    """A file of s16le without any header; what was written is on its way to the disk."""
+
+    def __init__(self, path: str | Path):
+        self._handle = Path(path).open("wb")  # noqa: SIM115 - closed in close()
+
+    def write(self, pcm: bytes) -> None:
+        self._handle.write(pcm)
+        self._handle.flush()
+
+    def close(self) -> None:
+        self._handle.close()
+
+
+WAV_BYTES = (1 << 32) - 4096
+"""The most sound in one WAV file, whose sizes have 32 bits: a day of one channel at 24 kHz."""
+
+
+class WavFile:
+    """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us.
+
+    What one file cannot hold goes on in further ones: `name.2.wav`, `name.3.wav`, …
+    """
+
+    def __init__(self, path: str | Path, rate_hz: int, channels: int = 1):
+        self._path = Path(path)
+        self._format = (channels, 2, rate_hz, 0, "NONE", "not compressed")
+        self._most = WAV_BYTES // (2 * channels) * (2 * channels)
+        self._files = 1
+        self._open(self._path)
+
+    def _open(self, path: Path) -> None:
+        self._handle = path.open("wb")
+        self._wave = wave.open(self._handle, "wb")  # noqa: SIM115 - closed in close()
+        self._wave.setparams(self._format)
+        self._room = self._most
+        try:
+            self._wave.writeframes(b"")
+            self._handle.flush()
+        except OSError:
+            with contextlib.suppress(OSError):  # the same error again
+                self.close()
+            raise
+
+    def write(self, pcm: bytes) -> None:
+        while len(pcm) > self._room:
+            first, pcm = pcm[: self._room], pcm[self._room :]
+            self._put(first)
+            self._go_on()
+        self._put(pcm)
+
+    def _put(self, pcm: bytes) -> None:
+        self._wave.writeframes(pcm)
+        self._handle.flush()
+        self._room -= len(pcm)
+
+    def _go_on(self) -> None:
+        """The next file; one that is there already is somebody else's."""
+        self.close()
+        path = self._path
+        while path.exists():
+            self._files += 1
+            path = self._path.with_suffix(f".{self._files}{self._path.suffix}")
+        log.info("%s is full: going on in %s", self._path, path)
+        self._open(path)
+
+    def close(self) -> None:
+        try:
+            self._wave.close()
+        finally:
+            self._handle.close()
+
+
 class _Stdout:
     """Raw PCM on stdout, which is the shell's to close."""
 
     def write(self, pcm: bytes) -> None:
-        import os
-
         view = memoryview(pcm)
         while view:
             view = view[os.write(1, view) :]
@@ -96,11 +173,15 @@ class _Sndfile:
         # Given a file object, libsndfile would only print what goes wrong while writing; a path it answers for.
         self._sound: Any = soundfile.SoundFile(path, "w", rate_hz, 1, subtype, format=container)
         self._path = path
+        self._second = self._unsynced = 2 * rate_hz
 
     def write(self, pcm: bytes) -> None:
         try:
             self._sound.buffer_write(pcm, "int16")
-            self._sound.flush()
+            self._unsynced += len(pcm)
+            if self._unsynced >= self._second:  # each time the disk is waited for: not for every block
+                self._sound.flush()
+                self._unsynced = 0
         except AssertionError as error:  # soundfile's way to say that not everything was written
             raise OSError(f"{self._path} did not take all of the sound") from error
 
