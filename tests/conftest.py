@@ -21,8 +21,8 @@ settings.register_profile("ci", derandomize=True)  # the same cases each time: a
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-GRACE_S = 2.0
-WORKERS_PER_CORE = 2  # most tests wait for sound, a child process or a time-out
+GRACE_S = 5.0
+WORKERS_PER_CORE, MOST_WORKERS = 2, 8  # most tests wait for sound, a child process or a time-out
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts from it and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -96,7 +96,8 @@ def nothing_is_left_running(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """`-n auto`: several workers for folders, none for a file or a choice of tests, which they would only hold up."""
     chosen = config.option.keyword or config.option.markexpr or any(".py" in argument for argument in config.args)
-    return 0 if chosen else WORKERS_PER_CORE * len(os.sched_getaffinity(0))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0 if chosen else min(MOST_WORKERS, WORKERS_PER_CORE * cores)
 
 
 @pytest.hookimpl(wrapper=True)
