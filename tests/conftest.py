@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,17 +100,43 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if chosen else min(MOST_WORKERS, WORKERS_PER_CORE * cores)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`realtime` tests come last, one after the other: who has the machine for itself keeps it for all of them."""
+    items.sort(key=is_realtime)
+
+
+def is_realtime(item: pytest.Item | None) -> bool:
+    return item is not None and item.get_closest_marker("realtime") is not None
+
+
+floors: list[ExitStack] = []
+"""What a worker keeps locked from one `realtime` test to the next."""
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """A `realtime` test has the machine for itself: the other workers finish what they are at, and wait for it."""
     if not hasattr(item.config, "workerinput"):
         return (yield)
-    alone = item.get_closest_marker("realtime") is not None
-    # Who waits for the floor keeps the door shut, or those who share it would never leave it free.
-    with lock("__init__.py", alone) as door, lock("conftest.py", alone):
-        if not alone:
-            fcntl.flock(door, fcntl.LOCK_UN)
+    floor = floors.pop() if floors else take_floor(is_realtime(item))
+    try:
         return (yield)
+    finally:
+        if is_realtime(item) and is_realtime(nextitem):
+            floors.append(floor)
+        else:
+            floor.close()
+
+
+def take_floor(alone: bool) -> ExitStack:
+    """For one alone or shared, until it is closed."""
+    locks = ExitStack()
+    # Who waits for the floor keeps the door shut, or those who share it would never leave it free.
+    door = locks.enter_context(lock("__init__.py", alone))
+    locks.enter_context(lock("conftest.py", alone))
+    if not alone:
+        fcntl.flock(door, fcntl.LOCK_UN)
+    return locks
 
 
 @contextmanager
