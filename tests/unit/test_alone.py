@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 FOLDERS = ("tests", "benchmarks", "script", "docs", "voicechat", ".ci")
 ENDS = ("", ".py", ".md", ".toml", ".sh", ".txt")
 CLIMB = re.compile(r"__file__\)(?:\.resolve\(\))?(?:\.parents\[(\d+)\]|((?:\.parent\b)+))")
-AWAY = re.compile(r"\bROOT\.parent\b|(?<![\w.])/(?:home|work|root|Users|mnt|srv)/\w")
+AWAY = re.compile(r"\bROOT\.parent\b|(?<![\w.])/(?:home|work|root|Users|mnt|srv)/(?!me/)\w")  # `/home/me/` is nobody's
 UPWARDS = re.compile(r"\.\./[\w./-]*\w")
 
 
