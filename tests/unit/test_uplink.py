@@ -115,3 +115,26 @@ def test_flushed_waits_for_a_slow_network() -> None:
         await asyncio.wait([running])
 
     asyncio.run(main())
+
+
+class Sleepy(Plain):
+    """One that ends a session in which nothing is sent."""
+
+    capabilities = Capabilities(input_rate_hz=16_000, keep_alive_s=0.01)
+
+
+def test_a_session_that_would_fall_asleep_is_kept_open_by_empty_appends_and_no_other_is() -> None:
+    async def first(codec: Plain) -> Frame:
+        near, far = MemoryTransport.pair()
+        uplink = Uplink(codec)
+        running = asyncio.create_task(uplink.run(near))
+        waiting = asyncio.create_task(far.receive())
+        await asyncio.wait([waiting], timeout=0.1 if codec.capabilities.keep_alive_s is None else 5)
+        uplink.send(cmd.CommitAudio())
+        frame = await asyncio.wait_for(waiting, 5)
+        running.cancel()
+        await asyncio.wait([running])
+        return frame
+
+    assert asyncio.run(first(Sleepy())) == b""
+    assert asyncio.run(first(Plain())) == "CommitAudio"

@@ -73,7 +73,11 @@ class Uplink:
                     await transport.send(frame)
             self._idle.set()
             self._some.clear()
-            await self._some.wait()
+            try:
+                async with asyncio.timeout(self._codec.capabilities.keep_alive_s):
+                    await self._some.wait()
+            except TimeoutError:
+                self.send(AppendAudio(b""))
 
     async def flushed(self) -> None:
         """Wait until everything has been handed to the transport."""

@@ -27,6 +27,9 @@ class RealtimeService:
     """Where the service is, when no address is given."""
     subprotocols: tuple[str, ...] = ()
     audio_formats: tuple[str, ...] = tuple(_FORMATS)
+    auth_header = "Authorization"
+    auth_scheme = "Bearer"
+    """What stands before the key in that header; "" for the key alone."""
 
     def __init__(self, options: ProviderOptions):
         self._options = options
@@ -62,7 +65,7 @@ class RealtimeService:
     def headers(self) -> dict[str, str]:
         """The request headers; they hold the key."""
         key = self._options.api_key or self._options.token
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        return {self.auth_header: f"{self.auth_scheme} {key}".strip()} if key else {}
 
     def speech_url(self) -> str:
         """Where its `POST /v1/audio/speech` is. Raises ConfigError for an address of no use."""

@@ -22,7 +22,7 @@ class Capabilities:
     emits_cancelled: bool = True
     """A cancelled response is ended by `ResponseFinished`; else it is over when the command has been sent."""
     supports_truncation: bool = True
-    """The service wants to know how much of an interrupted answer was heard."""
+    """The service wants to know how much of an interrupted answer was heard, and can be relied on to heed it."""
     supports_images: bool = False
     supports_tools: bool = True
     supports_style: bool = False
@@ -37,3 +37,5 @@ class Capabilities:
     """The service speaks first (`SessionCreated`); configure only then."""
     session_limit_s: float | None = None
     """How long a session may last, where the service says so."""
+    keep_alive_s: float | None = None
+    """A session in which nothing is sent for longer is ended: an empty append in between keeps it open."""

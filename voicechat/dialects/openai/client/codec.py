@@ -137,9 +137,9 @@ class RealtimeCodec:
 
     def _append(self, pcm: bytes) -> list[Frame]:
         """The hot path, fifty times a second: no event id (never answered), no JSON encoder (base64 has no escapes)."""
-        if not pcm:
+        if not pcm and self._profile.capabilities.keep_alive_s is None:
             return []
-        self._heard_us = True
+        self._heard_us = self._heard_us or bool(pcm)
         if self._profile.audio_format != "pcm16":
             pcm = g711.encode(self._profile.audio_format, pcm)
         audio = b2a_base64(pcm, newline=False).decode("ascii")

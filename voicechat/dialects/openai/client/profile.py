@@ -28,6 +28,10 @@ class Profile:
     """Asked for when the configuration names none; "" leaves it to the service."""
     audio_format: AudioFormat = "pcm16"
     """Both ways on the wire. The law-coded ones are 8 kHz, and so are then the codec's capabilities."""
+    flat_fields: frozenset[str] = frozenset()
+    """Which of `voice` and `turn_detection` stand at the top of a GA session, as they did in Beta (xAI)."""
+    model: str = ""
+    """Asked for inside the session, where a service does not take it from the address (ElevenLabs)."""
     pcm_label: str = "pcm16"
     """How the flat session calls s16le: DashScope's newer models say `pcm`."""
     transcription_model: str = ""

@@ -95,6 +95,7 @@ class ServerEvents:
             "conversation.item.retrieved": self._item_retrieved,
             f"{_TRANSCRIPTION}.delta": self._transcription_delta,
             f"{_TRANSCRIPTION}.text": self._transcription_delta,
+            f"{_TRANSCRIPTION}.updated": self._transcription_delta,
             f"{_TRANSCRIPTION}.completed": self._transcription_completed,
             f"{_TRANSCRIPTION}.failed": self._transcription_failed,
             "response.created": self._response_created,
@@ -153,12 +154,15 @@ class ServerEvents:
         return self.names.ours(item_id)
 
     def _transcription_delta(self, event: Json) -> list[ev.Event]:
-        """OpenAI appends `delta`; DashScope repeats the settled `text` and adds an unsettled `stash`."""
+        """OpenAI appends `delta`; others repeat all of it: DashScope as `text` and an unsettled `stash`, xAI as
+        `transcript`."""
         item_id = self.inputs.words(text(event, "item_id"), final=False)
         if item_id in self._transcribed:
             return [ev.Ignored("transcription delta after its end")]
         if "text" in event or "stash" in event:
             so_far = text(event, "text") + text(event, "stash")
+        elif "transcript" in event:
+            so_far = text(event, "transcript")
         else:
             so_far = self._partials.get(item_id, "") + text(event, "delta")
         if not so_far:

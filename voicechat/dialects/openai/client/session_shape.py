@@ -39,11 +39,8 @@ class Terms:
 
 def session(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
     """The session object for `config` in the dialect of `terms`."""
-    if terms.dialect == "ga":
-        return _ga(config, profile, terms)
-    if terms.dialect == "beta":
-        return _beta(config, profile, terms)
-    return _qwen(config, profile, terms)
+    write = {"ga": _ga, "beta": _beta}.get(terms.dialect, _qwen)
+    return write(config, profile, terms) | _present(model=profile.model or None)
 
 
 def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
@@ -61,6 +58,9 @@ def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
         },
         "tools": [flat_tool(tool) for tool in config.tools],
     }
+    for half, name in (("input", "turn_detection"), ("output", "voice")):
+        if name in profile.flat_fields and name in shape["audio"][half]:
+            shape[name] = shape["audio"][half].pop(name)
     if config.tools:
         shape["tool_choice"] = tool_choice(config.tool_choice, terms.dialect)
     return shape | _present(instructions=config.instructions or None, max_output_tokens=config.max_tokens)
