@@ -310,7 +310,15 @@ class DeviceOutput:
         self.latency_ms = float(stream.get_output_latency()) * 1000
         self._stream = stream
         self._channels = channels
+        self._share = rate_hz / native_hz
         self._resampler = Resampler(rate_hz, native_hz)
+
+    @property
+    def room_samples(self) -> int:
+        try:
+            return round(float(self._stream.get_write_available()) * self._share)
+        except OSError as error:
+            raise AudioError(f"The speaker {self.name!r} was lost: {error.args[-1]}.") from error
 
     def write(self, block: bytes) -> None:
         pcm = self._resampler.feed(block)

@@ -13,12 +13,13 @@ from voicechat.audio.background import in_background
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.files import FileInput, FileOutput, Pace, open_input, open_output
 from voicechat.audio.frames import Frame, block_bytes
+from voicechat.audio.lockstep import Lockstep
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import Player, PlayerEvent
 from voicechat.audio.recorder import HandOver, Recorder
 from voicechat.audio.reference import Reference
 from voicechat.audio.resample import Decimator
-from voicechat.audio.streams import InputStream, OutputStream
+from voicechat.audio.streams import InputStream, OutputStream, PacedStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
@@ -77,10 +78,9 @@ class Engine:
         self._hand_over: HandOver | None = None
         self._opening: asyncio.Future[None] | None = None
         self.recorder: Recorder | None = None
-        self.player: Player | None = None
+        self.player: Player | Lockstep | None = None
         self.canceller: EchoCanceller | None = None
         self.notes: list[str] = []
-        self._reference: Reference | None = None
         self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_ends or plan.output_file)
         self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
 
@@ -103,11 +103,16 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
                 loop.call_soon_threadsafe(played, event)
 
-        reference = self._reference = Reference(self._queue.rate_hz) if source is not None else None
-        self.player = Player(self._queue, speaker, notify, reference)
+        if source is not None:
+            self.canceller = self._make_canceller(source, speaker)
+        reference: Reference | Lockstep | None = None
+        if self.canceller is not None and isinstance(speaker, PacedStream) and speaker.room_samples > 0:
+            reference = self.player = Lockstep(self._queue, speaker, notify)
+        else:
+            reference = Reference(self._queue.rate_hz) if source is not None else None
+            self.player = Player(self._queue, speaker, notify, reference)
         if source is not None:
             self._hand_over = HandOver(loop, hear)
-            self.canceller = self._make_canceller(source, speaker)
             self.recorder = Recorder(
                 source,
                 self._hand_over.put,
@@ -229,10 +234,22 @@ class Engine:
     def dropped_frames(self) -> int:
         return self._hand_over.dropped if self._hand_over else 0
 
+    def found_empty(self) -> bool:
+        """Whether the speaker was without sound since it was last asked, as one is that was opened elsewhere."""
+        if not isinstance(self.player, Lockstep) or not self.player.found_empty:
+            return False
+        self.player.found_empty = False
+        return True
+
     @property
-    def lead_ms(self) -> int:
-        """How far what was given to the speaker is ahead of what the microphone has captured."""
-        return self._reference.waiting_ms if self._reference else 0
+    def playback_holes(self) -> int:
+        """How often a speaker that is kept running ran dry all the same."""
+        return self.player.holes if isinstance(self.player, Lockstep) else 0
+
+    @property
+    def capture_losses(self) -> int:
+        """How often captured sound was missing, as far as it is followed: while echo is cancelled."""
+        return self.player.losses if isinstance(self.player, Lockstep) else 0
 
     @property
     def output_latency_ms(self) -> float:

@@ -72,8 +72,6 @@ class Sound:
 
         def played(event: PlayerEvent) -> None:
             if not isinstance(event, AudioError):
-                if isinstance(event, PlaybackDrained):
-                    log.debug("the speaker leads the microphone by %d ms", engine.lead_ms)
                 self._played(event)
             elif engine is self._engine and not self._lost.full():
                 self._lost.put_nowait(event)
@@ -101,7 +99,8 @@ class Sound:
             except TimeoutError:
                 self._look_for_zeros()
                 self._look_for_hangs()
-                if self._follows and asyncio.get_running_loop().time() >= due:
+                empty = self._engine is not None and self._engine.found_empty()
+                if self._follows and (empty or asyncio.get_running_loop().time() >= due):
                     await self._follow_defaults()
                     due = asyncio.get_running_loop().time() + defaults.interval_s()
             else:

@@ -182,6 +182,12 @@ class PlaybackQueue:
         return bool(self._queued or self._paused or self._tail is not None)
 
     @property
+    def ready(self) -> bool:
+        """The next block is there, whole."""
+        with self._changed:
+            return self._playable()
+
+    @property
     def queued_ms(self) -> float:
         return duration_ms(self._queued, self.rate_hz)
 

@@ -41,6 +41,35 @@ class PlaybackDrained:
 PlayerEvent = PlaybackStarted | PlaybackDrained | AudioError
 
 
+class Playing:
+    """The queue's blocks one after another, and what is told of them: for whoever writes them to a device."""
+
+    def __init__(self, queue: PlaybackQueue, notify: Callable[[PlayerEvent], None]):
+        self.sounding = False
+        self._queue = queue
+        self._notify = notify
+        self._latest = b""
+
+    def next(self, timeout_s: float | None, latency_ms: float) -> bytes | None:
+        """The next block to write, or None when nothing came within the time; the device holds `latency_ms`."""
+        block = self._queue.next_block(timeout_s)
+        now = time.monotonic()
+        if block is None:
+            if self.sounding and not self._queue.busy:
+                self.sounding, self._latest = False, b""
+                self._notify(PlaybackDrained(now, latency_ms))
+            return None
+        self.sounding, self._latest = True, block.pcm
+        if block.starts is not None:
+            self._notify(PlaybackStarted(block.starts, now))
+        return block.pcm
+
+    @property
+    def level_dbfs(self) -> float:
+        """Of the latest block; worked out for whoever looks."""
+        return dbfs(self._latest)
+
+
 class Player:
     """Owns the thread that owns the output stream. `notify` is called from that thread."""
 
@@ -52,9 +81,9 @@ class Player:
         reference: Reference | None = None,
     ):
         self.queue = queue
-        self.level_dbfs = float("-inf")
         self._stream = stream
         self._notify = notify
+        self._playing = Playing(queue, notify)
         self._reference = reference
         self._stopping = False
         self.wrote_at: float | None = None
@@ -82,27 +111,23 @@ class Player:
     def name(self) -> str:
         return self._stream.name
 
+    @property
+    def level_dbfs(self) -> float:
+        return self._playing.level_dbfs
+
     def _run(self) -> None:
-        sounding = False
+        playing = self._playing
         try:
             while not (self.queue.closed or self._stopping):
-                block = self.queue.next_block(PARTIAL_WAIT_S if sounding else None)
+                block = playing.next(PARTIAL_WAIT_S if playing.sounding else None, self._stream.latency_ms)
                 if block is None:
-                    if sounding and not self.queue.busy:
-                        sounding = False
-                        self.level_dbfs = float("-inf")
-                        self._notify(PlaybackDrained(time.monotonic(), self._stream.latency_ms))
                     continue
-                sounding = True
-                if block.starts is not None:
-                    self._notify(PlaybackStarted(block.starts, time.monotonic()))
                 if self._reference is not None:
-                    self._reference.write(block.pcm)
+                    self._reference.write(block)
                 now = self.wrote_at = time.monotonic()  # a write that never returns is a device that hangs
                 self.queue.writing(now, self._stream.latency_ms)
-                self._stream.write(block.pcm)
+                self._stream.write(block)
                 self.wrote_at = None
-                self.level_dbfs = dbfs(block.pcm)
         except AudioError as error:
             self._notify(error)
         except Exception as error:  # a thread that dies silently would leave the conversation mute

@@ -11,15 +11,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from voicechat.audio.frames import Frame, dbfs, is_silent
-from voicechat.audio.reference import Reference
 from voicechat.audio.streams import InputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
 SOUND_DBFS = -45.0
-"""Above this a block is handed over by itself: ten milliseconds matter when somebody begins to speak."""
+ONSET_BLOCKS = 8
+"""So many blocks above that level are handed over one by one: ten milliseconds matter when somebody begins to speak."""
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 100
@@ -54,6 +55,14 @@ class HandOver:
             self._deliver(self._frames.popleft())
 
 
+class ReferenceSource(Protocol):
+    """What the loudspeaker was given (`Reference`), or is given with each captured block (`Lockstep`)."""
+
+    def read(self) -> bytes:
+        """The block that belongs to the block just captured."""
+        ...
+
+
 class Recorder:
     """Owns the thread that owns the input stream.
 
@@ -68,7 +77,7 @@ class Recorder:
         deliver: Callable[[Frame], None],
         lost: Callable[[AudioError], None],
         *,
-        reference: Reference | None = None,
+        reference: ReferenceSource | None = None,
         cancel: Callable[[bytes, bytes], bytes] | None = None,
         detector: VoiceDetector | None = None,
         convert: Callable[[bytes], bytes] | None = None,
@@ -122,7 +131,7 @@ class Recorder:
             self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
-        voiced, speech, pending, references = False, False, b"", b""
+        voiced, speech, pending, references, loud = False, False, b"", b"", 0
         while not self._stopping:
             block = self._stream.read()
             now = self.captured_at = time.monotonic()
@@ -143,6 +152,7 @@ class Recorder:
             if self._convert is not None:
                 block = self._convert(block)
             pending += block
-            if len(pending) > len(block) or voiced != was_voiced or self.level_dbfs > SOUND_DBFS:
+            loud = loud + 1 if self.level_dbfs > SOUND_DBFS else 0
+            if len(pending) > len(block) or voiced != was_voiced or 0 < loud <= ONSET_BLOCKS:
                 self._deliver(Frame(pending, voiced, self.level_dbfs, now, references, speech))
                 pending, references = b"", b""

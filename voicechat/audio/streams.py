@@ -5,7 +5,7 @@ device can take another. They raise AudioError when the device is lost, and may 
 only after the thread that reads or writes has stopped.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class InputStream(Protocol):
@@ -45,3 +45,13 @@ class OutputStream(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class PacedStream(OutputStream, Protocol):
+    """A speaker whose buffer can be looked at."""
+
+    @property
+    def room_samples(self) -> int:
+        """How many samples `write` takes at once without waiting; below 1 where the system does not say."""
+        ...
