@@ -242,12 +242,12 @@ class Engine:
         return True
 
     @property
-    def playback_holes(self) -> int:
+    def speaker_gaps(self) -> int:
         """How often a speaker that is kept running ran dry all the same."""
         return self.player.holes if isinstance(self.player, Lockstep) else 0
 
     @property
-    def capture_losses(self) -> int:
+    def microphone_gaps(self) -> int:
         """How often captured sound was missing, as far as it is followed: while echo is cancelled."""
         return self.player.losses if isinstance(self.player, Lockstep) else 0
 

@@ -47,7 +47,7 @@ class Sound:
         self._warn = warn
         self._engine: Engine | None = None
         self._lost: asyncio.Queue[AudioError] = asyncio.Queue(maxsize=4)
-        self._dropped_before = 0
+        self._dropped_before = self._speaker_gaps_before = self._microphone_gaps_before = 0
         self._zeros_told = False
         self._aec_told = False
         self._opened_at = float("-inf")
@@ -154,6 +154,8 @@ class Sound:
     async def _close_old(self) -> None:
         if self._engine is not None:
             self._dropped_before += self._engine.dropped_frames
+            self._speaker_gaps_before += self._engine.speaker_gaps
+            self._microphone_gaps_before += self._engine.microphone_gaps
             await self._engine.end()
             self._engine = None
         self._queue.reopen()
@@ -222,6 +224,14 @@ class Sound:
     @property
     def dropped_frames(self) -> int:
         return self._dropped_before + (self._engine.dropped_frames if self._engine else 0)
+
+    @property
+    def speaker_gaps(self) -> int:
+        return self._speaker_gaps_before + (self._engine.speaker_gaps if self._engine else 0)
+
+    @property
+    def microphone_gaps(self) -> int:
+        return self._microphone_gaps_before + (self._engine.microphone_gaps if self._engine else 0)
 
     def microphone_dbfs(self) -> float:
         return self._engine.microphone_dbfs() if self._engine else float("-inf")

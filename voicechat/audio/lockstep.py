@@ -47,6 +47,12 @@ class Punctuality:
     def __init__(self) -> None:
         self._count = 0
         self._earliest = self._coming = math.inf
+        self._lost_at = -math.inf
+
+    @property
+    def lost(self) -> bool:
+        """Captured sound was lost in the last seconds: every block has come later by as much since."""
+        return self._count - self._lost_at < DRIFT_WINDOW
 
     def late_s(self, now: float) -> float:
         """Called once a block, at monotonic time `now`."""
@@ -54,6 +60,8 @@ class Punctuality:
         self._count += 1
         self._coming = min(self._coming, offset)
         if self._count % JUMP_WINDOW == 0:  # clocks differ, and a block may have been lost
+            if self._coming - self._earliest > JUMP_MS / 1000:
+                self._lost_at = self._count
             self._earliest, self._coming = self._coming, math.inf
         self._earliest = min(self._earliest, offset)
         return offset - self._earliest
@@ -92,6 +100,10 @@ class Balance:
         self._long.clear()
         return round(off)
 
+    def shift(self, samples: int) -> None:
+        """From now on the balance is another by so much."""
+        self._aim += samples
+
     def drift(self) -> int:
         """Samples that the device must be given more (below 0: fewer) over the next blocks; 0 mostly."""
         if len(self._long) < DRIFT_WINDOW:
@@ -101,6 +113,8 @@ class Balance:
         if not self.settled:  # what the device's own rhythm makes of it is as good
             self.settled, self._aim = True, middle
         self.deviation = middle - self._aim
+        if abs(self.deviation) < self._tolerated * 0.7 and not self._drift:  # servers fetch a little earlier or later
+            return 0
         self._drift += self.deviation * DRIFT_LEARNT
         most = DRIFT_MOST * DRIFT_WINDOW
         return -int(min(max(self._drift + self.deviation * DRIFT_SHARE, -most), most))
@@ -144,6 +158,7 @@ class Lockstep:
         self._punctuality = Punctuality()
         self._read_at = 0.0
         self._room = 0
+        self._emptied = DRIFT_WINDOW
         self._trim = self._untrimmed = 0
         self._lock = threading.Lock()
         self._stopping = False
@@ -207,6 +222,7 @@ class Lockstep:
             return
         self._room = self._stream.room_samples
         held = self._capacity - self._room - given
+        self._emptied = self._emptied + 1 if held > 0 else 0
         self.found_empty = self.found_empty or held <= 0
         if held > 0 and late_s < LATE_S:
             lag = len(self._lag) / 2 - given
@@ -215,17 +231,24 @@ class Lockstep:
         self._trim = self._balance.drift() or self._trim
 
     def _repair(self, jump: int) -> None:
-        """The balance has moved by so many samples: put it right."""
+        """The balance has moved by so many samples: put it right where the reason is known.
+
+        Else the sound server fetches earlier or later than it did: the way is what it was, and this is the balance now.
+        """
         counts = self._balance.settled  # until then it is how this device begins
-        if jump > 0:
+        if jump > 0 and self._emptied < DRIFT_WINDOW:
             self.holes += counts
             self._spare = min(len(self._lag) + 2 * jump, round(SPARE_MS * self.queue.rate_hz / 1000) * 2)
             self._lag += bytes(2 * jump)
             log.debug("the speaker ran dry for %.1f ms", jump * 1000 / self.queue.rate_hz)
-        elif not self._playing.sounding:  # a hole in an answer is worse: it will be found again
+        elif jump < 0 and (self._punctuality.lost or not counts):
+            if self._playing.sounding:  # a hole in an answer is worse: it will be found again
+                return
             self.losses += counts
             self._stream.write(bytes(-2 * jump))
             log.debug("%.1f ms of captured sound were lost", -jump * 1000 / self.queue.rate_hz)
+        elif counts:
+            self._balance.shift(jump)
 
     def _give(self, now: float) -> int:
         """Write the next block; returns how many samples."""

@@ -153,6 +153,8 @@ class EndNotice:
     broken_frames: int = 0
     benign_errors: int = 0
     dropped_uplink_ms: int = 0
+    speaker_gaps: int = 0
+    microphone_gaps: int = 0
 
 
 Notice = (

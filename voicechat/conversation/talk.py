@@ -387,4 +387,6 @@ class Talk:
             counters.broken_frames,
             counters.benign_errors,
             round(self.line.dropped_ms),
+            self.sound.speaker_gaps,
+            self.sound.microphone_gaps,
         )

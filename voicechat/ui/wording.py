@@ -68,6 +68,8 @@ def summary(notice: note.EndNotice) -> str:
     parts = [f"{_several(notice.turns, 'turn')} in {clock(notice.seconds)}"]
     for number, name in (
         (notice.underruns, "underrun"),
+        (notice.speaker_gaps, "speaker gap"),
+        (notice.microphone_gaps, "microphone gap"),
         (notice.dropped_input_frames, "dropped input frame"),
         (notice.broken_frames, "broken frame"),
     ):
