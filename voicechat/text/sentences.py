@@ -49,6 +49,17 @@ class SentenceSplitter:
         """The text has ended: all that is left."""
         return self._take(last=True)
 
+    def clause(self, least: int) -> str:
+        """An unfinished sentence up to its last comma or the like, with the space after it, when that is `least`
+        letters long; else "". For whoever cannot wait for its end."""
+        ends = [match.end() for match in _CLAUSE.finditer(self._rest) if match.group().strip()]
+        ends = [end for end in ends if least <= end < len(self._rest)]
+        if not ends:
+            return ""
+        clause, self._rest = _flowing(self._rest[: ends[-1]]), self._rest[ends[-1] :].lstrip()
+        self._searched = 0
+        return clause
+
     def _take(self, last: bool) -> list[str]:
         found: list[str] = []
         begin = 0

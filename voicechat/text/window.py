@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 MOST_ITEMS = 40
 MOST_CHARS = 12_000
-"""About 3000 tokens: enough to go on, and far below every model's context."""
+"""About 3000 tokens of four letters or one Chinese sign: enough to go on, and below every model's context."""
 
 
 def newest_that_fit(items: Sequence[T], words: Callable[[T], str]) -> list[T]:
@@ -15,7 +15,8 @@ def newest_that_fit(items: Sequence[T], words: Callable[[T], str]) -> list[T]:
     kept: list[T] = []
     chars = 0
     for item in reversed(items[-MOST_ITEMS:]):
-        chars += len(words(item))
+        text = words(item)
+        chars += len(text) + 3 * sum("\u2e80" <= letter <= "\uffef" for letter in text)
         if chars > MOST_CHARS and kept:
             break
         kept.append(item)

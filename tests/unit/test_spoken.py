@@ -1,0 +1,88 @@
+"""Markdown turned into something to say, and thoughts that are not said; by value, and in pieces of any length."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicechat.text.spoken import SpokenText, to_speech
+from voicechat.text.thoughts import Thoughts
+
+LIST = "Three things:\n\n1. **Apples** are red\n2. Pears, which are green.\n3. `plums`\n\nThat is all."
+CODE = "# Title\n\nText one\nline two.\n\n```python\nprint(1)\n\n# 2.\n```\n\nAfter the code. 😀 It is 25 °C!"
+TABLE = "| name | age |\n|---|---|\n| Anna | 3 |\n| Bob | 4 |\n"
+CHINESE = "你好！这是列表：\n\n- 苹果\n- 梨\n\n```\nx\n```\n完了。"
+
+
+@pytest.mark.parametrize(
+    ("markdown", "spoken"),
+    [
+        ("Hello there. How are you? Good night", "Hello there. How are you? Good night"),
+        ("**Bold**, *soft* and ~~gone~~ text.", "Bold, soft and gone text."),
+        ("See [the page](https://example.org/a/b?c=d).", "See the page."),
+        ("It is at https://www.example.com/foo/bar.", "It is at example.com."),
+        ("![a cat](cat.png) and `code`", "a cat and code"),
+        (LIST, "Three things: 1: Apples are red. 2: Pears, which are green. 3: plums. That is all."),
+        ("- a\n- b\n  - c\n", "a. b. c"),
+        (CODE, "Title. Text one line two. Here is a piece of code. After the code. It is 25 °C!"),
+        (TABLE, "name, age. Anna, 3. Bob, 4"),
+        (CHINESE, "你好！这是列表：苹果。梨。这里有一段代码。完了。"),
+        ("snake_case, 3 * 4 and a < b & c", "snake_case, 3 * 4 and a < b & c"),
+        ("> quoted\n\n---\n\nrest", "quoted. rest"),
+        ("```\nnever closed", "Here is a piece of code."),
+        ("", ""),
+    ],
+)
+def test_what_is_said(markdown: str, spoken: str) -> None:
+    assert to_speech(markdown) == spoken
+    for size in (1, 3, 7, 100):
+        assert in_pieces(markdown, size).rstrip() == spoken
+
+
+def in_pieces(markdown: str, size: int) -> str:
+    text = SpokenText()
+    return "".join(text.feed(markdown[at : at + size]) for at in range(0, len(markdown), size)) + text.flush()
+
+
+def test_a_sentence_is_given_as_soon_as_it_has_ended() -> None:
+    text = SpokenText()
+    given = [
+        text.feed(piece) for piece in ("Hel", "lo", ".", " How", " are you", "?\n", "\n1.", " **One", "**.\n", "2")
+    ]
+    assert given == ["", "", "", "Hello. ", "", "How are you? ", "", "1: ", "One. ", ""]
+
+
+@given(st.text(alphabet="ab .*_`#-1\n|[]()<>~。你，!", max_size=60), st.integers(1, 9))
+def test_nothing_is_said_twice_or_lost(markdown: str, size: int) -> None:
+    whole, pieces = to_speech(markdown), in_pieces(markdown, size)
+    assert letters(pieces) == letters(whole)
+
+
+@pytest.mark.parametrize("size", [1, 5, 50])
+def test_a_long_answer_reads_the_same_as_in_one_piece(size: int) -> None:
+    markdown = f"{LIST}\n\n{CODE}\n\n" * 12
+    assert in_pieces(markdown, size).split() == to_speech(markdown).split()
+
+
+def letters(text: str) -> str:
+    return "".join(letter for letter in text if letter.isalnum())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<think>Hm. Let me see.</think>It is late.", "It is late."),
+        ("One <thinking>x</thinking>two", "One two"),
+        ("a < b and <thin air>", "a < b and <thin air>"),
+        ("Ends in <thi", "Ends in <thi"),
+        ("x<think>never closed", "x"),
+    ],
+)
+def test_thoughts_are_not_said(text: str, said: str) -> None:
+    for size in (1, 4, 100):
+        thoughts = Thoughts()
+        pieces = [thoughts.feed(text[at : at + size]) for at in range(0, len(text), size)]
+        assert "".join(pieces) + thoughts.flush() == said
+
+
+def test_a_closing_tag_alone_takes_back_what_was_not_given_yet() -> None:
+    assert Thoughts().feed("I should greet.</think>Hello.") == "Hello."
