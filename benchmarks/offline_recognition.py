@@ -1,127 +1,208 @@
-"""How often the offline engine understands: the companion's phrases, sums, and open speech.
+"""How well the offline engine hears: words wrong of people and of voices, in quiet and in noise; sounds without words.
 
-    python -m benchmarks.offline_recognition [--voices rms,slt,awb,kal16]
+    python -m benchmarks.offline_recognition [--without moonshine] [--folder DIR] [--misheard]
 
-The sentences are spoken by flite (Debian package `flite`) when it is installed, one by a person. Each goes through the
-turn detector and the recogniser as in a conversation, one after another in one recogniser, with the open model alone
-and with the companion's grammar beside it.
+Each sentence goes through the turn detector and the recogniser as in a conversation: what is cut off at its
+beginning, or in its middle by a pause, counts as wrong. People are tests/audio, and with --folder every DIR/NAME.wav
+beside a DIR/NAME.txt with what is said in it; voices are flite (Debian package `flite`) and hibari. Real time is
+the recogniser's processor time as a share of the speech; "end" how long the last word was waited for after the turn.
 """
 
 import argparse
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import soundfile
+from rich.console import Console
 
-from tests.recordings import GO_FORWARD
+from benchmarks import sounds
 from voicechat.audio.resample import Resampler
-from voicechat.engine.grammar import PHRASES
-from voicechat.engine.recogniser import RATE_HZ, PocketsphinxRecogniser
-from voicechat.engine.turns import Sound, TurnDetector
+from voicechat.engine.ending import GRACE_MS, wait_ms
+from voicechat.engine.recogniser import RATE_HZ, Recogniser, load
+from voicechat.engine.turns import Sound, Turn, TurnDetector
 
-SUMS = (
-    "what is twelve times seven",
-    "what is three plus four",
-    "nine minus five",
-    "how much is eighty four divided by seven",
-    "what is one hundred and twenty plus fifteen",
-    "what is three point five times two",
-    "what's forty two times nineteen",
-    "seven plus eight minus three",
-    "what is the square root of eighty one",
-    "what is nine squared",
-    "what is twenty percent of fifty",
-    "what is six hundred divided by twelve",
-    "thirteen times thirteen",
-    "what is sixty six plus seventeen",
-    "what is one thousand minus two hundred",
-)
-NAMES = ("my name is anna", "my name is peter", "call me michael", "my name is susan", "i am david")
-OPEN = (
+# What may be written in two ways has both, with a bar between them; the first is spoken.
+SENTENCES = (
     "go forward ten meters",
+    "what time is it",
+    "what is twelve times seven",
+    "my name is peter",
+    "seven, eight, nine|789",
+    "call me at five five five, one two three four|call me at 555 1234",
+    "it costs nineteen dollars and ninety five cents|it costs 19 95",
+    "nineteen eighty four is a novel by george orwell|1984 is a novel by george orwell",
+    "the meeting with susan is on the twenty third of march|the meeting with susan is on the 23rd of march",
+    "the queen of hearts and the ten of spades",
+    "the ace of clubs beats the seven of diamonds",
     "tell me something about the weather in paris",
-    "i would like to order a pizza",
-    "the quick brown fox jumps over the lazy dog",
-    "what do you think about the president",
-    "repeat after me the sky is blue",
-    "say good morning to everyone",
+    "i would like to order a pizza with mushrooms please",
     "where is the nearest railway station",
-    "i went to the market to buy some bread",
     "can you play some music for me",
     "how old is the universe",
-    "what is the capital of france",
-    "what is the meaning of life",
     "turn off the lights in the kitchen",
-    "do you like science fiction movies",
-    "what time does the train leave",
-    "it was a cold and windy night",
-    "please close the window",
-    "my sister lives in london",
-    "how many people live in china",
+    "my sister lives in london with her two children",
+    "it was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness",
+    "there was no possibility of taking a walk that day, we had been wandering, indeed, in the leafless shrubbery an "
+    "hour in the morning",
 )
-PEOPLE = {GO_FORWARD: "go forward ten meters"}
+PEOPLE = {
+    "goforward.raw": "go forward ten meters",
+    "ss-0870.wav": "and mr john dashwood had then leisure to consider how much there might be prudently in his power "
+    "to do for them",
+    "ss-0880.wav": "he was not an ill disposed young man",
+    "ss-0890.wav": "unless to be rather cold hearted and rather selfish is to be ill disposed",
+}
+SMALL = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+RECORDINGS = Path(__file__).parents[1] / "tests" / "audio"
+NOISES = {"pink": 0.5, "white": 0.0}
+SILENT = ("keys", "knocks", "claps", "music", "whistling", "siren", "breathing", "paper", "rain", "hum", "fan")
+console = Console()
+
+
+@dataclass
+class Tally:
+    words: int = 0
+    wrong: int = 0
+    spent_s: float = 0.0
+    speech_s: float = 0.0
+    ends_ms: list[float] = field(default_factory=list)
+    misheard: list[tuple[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        share = 100 * self.wrong / max(self.words, 1)
+        end = statistics.median(self.ends_ms) if self.ends_ms else 0
+        return f"{self.words:>6}{share:>8.1f} %{self.spent_s / max(self.speech_s, 1):>10.2f}{end:>8.0f} ms"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--voices", default="rms,slt,awb,kal16")
-    voices = parser.parse_args().voices.split(",")
-    write = sys.stdout.write
-    recogniser = PocketsphinxRecogniser()
-    write(f"{'speech':<28}{'sentences':>10}{'open model':>12}{'companion':>12}{'of real time':>14}\n")
-    if shutil.which("flite") is None:
-        write("flite is not installed: no synthetic sentences\n")
-        voices = []
-    for title, sentences in (("phrases", PHRASES), ("sums", SUMS), ("names", NAMES), ("open speech", OPEN)):
-        for voice in voices:
-            pairs = [(sentence, flite(voice, sentence)) for sentence in sentences]
-            write(row(f"{title}, flite {voice}", recogniser, pairs))
-    write(row("people", recogniser, [(text, read(path)) for path, text in PEOPLE.items()]))
+    parser.add_argument("--without", default="", help="a recogniser not to use")
+    parser.add_argument("--folder", type=Path, help="recordings with their texts")
+    parser.add_argument("--misheard", action="store_true", help="show what was misheard")
+    options = parser.parse_args()
+    loaded = load(frozenset({options.without}))
+    console.print(loaded.remark or "The best recogniser.", highlight=False)
+    console.print(f"{'speech':<26}{'words':>6}{'wrong':>10}{'real time':>10}{'end':>11}")
+    groups = {"people": [(text, read(RECORDINGS / name)) for name, text in PEOPLE.items()]}
+    if options.folder:
+        groups["people, more"] = list(folder(options.folder))
+    groups["hibari"] = [(text, hibari(text.split("|")[0])) for text in SENTENCES]
+    if shutil.which("flite"):
+        for voice in sounds.FLITE:
+            groups[f"flite {voice}"] = [(text, flite(voice, text.split("|")[0])) for text in SENTENCES]
+    for name, pairs in groups.items():
+        show(name, loaded.recogniser, pairs, options.misheard)
+    clear = [*groups["people"], *groups["hibari"]]
+    for noise, slope in NOISES.items():
+        for decibels in (20, 10, 5):
+            mixed = [(text, with_noise(pcm, slope, decibels)) for text, pcm in clear]
+            show(f"people, hibari: {noise} {decibels} dB", loaded.recogniser, mixed, options.misheard)
+    for name in SILENT:
+        made = getattr(sounds, name)(RATE_HZ * 20)
+        heard = hear(loaded.recogniser, made.clip(-32768, 32767).astype("<i2").tobytes(), Tally())
+        console.print(f"{name:<26}{heard or 'no words'}", highlight=False)
     return 0
 
 
-def row(title: str, recogniser: PocketsphinxRecogniser, pairs: list[tuple[str, bytes]]) -> str:
-    free = sum(understood(recogniser, pcm, commands=False) == text for text, pcm in pairs)
-    begin = time.perf_counter()
-    texts = [understood(recogniser, pcm, commands=True) for _, pcm in pairs]
-    share = (time.perf_counter() - begin) / sum(len(pcm) / RATE_HZ / 2 for _, pcm in pairs)
-    hits = sum(text == heard for (text, _), heard in zip(pairs, texts, strict=True))
-    line = f"{title:<28}{len(pairs):>10}{free:>12}{hits:>12}{share:>14.2f}\n"
-    missed = [(text, heard) for (text, _), heard in zip(pairs, texts, strict=True) if text != heard]
-    return line + "".join(f"    {text!r} was heard as {heard!r}\n" for text, heard in missed)
+def show(name: str, recogniser: Recogniser, pairs: list[tuple[str, bytes]], misheard: bool) -> None:
+    tally = Tally()
+    for text, pcm in pairs:
+        heard = hear(recogniser, pcm, tally)
+        got = words(heard)
+        said = min((words(way) for way in text.split("|")), key=lambda way: distance(way, got))
+        tally.words += len(words(text.split("|")[0]))
+        tally.wrong += distance(said, got)
+        if said != got:
+            tally.misheard.append((text, heard))
+    console.print(f"{name:<26}{tally}", highlight=False)
+    for text, heard in tally.misheard if misheard else ():
+        console.print(f"    {text!r} was heard as {heard!r}", highlight=False, markup=False)
 
 
-def understood(recogniser: PocketsphinxRecogniser, pcm: bytes, commands: bool) -> str:
-    detector = TurnDetector()
-    recogniser.begin(commands)
-    for event in detector.feed(pcm):
-        if isinstance(event, Sound):
-            for start in range(0, len(event.pcm), 1280):
-                recogniser.accept(event.pcm[start : start + 1280])
-    return recogniser.finish()
+def hear(recogniser: Recogniser, pcm: bytes, tally: Tally) -> str:
+    """All turns that were found, as one text."""
+    room = np.random.default_rng(1).normal(0, 5, RATE_HZ * 2).astype("<i2").tobytes()
+    pcm = room[: RATE_HZ // 2 * 2] + pcm + room
+    detector = TurnDetector(grace_ms=GRACE_MS)
+    texts = []
+    spent = time.process_time()
+    for at in range(0, len(pcm), 640):
+        for event in detector.feed(pcm[at : at + 640]):
+            if isinstance(event, Sound):
+                hypothesis = recogniser.accept(event.pcm, event.quiet_ms)
+                if hypothesis.settled:
+                    detector.expect(wait_ms(hypothesis.text, detector.silence_ms))
+            elif isinstance(event, Turn) and event.kind == "started":
+                recogniser.begin()
+            else:
+                ended = time.perf_counter()
+                texts.append(recogniser.finish())
+                tally.ends_ms.append((time.perf_counter() - ended) * 1000)
+    tally.spent_s += time.process_time() - spent
+    tally.speech_s += len(pcm) / RATE_HZ / 2
+    return " ".join(filter(None, texts))
+
+
+def words(text: str) -> list[str]:
+    plain = "".join(letter if letter.isalnum() or letter == "'" else " " for letter in text.lower())
+    plain = plain.replace("mister", "mr").replace("metres", "meters")
+    return [SMALL[int(word)] if word.isdecimal() and int(word) < len(SMALL) else word for word in plain.split()]
+
+
+def distance(said: list[str], heard: list[str]) -> int:
+    """Words inserted, left out or changed."""
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(said, 1):
+        before, row = row, [i]
+        for j, other in enumerate(heard, 1):
+            row.append(min(before[j] + 1, row[-1] + 1, before[j - 1] + (word != other)))
+    return row[-1]
+
+
+def with_noise(pcm: bytes, slope: float, decibels: float) -> bytes:
+    """Noise from before the first word to after the last, so far below the loud parts of the speech."""
+    speech = np.frombuffer(pcm, "<i2").astype(float)
+    levels = np.sqrt(np.mean(speech[: len(speech) // 160 * 160].reshape(-1, 160) ** 2, axis=1))
+    loud = float(np.sqrt(np.mean(levels[levels > levels.max() / 10] ** 2)))
+    noise = sounds.coloured(len(speech) + RATE_HZ * 2, 7, slope, 40)
+    noise *= loud * 10 ** (-decibels / 20) / float(np.sqrt(np.mean(noise**2)))
+    noise[RATE_HZ : RATE_HZ + len(speech)] += speech
+    return noise.clip(-32768, 32767).astype("<i2").tobytes()
+
+
+def folder(path: Path) -> Iterator[tuple[str, bytes]]:
+    for text in sorted(path.glob("*.txt")):
+        yield text.read_text("utf-8").strip(), read(text.with_suffix(".wav"))
+
+
+def hibari(sentence: str) -> bytes:
+    from voicechat.engine.hibari import load_voice
+
+    sound = (load_voice()(sentence, seed=1) * 32767).astype("<i2").tobytes()
+    return Resampler(24_000, RATE_HZ, "HQ").feed(sound, last=True)
 
 
 def flite(voice: str, sentence: str) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.wav"
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "x.wav"
         subprocess.run(["flite", "-voice", voice, "-t", sentence, "-o", str(path)], check=True)
         return read(path)
 
 
 def read(path: Path) -> bytes:
-    """16 kHz s16le with half a second of a quiet room before and after."""
+    """16 kHz s16le."""
     if path.suffix == ".raw":
-        samples, rate = np.fromfile(path, "<i2"), RATE_HZ
-    else:
-        samples, rate = soundfile.read(path, dtype="int16")
-    speech = Resampler(rate, RATE_HZ, "HQ").feed(samples.tobytes(), last=True)
-    room = np.random.default_rng(1).normal(0, 5, RATE_HZ // 2).astype("<i2").tobytes()
-    return room + speech + room + room
+        return path.read_bytes()
+    samples, rate = soundfile.read(path, dtype="int16")
+    return Resampler(rate, RATE_HZ, "HQ").feed(samples.tobytes(), last=True)
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def test_without_any_sound_device_both_questions_are_understood_answered_and_kep
     with Program(["demo", "--json"]) as program:
         assert program.wait(60) == 0, program.describe()
         assert [event["text"] for event in program.of_type("user")] == [
-            "what time is it",
-            "what is twelve times seven",
+            "What time is it?",
+            "What is twelve times seven?",
         ]
         first, second = program.of_type("assistant")
         assert re.fullmatch(r"It is \d+:\d\d [AP]M\.", first["text"])
@@ -59,7 +59,7 @@ def test_without_any_sound_device_both_questions_are_understood_answered_and_kep
         borders = [asked[0], answered[0], asked[1], answered[1]]
         assert borders == sorted(borders)
         assert all(before[1] < after[0] for before, after in itertools.pairwise(borders))
-        assert "**you:** what is twelve times seven" in transcript
+        assert "**you:** What is twelve times seven?" in transcript
         assert second["text"] in transcript
         assert [line["text"] for line in lines if line["type"] == "assistant"] == [first["text"], second["text"]]
 
@@ -77,8 +77,8 @@ def test_with_a_sound_card_the_answers_are_heard_and_it_tells_how_to_go_on(
     with soundcard.record() as speaker, Program(["demo", "--save", "here"], card=soundcard, home=tmp_path) as program:
         assert program.wait(60) == 0, program.describe()
         you, assistant, you_too, assistant_too = program.stdout.splitlines()
-        assert [you, you_too] == ["you: what time is it", "you: what is twelve times seven"]
-        assert assistant.startswith("en-us+f3: It is ")
+        assert [you, you_too] == ["you: What time is it?", "you: What is twelve times seven?"]
+        assert assistant.startswith("heart: It is ")
         assert "84" in assistant_too
         assert "Now talk yourself: " in program.stderr
         heard = loud_spans_s(speaker.samples()[::2])
@@ -107,9 +107,9 @@ def test_a_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path) -> Non
 
 def test_on_a_terminal_it_is_the_live_view_and_the_screen_is_left_in_order(tmp_path: Path) -> None:
     with Terminal(["demo"], tmp_path, columns=100) as terminal:
-        terminal.see("what time is it", "It is ", "● speaking")
-        terminal.see("what is twelve times seven", "84", "talk yourself")
+        terminal.see("What time is it?", "It is ", "● speaking")
+        terminal.see("What is twelve times seven?", "84", "talk yourself")
         assert terminal.wait() == 0
         terminal.check_sane()
         asked = [row for row in terminal.everything() if row.startswith(" you ")]
-        assert [row.split(maxsplit=1)[1] for row in asked] == ["what time is it", "what is twelve times seven"]
+        assert [row.split(maxsplit=1)[1] for row in asked] == ["What time is it?", "What is twelve times seven?"]

@@ -83,7 +83,7 @@ def test_the_official_client_speaks_and_types(generation: str) -> None:
                     )
                 seen = await until(connection, "response.done")
                 heard = next(event for event in seen if event.type.endswith("input_audio_transcription.completed"))
-                assert heard.transcript == "what is twelve times seven"
+                assert heard.transcript == "What is twelve times seven?"
                 assert seen[-1].response.status == "completed"
                 assert seen[-1].response.output[0].content[0].transcript == "12 times 7 is 84."
                 deltas = [event.delta for event in seen if event.type.endswith("audio.delta")]

@@ -346,7 +346,7 @@ def test_voices_of_every_catalogue_as_json(tmp_path: Path) -> None:
     assert counts["qwen", "qwen3-tts-flash-realtime", "speak"] == 49
     assert counts["qwen", "qwen3.5-omni-flash-realtime", "talk"] == 58
     assert counts["openai", "gpt-4o-mini-tts", "speak"] == 13
-    assert counts["offline", "espeak-ng", "speak"] > 100
+    assert counts["offline", "local", "speak"] > 100
     assert sum(entry["default"] for entry in entries) == len(counts)
 
 

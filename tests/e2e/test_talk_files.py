@@ -240,9 +240,9 @@ def test_the_offline_engine_hears_a_recording_and_answers(tmp_path: Path) -> Non
             assert program.wait(60) == 0, program.describe()
             check_manners(program)
         question, recording = runs
-        assert [line["text"] for line in question.of_type("user")] == ["what is twelve times seven"]
+        assert [line["text"] for line in question.of_type("user")] == ["What is twelve times seven?"]
         assert "eighty-four" in question.of_type("assistant")[0]["heard"].replace("84", "eighty-four")
-        assert [line["text"] for line in recording.of_type("user")] == ["go forward ten meters"]
+        assert [line["text"] for line in recording.of_type("user")] == ["Go forward ten meters."]
     finally:
         for program in runs:
             program.close()

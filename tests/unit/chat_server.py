@@ -27,6 +27,7 @@ class ChatServer:
 
     scripts: list[Sequence[str]]
     status: int = 200
+    error: bytes = b'{"error": {"message": "model not loaded"}}'
     models: tuple[str, ...] = ("little-model",)
     line_end: str = "\n"
     url: str = ""
@@ -53,7 +54,7 @@ class ChatServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.status != 200:
-            body = b'{"error": {"message": "model not loaded"}}'
+            body = self.error
             head = f"HTTP/1.1 {self.status} No\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             writer.write(head.encode() + body)
             return

@@ -78,7 +78,7 @@ async def session(settings: OfflineSettings = NOBODY) -> AsyncIterator[Client]:
         yield client
 
 
-def recording(path: Path, silence_ms: int = 900) -> bytes:
+def recording(path: Path, silence_ms: int = 2000) -> bytes:
     """24 kHz s16le of a recording, with silence after it."""
     return pcm(speech(path, 24_000)) + bytes(silence_ms * 48)
 

@@ -26,7 +26,7 @@ def test_default_models_and_voices() -> None:
         "azure": ("gpt-realtime", "marin"),
         "doubao": ("1.2.1.1", "zh_female_vv_jupiter_bigtts"),
         "newapi": ("cosyvoice-v2", "alloy"),
-        "offline": ("companion", "en-us+f3"),
+        "offline": ("companion", "heart"),
     }
 
 

@@ -288,7 +288,7 @@ def test_auto_takes_the_first_service_with_a_key(monkeypatch: pytest.MonkeyPatch
 
 def test_without_a_key_it_is_the_offline_companion_with_one_line_saying_so() -> None:
     choice = choose('voice = "Tina"\nmodel = "m"')
-    assert (choice.name, choice.options.model, choice.options.voice) == ("offline", "companion", "en-us+f3")
+    assert (choice.name, choice.options.model, choice.options.voice) == ("offline", "companion", "heart")
     assert len(choice.notes) == 1
     assert choice.notes[0].startswith("No key found (looked for DASHSCOPE_API_KEY, OPENAI_API_KEY, ")
     assert choose(voice="en-gb").options.voice == "en-gb"

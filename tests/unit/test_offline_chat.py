@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.tunnel import Tunnel
-from tests.unit.chat_server import DROP, chat_server, chunk, words
+from tests.unit.chat_server import DROP, HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
 from voicechat.engine.answerer import Message
-from voicechat.engine.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama
+from voicechat.engine.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama, ollama_models
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.engine.provider import offline_service
@@ -39,7 +39,7 @@ def test_the_request_and_the_sentences_of_the_answer() -> None:
         async with chat_server(words("It is late. Go to bed! Good night")) as chat:
             history = [Message("user", "hi"), Message("assistant", "hello"), *QUESTION]
             pieces = await ask(ChatEndpoint(chat.url, "some-model", "sk-1"), history, "Be strict.")
-        assert pieces == ["It is late. ", "Go to bed! ", "Good night "]
+        assert pieces == ["It is late. ", "Go to bed! ", "Good night"]
         assert chat.requests == [
             {
                 "model": "some-model",
@@ -101,6 +101,78 @@ def test_oddities_of_other_servers_are_survived(line_end: str) -> None:
     assert asyncio.run(main()) == ["All well."]
 
 
+def test_thoughts_are_kept_and_markdown_is_turned_into_words() -> None:
+    answer = (
+        "<think>\nThe user is **tired**.\n</think>\n\nTwo ways:\n\n1. **Sleep.**\n2. See [this](https://x.org/y).\n"
+    )
+    script = [chunk(answer[at : at + 5]) for at in range(0, len(answer), 5)]
+    script = [chunk(None, reasoning="Hm. Let me think."), *script, "data: [DONE]"]
+
+    async def main() -> list[str]:
+        async with chat_server(script) as chat:
+            return await ask(ChatEndpoint(chat.url, "m"))
+
+    assert asyncio.run(main()) == ["Two ways: 1: Sleep. ", "2: See this. "]
+
+
+def test_the_first_clause_is_given_before_the_answer_is_complete() -> None:
+    async def main() -> None:
+        async with chat_server([chunk("Well, as far as I know it rains there, "), chunk("but "), HANG]) as chat:
+            answerer = ChatAnswerer(ChatEndpoint(chat.url, "m"), COMPANION)
+            answer = answerer.answer(QUESTION, "")
+            assert await anext(answer) == "Well, as far as I know it rains there, "
+            await answer.aclose()
+            async with asyncio.timeout(5):
+                await chat.gone.wait()
+            await answerer.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [
+        (
+            "11434",
+            "Ollama has no model big-model: fetch it with `ollama pull big-model`. It has little-model, other-model.",
+        ),
+        ("1", "There is no model big-model at {url}. It has little-model, other-model."),
+    ],
+)
+def test_a_missing_model_is_explained(port: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        body = b'{"error": {"message": "model \'big-model\' not found"}}'
+        async with chat_server(status=404, error=body, models=("little-model", "other-model")) as chat:
+            if port == "11434":
+                monkeypatch.setattr("voicechat.engine.chat._OLLAMA_PORT", int(chat.url.split(":")[2].split("/")[0]))
+            lines: list[str] = []
+            answerer = ChatAnswerer(ChatEndpoint(chat.url, "big-model"), COMPANION, lines.append)
+            assert "".join([piece async for piece in answerer.answer(QUESTION, "")]) == f"{FAILED}It is 3:04 PM."
+            await answerer.close()
+            assert lines == [told.format(url=chat.url)]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "socks://127.0.0.1:1"])
+def test_this_machine_is_never_asked_by_way_of_a_proxy(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+
+    async def main() -> None:
+        async with chat_server(words("Found.")) as chat:
+            assert await ollama_models(chat.url, timeout_s=5) == ["little-model"]
+            assert await ask(ChatEndpoint(chat.url, "m")) == ["Found. "]
+
+    asyncio.run(main())
+
+
+def test_a_proxy_of_an_unknown_kind_is_a_failure_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:1")
+    answer = asyncio.run(ask(ChatEndpoint("https://chat.example/v1", "m")))
+    assert "".join(answer) == f"{FAILED}It is 3:04 PM."
+
+
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
@@ -109,6 +181,7 @@ def test_oddities_of_other_servers_are_survived(line_end: str) -> None:
         ([chunk("One. ")], f"One.  {FAILED}It is 3:04 PM."),
         (["data: {broken"], f"{FAILED}It is 3:04 PM."),
         (["data: [DONE]"], f"{FAILED}It is 3:04 PM."),
+        ([chunk("<think>only thoughts</think>"), "data: [DONE]"], f"{FAILED}It is 3:04 PM."),
     ],
 )
 def test_a_failure_is_said_and_the_companion_answers(script: list[str], expected: str) -> None:
@@ -219,3 +292,31 @@ def test_a_session_talks_with_the_endpoint_and_names_its_model() -> None:
             ]
 
     asyncio.run(main())
+
+
+def test_the_user_is_told_what_is_wrong_with_the_model_and_what_to_do() -> None:
+    async def main() -> None:
+        body = b'{"error": {"message": "model \'big-model\' not found"}}'
+        async with (
+            chat_server(status=404, error=body) as chat,
+            session(OfflineSettings(chat_url=chat.url, chat_model="big-model")) as client,
+        ):
+            part = {"type": "input_text", "text": "hello"}
+            await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
+            await client.send("response.create")
+            error = (await client.until("error"))["error"]
+            assert error["message"] == f"There is no model big-model at {chat.url}. It has little-model."
+            done = await client.until("response.done")
+            assert spoken_text(done["response"]).startswith(FAILED)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("turn", "told"), [("a word " * 50, 35), ("十个汉字的一句话呀！" * 10, 31)])
+def test_a_long_conversation_is_told_as_far_as_a_context_has_room(turn: str, told: int) -> None:
+    async def main() -> list[int]:
+        async with chat_server(words("Fine.")) as chat:
+            await ask(ChatEndpoint(chat.url, "m"), [Message("user", turn)] * 200)
+            return [len(request["messages"]) for request in chat.requests]
+
+    assert asyncio.run(main()) == [told]

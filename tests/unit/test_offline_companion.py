@@ -5,10 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from voicechat.engine.answerer import MAX_PIECE_CHARS, Message, Sentences
+from voicechat.engine.answerer import MAX_PIECE_CHARS, Message, Pieces
 from voicechat.engine.arithmetic import calculate
-from voicechat.engine.companion import _UNKNOWN, Companion
-from voicechat.engine.grammar import PHRASES, is_complete
+from voicechat.engine.companion import _UNKNOWN, PHRASES, Companion
 
 companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
 
@@ -55,7 +54,7 @@ def test_the_name_is_read_from_the_conversation() -> None:
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
-def test_every_phrase_of_the_grammar_has_an_answer(phrase: str) -> None:
+def test_every_phrase_has_an_answer(phrase: str) -> None:
     assert companion.reply(phrase) != _UNKNOWN
 
 
@@ -69,9 +68,11 @@ def test_every_phrase_of_the_grammar_has_an_answer(phrase: str) -> None:
         ("what is three point five times two", ("3.5 times 2", "7")),
         ("10 / 4", ("10 divided by 4", "2.5")),
         ("ten divided by three", ("10 divided by 3", "about 3.3333")),
-        ("the square root of eighty one", ("the square root of 81", "9")),
-        ("what is twenty percent of fifty?", ("20 percent of 50", "10")),
-        ("nine squared", ("9 squared", "81")),
+        ("What is twelve times seven?", ("12 times 7", "84")),
+        ("How much is forty-two plus three, please?", ("42 plus 3", "45")),
+        ("twenty zero plus one", None),
+        ("2 ** 9", None),
+        ("the square root of eighty one", None),
         ("-3 + 5", ("minus 3 plus 5", "2")),
         ("1,000 − 1 =", ("1000 minus 1", "999")),
         ("3加4等于多少", ("3 plus 4", "7")),
@@ -87,14 +88,34 @@ def test_sums(text: str, result: tuple[str, str] | None) -> None:
     assert calculate(text) == result
 
 
-@pytest.mark.parametrize("text", ["1/0", "99^99", "9 ^ 64 * 9 ^ 64", "square root of -4"])
-def test_sums_without_an_answer_say_why(text: str) -> None:
-    assert companion.reply(text) in {
-        "Nothing can be divided by zero.",
-        "That power is too much for me.",
-        "That number is too big for me.",
-        "A negative number has no real square root.",
-    }
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1/0", "Nothing can be divided by zero."),
+        ("three divided by zero", "Nothing can be divided by zero."),
+        ("9999999999 * 9999999999", "That number is too big for me."),
+    ],
+)
+def test_sums_without_an_answer_say_why(text: str, reason: str) -> None:
+    assert companion.reply(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("heard", "meant"),
+    [
+        ("What time is at?", "what time is it"),
+        ("What a time is it.", "what time is it"),
+        ("Do you understand my?", "do you understand me"),
+        ("Tell me about your self.", "tell me about yourself"),
+    ],
+)
+def test_a_phrase_that_was_nearly_understood_is_answered(heard: str, meant: str) -> None:
+    assert companion.reply(heard) == companion.reply(meant) != _UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["What are the odds?", "Where are you from?", "What is the fame of Rome?", "Go on."])
+def test_what_is_only_a_little_alike_is_not_guessed(text: str) -> None:
+    assert companion.reply(text) == _UNKNOWN
 
 
 def test_the_answer_comes_in_sentences() -> None:
@@ -108,8 +129,8 @@ def test_the_answer_comes_in_sentences() -> None:
 
 def test_sentences_lose_nothing_and_are_cut_where_one_breathes() -> None:
     text = 'Mr. Smith paid 3.50 for it. "Really?" Yes! 你好。再见！And a tail without an end'
-    cutter = Sentences()
-    pieces = [piece for letter in text for piece in cutter.feed(letter)] + [cutter.flush()]
+    cutter = Pieces()
+    pieces = [piece for letter in text for piece in cutter.feed(letter)] + cutter.flush()
     assert "".join(pieces) == text
     assert [piece.strip() for piece in pieces] == [
         "Mr. Smith paid 3.50 for it.",
@@ -120,23 +141,18 @@ def test_sentences_lose_nothing_and_are_cut_where_one_breathes() -> None:
         "And a tail without an end",
     ]
     long = "word " * 200
-    cutter = Sentences()
-    pieces = [*cutter.feed(long), cutter.flush()]
-    assert "".join(pieces) == long
+    cutter = Pieces()
+    pieces = [*cutter.feed(long), *cutter.flush()]
+    assert "".join(pieces) == long.rstrip()
     assert max(map(len, pieces)) <= MAX_PIECE_CHARS
 
 
-@pytest.mark.parametrize(
-    ("text", "complete"),
-    [
-        ("what time is it", True),
-        ("what is two times three", True),
-        ("my name is anna", True),
-        ("what is two times", False),
-        ("forty two", False),
-        ("anna", False),
-        ("", False),
-    ],
-)
-def test_unfinished_paths_of_the_grammar_are_recognised_as_such(text: str, complete: bool) -> None:
-    assert is_complete(text) is complete
+def test_the_first_piece_of_a_long_sentence_is_its_first_clause() -> None:
+    cutter = Pieces()
+    text = "As far as anybody can tell today, it was long, long ago. Then, after a while that was not short, it rained."
+    given = [(at, piece) for at, letter in enumerate(text) for piece in cutter.feed(letter)]
+    assert given == [
+        (33, "As far as anybody can tell today, "),
+        (56, "it was long, long ago. "),
+    ]
+    assert cutter.flush() == ["Then, after a while that was not short, it rained."]

@@ -17,12 +17,12 @@ from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, QUESTIONS, recording, session, spoken_text
 from tests.wire.brackets import check
 from voicechat.engine import espeak
-from voicechat.engine.ear import BACKLOG_MS, NotUnderstood, ProcessEar
 from voicechat.engine.engine import OfflineSettings
-from voicechat.engine.hearing import StableWords
+from voicechat.engine.hearing import presentable
 from voicechat.engine.provider import Offline
-from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser, Spoken
+from voicechat.engine.recogniser import Hypothesis
 from voicechat.engine.turns import Sound, Turn, TurnDetector
+from voicechat.engine.voices import DEFAULT_VOICE
 from voicechat.providers.base import ProviderOptions
 from voicechat.realtime import commands, events
 
@@ -47,12 +47,12 @@ def test_a_persons_voice_becomes_a_turn() -> None:
             started = client.of("input_audio_buffer.speech_started")[0]
             stopped = client.of("input_audio_buffer.speech_stopped")[0]
             assert 0 <= started["audio_start_ms"] < 500
-            assert 2300 < stopped["audio_end_ms"] < 3600
+            assert 2300 < stopped["audio_end_ms"] < 4300  # sent faster than it sounds, it ends later
             completed = client.of("conversation.item.input_audio_transcription.completed")
-            assert [event["transcript"] for event in completed] == ["go forward ten meters"]
+            assert [event["transcript"] for event in completed] == ["Go forward ten meters."]
             assert completed[0]["item_id"] == started["item_id"] == stopped["item_id"]
             deltas = client.of("conversation.item.input_audio_transcription.delta")
-            assert "".join(event["delta"] for event in deltas).startswith("go forward")
+            assert "".join(event["delta"] for event in deltas).startswith("Go")
 
     asyncio.run(main())
 
@@ -77,8 +77,8 @@ def test_on_windows_the_library_is_given_its_data_in_the_systems_code_page(monke
 @pytest.mark.parametrize(
     ("name", "text", "answer"),
     [
-        ("what-time-is-it.wav", "what time is it", r"It is \d+:\d\d [AP]M\."),
-        ("what-is-twelve-times-seven.wav", "what is twelve times seven", r"12 times 7 is 84\."),
+        ("what-time-is-it.wav", "What time is it?", r"It is \d+:\d\d [AP]M\."),
+        ("what-is-twelve-times-seven.wav", "What is twelve times seven?", r"12 times 7 is 84\."),
     ],
 )
 def test_the_shipped_questions_are_understood_and_answered(name: str, text: str, answer: str) -> None:
@@ -123,7 +123,7 @@ def test_speech_interrupts_the_answer_at_once() -> None:
                 await chat.gone.wait()
             second = (await client.until("response.done"))["response"]
             assert spoken_text(second) == "Forward it is."
-            assert chat.requests[1]["messages"][-1] == {"role": "user", "content": "go forward ten meters"}
+            assert chat.requests[1]["messages"][-1] == {"role": "user", "content": "Go forward ten meters."}
 
     asyncio.run(main())
 
@@ -156,25 +156,6 @@ def test_a_cancel_never_waits_behind_the_recogniser() -> None:
                 assert done["response"]["status_details"]["reason"] == "client_cancelled"
             finally:
                 os.kill(recogniser, signal.SIGCONT)
-
-    asyncio.run(main())
-
-
-def test_an_ear_that_hangs_is_not_filled_for_ever() -> None:
-    async def main() -> None:
-        ear = ProcessEar()
-        await ear.start()
-        recogniser = stopped_recogniser()
-        try:
-            first = ear.listen(False, lambda partial: None)
-            for _ in range(BACKLOG_MS // 1000 + 60):
-                first.feed(bytes(32_000))
-            assert ear._backlog_bytes <= (BACKLOG_MS // 1000 + 1) * 32_000
-            with pytest.raises(NotUnderstood, match="behind"):
-                await ear.listen(False, lambda partial: None).text()
-        finally:
-            os.kill(recogniser, signal.SIGCONT)
-            await ear.close()
 
     asyncio.run(main())
 
@@ -267,7 +248,7 @@ def test_the_client_side_of_the_program_holds_the_conversation() -> None:
             assert isinstance(finished, events.ResponseFinished)
             assert finished.status == "completed"
             texts = [event for event in seen if isinstance(event, events.UserTranscript)]
-            assert (texts[-1].text, texts[-1].final) == ("what time is it", True)
+            assert (texts[-1].text, texts[-1].final) == ("What time is it?", True)
             assert any(isinstance(event, events.AssistantAudio) for event in seen)
             started = [event for event in seen if isinstance(event, events.ResponseStarted)]
             assert [event.answers for event in started] == [texts[-1].item_id]
@@ -286,7 +267,7 @@ def test_the_client_side_of_the_program_holds_the_conversation() -> None:
             greeting = [event.delta for event in [*told.values()][-1] if isinstance(event, events.AssistantText)]
             assert "".join(greeting) == "Good day to you."
             finals = [event for event in seen if isinstance(event, events.UserTranscript) and event.final]
-            assert finals[-1] == events.UserTranscript("turn-2", "what time is it", True)
+            assert finals[-1] == events.UserTranscript("turn-2", "What time is it?", True)
         finally:
             await transport.close()
 
@@ -311,20 +292,17 @@ def test_a_voice_that_the_engine_does_not_have_is_refused_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hypotheses", "deltas"),
+    ("text", "settled", "shown"),
     [
-        (["go", "go for", "go forward", "go forward ten"], ["", "go", "", " forward"]),
-        (
-            ["what is to", "what is twelve", "what is twelve times", "what is twelve times two"],
-            ["", "what is", " twelve", " times"],
-        ),
-        (["what can", "what can"], ["", "what"]),
-        (["a b c", "a b c d", "x b c d", "x b c d e"], ["", "a b c", "", ""]),
+        ("Go.", False, "Go"),
+        ("Go for.", False, "Go"),
+        ("Go forward, ten met.", False, "Go forward, ten"),
+        ("Go forward ten meters.", True, "Go forward ten meters."),
+        ("", False, ""),
     ],
 )
-def test_only_words_that_two_hypotheses_share_are_given(hypotheses: list[str], deltas: list[str]) -> None:
-    stable = StableWords()
-    assert [stable.feed(text) for text in hypotheses] == deltas
+def test_a_word_that_is_still_being_spoken_is_not_shown(text: str, settled: bool, shown: str) -> None:
+    assert presentable(Hypothesis(text, settled)) == shown
 
 
 def samples(path: Path) -> bytes:
@@ -403,38 +381,6 @@ def test_a_higher_threshold_wants_louder_speech() -> None:
     assert borders(TurnDetector(threshold=1.0), quiet) == []
 
 
-def test_the_voice_ties_words_to_their_sound_and_stops_when_told() -> None:
-    async def main() -> None:
-        voice = EspeakSynthesiser()
-        try:
-            assert voice.knows("en-us+f3")
-            assert voice.knows("EN-GB")
-            assert not voice.knows("alloy")
-            assert not voice.knows("en-us+nobody")
-            for text in ("Twelve times seven is 84. It's fine!", "你好，我是你的朋友。"):
-                blocks = [block async for block in voice.speak(text, "en-us+f3", 1.0)]
-                assert "".join(block.text for block in blocks) == text
-                with_words = [index for index, block in enumerate(blocks) if block.text]
-                assert len(with_words) >= 5
-                assert all(len(block.pcm) % 2 == 0 for block in blocks)
-            assert await length(voice, 0.5) > 1.4 * await length(voice, 1.0)
-
-            speech = voice.speak("one two three four five " * 200, "en-us", 1.0)
-            first: Spoken = await anext(speech)
-            assert first.pcm
-            await speech.aclose()  # minutes of it were still to come
-            assert "".join([block.text async for block in voice.speak("Next.", "en-us", 1.0)]) == "Next."
-            with pytest.raises(ValueError, match="no voice"):
-                [block async for block in voice.speak("x", "nonsense", 1.0)]
-        finally:
-            await voice.close()
-
-    async def length(voice: EspeakSynthesiser, speed: float) -> int:
-        return sum([len(block.pcm) async for block in voice.speak("How are you?", "en-us", speed)])
-
-    asyncio.run(main())
-
-
 def test_sound_in_one_big_piece_with_a_split_sample_is_heard_too() -> None:
     async def main() -> None:
         async with session() as client:
@@ -443,6 +389,6 @@ def test_sound_in_one_big_piece_with_a_split_sample_is_heard_too() -> None:
             for piece in (pcm[:48_001], pcm[48_001:]):
                 await client.send("input_audio_buffer.append", audio=base64.b64encode(piece).decode())
             completed = await client.until("conversation.item.input_audio_transcription.completed")
-            assert completed["transcript"] == "go forward ten meters"
+            assert completed["transcript"] == "Go forward ten meters."
 
     asyncio.run(main())

@@ -42,10 +42,10 @@ def test_defaults(choose) -> None:  # type: ignore[no-untyped-def]
     assert told(choose(provider="newapi")) == ("newapi", "rest", "cosyvoice-v2", "alloy")
     assert told(choose(provider="cosyvoice")) == ("cosyvoice", "inference", "cosyvoice-v2", "longxiaochun_v2")
     assert told(choose(provider="doubao")) == ("doubao", "dialogue", "1.2.1.1", "zh_female_vv_jupiter_bigtts")
-    assert told(choose(provider="offline")) == ("offline", "local", "espeak-ng", "en-us+f3")
+    assert told(choose(provider="offline")) == ("offline", "local", "local", "heart")
 
 
-def test_auto_takes_the_first_key_and_else_espeak(choose) -> None:  # type: ignore[no-untyped-def]
+def test_auto_takes_the_first_key_and_else_this_machine(choose) -> None:  # type: ignore[no-untyped-def]
     fallback = choose()
     assert (fallback.name, len(fallback.notes)) == ("offline", 1)
     assert choose(env={"OPENAI_API_KEY": "sk-1"}).name == "openai"

@@ -166,7 +166,7 @@ def summary(saved: "Recording | None", latencies_ms: Sequence[float]) -> list[st
         each = ", ".join(f"{value:.0f} ms" for value in latencies_ms)
         median = statistics.median(latencies_ms)
         lines.append(f"From the end of a question to the first sound of its answer: {each}; median {median:.0f} ms")
-        lines.append(f"  ({SILENCE_MS} ms of that is the silence that tells a question has ended)")
+        lines.append("  (a third of a second or more of that is the silence that tells a question has ended)")
     if saved is not None:
         lines.append(f"Sound:      {saved.sound}  (left: the questions, right: the answers)")
         lines.append(f"Transcript: {saved.transcript}  (and .jsonl, for programs)")

@@ -16,7 +16,8 @@ from voicechat.wire.network import Network
 if TYPE_CHECKING:
     from voicechat.config.settings import Persona
 
-OFFLINE_MODULES = ("pocketsphinx", "espeakng_loader")
+OFFLINE_MODULES = (("moonshine_voice", "pocketsphinx"), ("espeakng_loader",))
+"""One of each is needed: a recogniser, a voice."""
 FILE, FLAG = 1, 3
 
 
@@ -75,10 +76,8 @@ def missing_settings(loaded: Loaded, info: ProviderInfo) -> list[Missing]:
             found.append(missing(companion))
     needs_url = "url" in info.all_of and not loaded.settings.url
     found += [missing(name) for name in info.all_of if not there(name) and (name != "url" or needs_url)]
-    if info.kind == "local":
-        absent = [module for module in OFFLINE_MODULES if find_spec(module) is None]
-        if absent:
-            found.append(Missing("extra", ("pip install 'voicechat[offline]'",)))
+    if info.kind == "local" and not all(any(map(find_spec, either)) for either in OFFLINE_MODULES):
+        found.append(Missing("extra", ("pip install 'voicechat[offline]'",)))
     return found
 
 

@@ -28,7 +28,7 @@ class SpeechChoice:
 
 
 def choose_speech(loaded: Loaded) -> SpeechChoice:
-    """The service of the settings, or the first one that is set up, else espeak-ng.
+    """The service of the settings, or the first one that is set up, else this machine's voices.
 
     Raises UsageError for a provider nobody knows or that does not read aloud, CredentialsError for a key that cannot
     be one.

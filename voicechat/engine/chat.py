@@ -7,23 +7,29 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from voicechat.engine.answerer import Answerer, Message, Sentences
+from voicechat.engine.answerer import Answerer, Message, Pieces
 from voicechat.errors import ConnectionFailed
+from voicechat.text.spoken import SpokenText
+from voicechat.text.thoughts import Thoughts
 from voicechat.text.window import newest_that_fit
 from voicechat.wire.http import Exchange, http_client, http_errors
+from voicechat.wire.urls import shown
 
 log = logging.getLogger(__name__)
 
 OLLAMA_URL = "http://127.0.0.1:11434/v1"
-PROBE_TIMEOUT_S = 0.15
+_OLLAMA_PORT = 11434
+PROBE_TIMEOUT_S = 1.0
+"""Where nothing listens it takes no time; where something does, it may be busy."""
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 60.0
 """A local model may need this long to load before its first word."""
+_MOST_NAMES = 6
 
 MANNER = (
     "You are a friendly voice assistant. Your answer is spoken aloud: reply in one to three short plain sentences, "
@@ -46,41 +52,47 @@ class ChatEndpoint:
 class ChatFailed(Exception):
     """The endpoint did not answer, refused, or broke off; the message says how. It never holds the key."""
 
+    def __init__(self, message: str, missing: bool = False):
+        super().__init__(message)
+        self.missing = missing
+        """It has no such model."""
+
 
 class ChatAnswerer:
-    """An `Answerer`; `fallback` answers the turns in which the endpoint fails."""
+    """An `Answerer`; `fallback` answers the turns in which the endpoint fails, and `tell` is given one line why."""
 
-    prefers_commands = False
-
-    def __init__(self, endpoint: ChatEndpoint, fallback: Answerer):
+    def __init__(self, endpoint: ChatEndpoint, fallback: Answerer, tell: Callable[[str], None] = log.warning):
         self._endpoint = endpoint
         self._fallback = fallback
+        self._tell = tell
         self._client: Any = None
         self.model = endpoint.model or "chat"
 
     async def answer(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
-        sentences = Sentences()
+        thoughts, text, pieces = Thoughts(), SpokenText(), Pieces()
         spoken = False
+        failure: ChatFailed | None = None
         try:
             async with aclosing(self._stream(history, instructions)) as fragments:
                 async for fragment in fragments:
-                    for piece in sentences.feed(fragment):
+                    for piece in pieces.feed(text.feed(thoughts.feed(fragment))):
                         spoken = True
                         yield piece
-            if rest := sentences.flush():
-                spoken = True
-                yield rest
-            if not spoken:
-                raise ChatFailed("an empty answer")
         except ChatFailed as error:
-            log.warning("chat model %s at %s: %s", self.model, self._endpoint.url, error)
-            if rest := sentences.flush():
-                yield rest
-                spoken = True
-            yield f" {FAILED}" if spoken else FAILED
-            async with aclosing(self._fallback.answer(history, instructions)) as pieces:
-                async for piece in pieces:
-                    yield piece
+            failure = error
+        rest = text.feed(thoughts.flush()) + text.flush()
+        for piece in [*pieces.feed(rest), *pieces.flush()]:
+            spoken = True
+            yield piece
+        if failure is None and not spoken:
+            failure = ChatFailed("an empty answer")
+        if failure is None:
+            return
+        self._tell(await self._explain(failure))
+        yield f" {FAILED}" if spoken else FAILED
+        async with aclosing(self._fallback.answer(history, instructions)) as answer:
+            async for piece in answer:
+                yield piece
 
     async def close(self) -> None:
         if self._client is not None:
@@ -100,7 +112,8 @@ class ChatAnswerer:
                 exchange.answered = True
                 if answer.status_code != 200:
                     await answer.aread()
-                    raise ChatFailed(f"HTTP {answer.status_code}: {_complaint(answer.text)}")
+                    missing = answer.status_code == 404 and "model" in answer.text
+                    raise ChatFailed(f"HTTP {answer.status_code}: {_complaint(answer.text)}", missing)
                 ended = False
                 async for line in answer.aiter_lines():
                     text, ended = _read(line)
@@ -111,9 +124,31 @@ class ChatAnswerer:
                 if not ended:
                     raise ChatFailed("the answer broke off")
 
+    async def _explain(self, failure: ChatFailed) -> str:
+        """One line for the user: what went wrong, and what to do where that is known."""
+        url, where = self._endpoint.url, shown(self._endpoint.url)
+        if not failure.missing:
+            return f"The chat model {self.model} at {where} failed: {failure}."
+        try:
+            with _failures(url):
+                listed = await list_models(self._client, url)
+        except ChatFailed:
+            listed = []
+        more = ", …" if len(listed) > _MOST_NAMES else ""
+        known = f" It has {', '.join(listed[:_MOST_NAMES])}{more}." if listed else ""
+        if f":{_OLLAMA_PORT}" in url:
+            return f"Ollama has no model {self.model}: fetch it with `ollama pull {self.model}`.{known}"
+        return f"There is no model {self.model} at {where}.{known}"
+
 
 async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S) -> ChatEndpoint | None:
     """Ollama at its default address with the first model it lists; None when it is not there, or has no model."""
+    listed = await ollama_models(url, timeout_s)
+    return ChatEndpoint(url, listed[0]) if listed else None
+
+
+async def ollama_models(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S) -> list[str]:
+    """The models that Ollama has fetched; none when it does not run."""
     host, _, port = url.removeprefix("http://").removesuffix("/v1").partition(":")
     try:
         async with asyncio.timeout(timeout_s):
@@ -122,10 +157,10 @@ async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S)
             writer.close()
         with _failures(url):
             async with _client(ChatEndpoint(url)) as client, asyncio.timeout(timeout_s):
-                return ChatEndpoint(url, await _first_model(client, url))
+                return await list_models(client, url)
     except (OSError, TimeoutError, ChatFailed) as error:
         log.debug("no chat model at %s: %s", url, error)
-        return None
+        return []
 
 
 def _client(endpoint: ChatEndpoint) -> Any:
@@ -150,14 +185,22 @@ def _failures(url: str) -> Iterator[Exchange]:
         raise ChatFailed(error.message) from error
 
 
-async def _first_model(client: Any, url: str) -> str:
+async def list_models(client: Any, url: str) -> list[str]:
+    """The models an endpoint lists, in its order. Raises ChatFailed."""
     answer = await client.get(f"{_base(url)}/models")
     if answer.status_code != 200:
         raise ChatFailed(f"no list of models: HTTP {answer.status_code}")
     try:
-        return str(answer.json()["data"][0]["id"])
+        return [str(model["id"]) for model in answer.json()["data"] or ()]
     except (ValueError, LookupError, TypeError) as error:
         raise ChatFailed(f"no list of models: {error}") from error
+
+
+async def _first_model(client: Any, url: str) -> str:
+    listed = await list_models(client, url)
+    if not listed:
+        raise ChatFailed("it lists no model")
+    return listed[0]
 
 
 def _base(url: str) -> str:

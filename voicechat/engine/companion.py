@@ -1,15 +1,16 @@
 """The built-in companion: a few things answered well, without any model, and the rest honestly not.
 
-Rules over words, in order; the first that matches answers. English, spoken or typed, and a little typed Chinese.
+Rules over words, in order; the first that matches answers. What matches none, but is like a phrase of the companion's
+own, was most likely that phrase misheard. English, spoken or typed, and a little typed Chinese.
 """
 
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
-from voicechat.engine.answerer import Message, Sentences
+from voicechat.engine.answerer import Message, Pieces
 from voicechat.engine.arithmetic import Unanswerable, calculate
-from voicechat.engine.grammar import NAMES
 
 _Clock = Callable[[], datetime]
 _Rule = tuple[re.Pattern[str], Callable[["Companion", re.Match[str], str], str]]
@@ -19,18 +20,17 @@ class Companion:
     """An `Answerer`. It keeps nothing itself: the user's name is read from the conversation."""
 
     model = "companion"
-    prefers_commands = True
 
     def __init__(self, now: _Clock = datetime.now):
         self._now = now
 
     async def answer(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
         said = [message.text for message in history if message.role == "user"]
-        sentences = Sentences()
-        for piece in sentences.feed(self.reply(said[-1] if said else "", said[:-1])):
+        pieces = Pieces()
+        for piece in pieces.feed(self.reply(said[-1] if said else "", said[:-1])):
             yield piece
-        if rest := sentences.flush():
-            yield rest
+        for piece in pieces.flush():
+            yield piece
 
     async def close(self) -> None:
         """Nothing to release."""
@@ -44,16 +44,23 @@ class Companion:
             return _sentence(match["what"] or match["chinese"])
         if introduced := _name_in(plain):
             return f"很高兴认识你，{introduced}。" if _is_chinese(introduced) else f"Nice to meet you, {introduced}."
-        for pattern, answer in _RULES:
-            if match := pattern.search(plain):
-                name = next((name for turn in reversed(earlier) if (name := _name_in(_plain(turn)))), "")
-                return answer(self, match, name)
+        if answer := self._by_rule(plain, earlier):
+            return answer
         try:
             if result := calculate(text):
                 return f"{_capital(result[0])} is {result[1]}."
         except Unanswerable as reason:
             return str(reason)
+        for phrase in get_close_matches(plain, PHRASES, 1, LIKENESS):
+            return self._by_rule(phrase, earlier)
         return _UNKNOWN_CHINESE if _is_chinese(text) else _UNKNOWN
+
+    def _by_rule(self, plain: str, earlier: Sequence[str]) -> str:
+        for pattern, answer in _RULES:
+            if match := pattern.search(plain):
+                name = next((name for turn in reversed(earlier) if (name := _name_in(_plain(turn)))), "")
+                return answer(self, match, name)
+        return ""
 
     def _greet(self, match: re.Match[str], name: str) -> str:
         daytime = match.groupdict().get("daytime")
@@ -96,6 +103,21 @@ def _say(text: str) -> Callable[[Companion, re.Match[str], str], str]:
     return lambda companion, match, name: text
 
 
+LIKENESS = 0.82
+"""Of a sentence and a phrase, by difflib's ratio: "what time is at" is taken for "what time is it"."""
+PHRASES = (
+    "hello there", "good morning", "good afternoon", "good evening", "how are you", "how are you doing",
+    "what time is it", "what time is it now", "what is the time", "tell me the time", "do you know what time it is",
+    "what day is it", "what day is it today", "what is the date", "what is today's date", "tell me the date",
+    "what year is it", "what month is it", "what is my name", "do you know my name", "do you remember my name",
+    "what is your name", "do you have a name", "who are you", "what are you", "are you human", "are you a robot",
+    "are you a computer", "are you a real person", "are you a language model", "tell me about yourself",
+    "how do you work", "what can you do", "what can i ask you", "what can i say", "can you help me", "thank you",
+    "thank you very much", "thanks a lot", "goodbye", "good night", "see you later", "be quiet",
+    "can you hear me", "do you understand me", "nice to meet you", "tell me a joke",
+)  # fmt: skip
+"""What the companion is asked. Shorter ones are too like too much."""
+
 _UNKNOWN = (
     "Sorry, I did not understand that. I am only a small program, not a language model. "
     "You can ask me for the time, the date or a sum."
@@ -111,7 +133,7 @@ _ABOUT = (
 )
 
 _NAMING = re.compile(
-    r"^(?:hello |hi |hey )?(?P<how>my name is|call me|i am|i'm) (?P<name>[a-z][a-z'-]+)$"
+    r"^(?:hello |hi |hey )?(?:my name is|my name's|call me) (?P<name>[a-z][a-z'-]+)$"
     r"|我叫(?!什么)(?P<chinese>\S{1,8})$"
 )
 
@@ -170,9 +192,7 @@ def _name_in(plain: str) -> str:
         return ""
     if match["chinese"]:
         return match["chinese"]
-    # "i am tired" is no introduction: that form wants a name we know
-    name = match["name"]
-    return name.capitalize() if match["how"] in ("my name is", "call me") or name in NAMES else ""
+    return match["name"].capitalize()
 
 
 def _plain(text: str) -> str:

@@ -1,8 +1,11 @@
 """The recogniser in a process of its own, so that neither the event loop nor the sound ever waits for it.
 
-The child reads frames from its stdin (one letter, four bytes of length, the payload) and writes one JSON object per
-line: `{"partial": text}` while speech goes on, `{"final": text}` at its end, `{"error": text}` before it gives up.
-It ends when its stdin does. Utterances are recognised one after another in the order of their beginnings.
+The child reads frames from its stdin (one letter, two bytes of quiet, four bytes of length, the payload) and writes
+one JSON object per line: `{"ready": remark}` when it has loaded, `{"partial": text, "settled": bool}` while speech
+goes on, `{"final": text}` at its end, `{"error": text}` before it gives up. It ends when its stdin does. Utterances
+are recognised one after another in the order of their beginnings.
+
+A child that dies or hangs takes the utterances with it that it was given; the next one finds a new child.
 """
 
 import asyncio
@@ -11,23 +14,29 @@ import logging
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from voicechat.engine.recogniser import RATE_HZ, PocketsphinxRecogniser, Recogniser
+from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed, load
 from voicechat.errors import VoicechatError
 from voicechat.interpreter import child_python
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = RATE_HZ * 2 * 40 // 1000
-"""The child works in 40 ms pieces, so that a partial is never far behind."""
-PARTIAL_EVERY_MS = 160
-BACKLOG_MS = 120_000
-"""Sound that may wait for the child: a recording may be sent all at once, and is understood faster than it sounds."""
+ANSWER_TIMEOUT_S = 8.0
+"""A recogniser hangs that gives no sign of life for so long after an utterance's end. A long pass takes 3 s on a slow
+machine.
+"""
+LOAD_TIMEOUT_S = 30.0
+BACKLOG_BYTES = 120 * RATE_HZ * 2
+"""Sound that may wait for the child: a recording may be sent all at once, and is understood faster than it sounds.
+More of it means a child that hangs.
+"""
+MOST_FAILURES = 4
+"""So many children without a single understood utterance between them, and no more is started."""
 
-_BEHIND = f"The recogniser is more than {BACKLOG_MS // 1000} s behind."
-_HEADER = struct.Struct("<cI")
+_HEADER = struct.Struct("<cHI")
+_MOST_QUIET_MS = 0xFFFF
 
 
 class NotUnderstood(Exception):
@@ -35,10 +44,10 @@ class NotUnderstood(Exception):
 
 
 class Utterance(Protocol):
-    """One stretch of the user's speech on its way through the recogniser. Only `text` waits."""
+    """One stretch of the user's speech on its way through the recogniser."""
 
-    def feed(self, pcm: bytes) -> None:
-        """s16le mono at `recogniser.RATE_HZ`."""
+    def feed(self, pcm: bytes, quiet_ms: int) -> None:
+        """s16le mono at `recogniser.RATE_HZ`; nobody has spoken for the last `quiet_ms` of the utterance."""
         ...
 
     def finish(self) -> None:
@@ -57,130 +66,222 @@ class Utterance(Protocol):
 class Ear(Protocol):
     """Hears one conversation. Nobody who feeds it ever waits for it: however slow it is, a cancel must get by."""
 
-    async def start(self) -> None: ...
+    def start(self) -> None:
+        """Begin to load. Needs a running loop."""
+        ...
 
-    def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance: ...
+    def listen(self, on_partial: Callable[[Hypothesis], None]) -> Utterance: ...
 
     async def close(self) -> None: ...
 
 
 class ProcessEar:
-    """An `Ear` whose recogniser is a child of this process. `start` returns at once; loading goes on in the child."""
+    """An `Ear` whose recogniser is a child of this process.
 
-    def __init__(self) -> None:
-        self._child: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._frames: deque[tuple[bytes, bytes]] = deque()
+    `tell` is given one line whenever the user should know something: that a lesser recogniser is at work, or that
+    one died. `arguments` make another child of this interpreter, in tests.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[str], None] = log.warning,
+        arguments: Sequence[str] = ("-m", "voicechat.engine.ear"),
+    ):
+        self._tell = tell
+        self._arguments = arguments
+        self._child: _Child | None = None
+        self._gone: list[_Child] = []
+        self._failures = 0
+        self._without = ""
+        self._remarked = ""
+        self._reason = ""
+        self._closing = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the child, while there is one."""
+        return None if self._child is None or self._child.gone else self._child.pid
+
+    def start(self) -> None:
+        """Start a child, unless one runs or there is no hope in another."""
+        if self._closing or (self._child is not None and not self._child.gone) or self._failures >= MOST_FAILURES:
+            return
+        without = [f"--without={self._without}"] if self._without else []
+        if self._child is not None:
+            self._gone.append(self._child)
+        self._child = _Child([*self._arguments, *without], self._ready, self._understood, self._died)
+
+    def listen(self, on_partial: Callable[[Hypothesis], None]) -> Utterance:
+        self.start()
+        utterance = _ProcessUtterance(self._child, on_partial)
+        if self._child is None or self._child.gone:
+            utterance.fail(self._reason or "The recogniser is closed.")
+        else:
+            self._child.begin(utterance)
+        return utterance
+
+    async def close(self) -> None:
+        self._closing = True
+        for child in (*self._gone, *([self._child] if self._child else [])):
+            await child.close()
+
+    def _ready(self, remark: str) -> None:
+        if remark and remark != self._remarked:
+            self._remarked = remark
+            self._tell(remark)
+
+    def _understood(self) -> None:
+        self._failures = 0
+
+    def _died(self, reason: str, was_ready: bool) -> None:
+        if self._closing:
+            return
+        self._failures += 1
+        self._reason = reason
+        if (not was_ready or self._failures > 1) and installed(POCKETSPHINX):
+            self._without = MOONSHINE  # the lesser one may do better
+        hope = "The next turn gets a new one." if self._failures < MOST_FAILURES else "Typed turns still work."
+        self._tell(f"{reason} {hope}")
+
+
+class _Child:
+    """One recogniser process, and the utterances it was given. Frames wait for it in a bounded backlog."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        ready: Callable[[str], None],
+        understood: Callable[[], None],
+        died: Callable[[str, bool], None],
+    ):
+        self.gone = False
+        self.pid: int | None = None
+        self._on_ready, self._understood, self._died = ready, understood, died
+        self._process: asyncio.subprocess.Process | None = None
+        self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._some = asyncio.Event()
         self._waiting: deque[_ProcessUtterance] = deque()
-        self._failure = ""
+        self._ready = False
+        self._reason = "The recogniser ended unexpectedly."
+        self._patience: asyncio.TimerHandle | None = None
+        self._wait(LOAD_TIMEOUT_S)
+        self._task = asyncio.create_task(self._run(arguments), name="offline-ear")
 
-    async def start(self) -> None:
-        command, environment = child_python("-m", "voicechat.engine.ear")
-        self._child = await asyncio.create_subprocess_exec(
+    def begin(self, utterance: "_ProcessUtterance") -> None:
+        self._waiting.append(utterance)
+        self.send(b"B")
+
+    def send(self, kind: bytes, payload: bytes = b"", quiet_ms: int = 0) -> None:
+        if self.gone:
+            return
+        frame = _HEADER.pack(kind, min(quiet_ms, _MOST_QUIET_MS), len(payload)) + payload
+        self._frames.append(frame)
+        self._backlog_bytes += len(frame)
+        self._some.set()
+        if self._backlog_bytes > BACKLOG_BYTES:
+            self._hangs()
+        elif kind != b"A" and self._ready:
+            self._be_patient()
+
+    async def close(self) -> None:
+        self._kill()
+        await asyncio.wait({self._task})
+
+    def _be_patient(self) -> None:
+        """Somebody waits for an answer, or nobody does; each sign of life begins the time anew."""
+        self._wait(ANSWER_TIMEOUT_S if any(utterance.ended for utterance in self._waiting) else None)
+
+    def _wait(self, timeout_s: float | None) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if timeout_s is not None:
+            self._patience = asyncio.get_running_loop().call_later(timeout_s, self._hangs)
+
+    def _hangs(self) -> None:
+        self._reason = "The recogniser hung and was ended."
+        self._kill()
+
+    def _kill(self) -> None:
+        self.gone = True
+        self._wait(None)
+        self._frames.clear()
+        self._some.set()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def _run(self, arguments: Sequence[str]) -> None:
+        command, environment = child_python(*arguments)
+        process = self._process = await asyncio.create_subprocess_exec(
             *command,
             env=environment,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal is for the conversation: it closes the ear itself
         )
-        assert self._child.stdin is not None
-        self._reader = asyncio.create_task(self._read(self._child), name="offline-ear")
-        self._writer = asyncio.create_task(self._write(self._child.stdin), name="offline-ear-feed")
-
-    def listen(self, commands: bool, on_partial: Callable[[str], None]) -> Utterance:
-        utterance = _ProcessUtterance(self, on_partial)
-        if self._failure or self._is_behind():
-            utterance.fail(self._failure or _BEHIND)
-        else:
-            self._waiting.append(utterance)
-            self.send(b"B", b"\x01" if commands else b"\x00")
-        return utterance
-
-    def send(self, kind: bytes, payload: bytes = b"") -> None:
-        """Queue a frame for the child. Sound beyond BACKLOG_MS is dropped: the recogniser hangs, or cannot follow."""
-        if self._failure:
-            return
-        if kind == b"A":
-            if self._is_behind():
-                return
-            self._backlog_bytes += len(payload)
-            if self._is_behind():
-                log.warning(_BEHIND)
-        self._frames.append((kind, payload))
-        self._some.set()
-
-    def _is_behind(self) -> bool:
-        return self._backlog_bytes > BACKLOG_MS * RATE_HZ * 2 // 1000
+        self.pid = process.pid
+        if self.gone:
+            process.kill()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        writer = asyncio.create_task(self._write(process.stdin), name="offline-ear-feed")
+        while line := await process.stdout.readline():
+            self._take(json.loads(line))
+        self._kill()
+        await writer
+        process.stdin.close()
+        await process.wait()
+        while self._waiting:
+            self._waiting.popleft().fail(self._reason)
+        self._died(self._reason, self._ready)
 
     async def _write(self, stdin: asyncio.StreamWriter) -> None:
         try:
-            while True:
+            while not self.gone:
                 while self._frames:
-                    kind, payload = self._frames.popleft()
-                    stdin.write(_HEADER.pack(kind, len(payload)) + payload)
+                    frame = self._frames.popleft()
+                    stdin.write(frame)
                     await stdin.drain()
-                    if kind == b"A":
-                        self._backlog_bytes -= len(payload)
+                    self._backlog_bytes -= len(frame)
                 self._some.clear()
                 await self._some.wait()
         except (BrokenPipeError, ConnectionResetError):
-            log.debug("the recogniser has gone")  # `_read` sees the end too, and fails what waits
+            log.debug("the recogniser has gone")  # `_run` sees the end too, and fails what waits
 
-    async def close(self) -> None:
-        child, reader, writer = self._child, self._reader, self._writer
-        if child is None or reader is None or writer is None:
-            return
-        self._failure = self._failure or "closed"
-        writer.cancel()
-        if child.stdin is not None:
-            child.stdin.close()
-        if child.returncode is None:
-            child.kill()
-        await asyncio.wait({reader, writer})
-        await child.wait()
-
-    async def _read(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdout is not None
-        failure = "The recogniser ended unexpectedly."
-        while line := await child.stdout.readline():
-            message: dict[str, str] = json.loads(line)
-            if "error" in message:
-                failure = message["error"]
-            elif "final" in message and self._waiting:
-                self._waiting.popleft().succeed(message["final"])
-            elif "partial" in message and self._waiting:
-                self._waiting[0].partial(message["partial"])
-        self._failure = self._failure or failure
-        self._frames.clear()
-        while self._waiting:
-            self._waiting.popleft().fail(self._failure)
+    def _take(self, message: dict[str, Any]) -> None:
+        if "error" in message:
+            self._reason = message["error"]
+        elif "ready" in message:
+            self._ready = True
+            self._on_ready(message["ready"])
+        elif self._waiting and "partial" in message:
+            self._waiting[0].partial(Hypothesis(message["partial"], message["settled"]))
+        elif self._waiting and "final" in message:
+            self._waiting.popleft().succeed(message["final"])
+            self._understood()
+        if self._ready:
+            self._be_patient()
 
 
 class _ProcessUtterance:
-    def __init__(self, ear: ProcessEar, on_partial: Callable[[str], None]):
-        self._ear = ear
+    def __init__(self, child: _Child | None, on_partial: Callable[[Hypothesis], None]):
+        self.ended = False
+        self._child = child
         self._on_partial = on_partial
-        self._ended = False
         self._wanted = True
         self._result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def feed(self, pcm: bytes) -> None:
-        if not self._ended:
-            self._ear.send(b"A", pcm)
+    def feed(self, pcm: bytes, quiet_ms: int) -> None:
+        if self._child is not None and not self.ended:
+            self._child.send(b"A", pcm, quiet_ms)
 
     def finish(self) -> None:
-        if not self._ended:
-            self._ended = True
-            self._ear.send(b"E")
+        self._end(b"E")
 
     def abandon(self) -> None:
         self._wanted = False
-        if not self._ended:
-            self._ended = True
-            self._ear.send(b"X")
+        self._end(b"X")
 
     async def text(self) -> str:
         text = await asyncio.shield(self._result)
@@ -188,17 +289,22 @@ class _ProcessUtterance:
             raise NotUnderstood(str(text))
         return text
 
-    def partial(self, text: str) -> None:
+    def partial(self, hypothesis: Hypothesis) -> None:
         if self._wanted:
-            self._on_partial(text)
+            self._on_partial(hypothesis)
 
     def succeed(self, text: str) -> None:
         if not self._result.done():
             self._result.set_result(text)
 
     def fail(self, message: str) -> None:
-        self._ended = True
-        self.succeed(_Failure(message))
+        self.succeed(_Failure(message) if self._wanted else "")
+
+    def _end(self, kind: bytes) -> None:
+        if not self.ended:
+            self.ended = True
+            if self._child is not None:
+                self._child.send(kind)
 
 
 class _Failure(str):
@@ -207,37 +313,36 @@ class _Failure(str):
     __slots__ = ()
 
 
-def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Callable[[dict[str, str]], None]) -> None:
+def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Callable[[dict[str, Any]], None]) -> None:
     """The child's work: serve utterances until `read` is at its end."""
-    last = ""
-    since = 0
+    last = Hypothesis()
     while len(header := read(_HEADER.size)) == _HEADER.size:
-        kind, size = _HEADER.unpack(header)
+        kind, quiet_ms, size = _HEADER.unpack(header)
         payload = read(size) if size else b""
         if kind == b"B":
-            recogniser.begin(bool(payload[0]))
-            last, since = "", 0
+            recogniser.begin()
+            last = Hypothesis()
         elif kind == b"A":
-            for start in range(0, len(payload), CHUNK_BYTES):
-                text = recogniser.accept(payload[start : start + CHUNK_BYTES])
-                since += CHUNK_BYTES
-                if text and text != last and since >= PARTIAL_EVERY_MS * RATE_HZ * 2 // 1000:
-                    write({"partial": text})
-                    last, since = text, 0
+            now = recogniser.accept(payload, quiet_ms)
+            if now != last:
+                write({"partial": now.text, "settled": now.settled})
+                last = now
         else:
-            text = recogniser.finish()
-            write({"final": text if kind == b"E" else ""})
+            write({"final": recogniser.finish() if kind == b"E" else ""})
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     def write(message: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
 
+    without = frozenset(argument.removeprefix("--without=") for argument in arguments)
     try:
-        recognise(PocketsphinxRecogniser(), sys.stdin.buffer.read, write)
+        loaded = load(without)
+        write({"ready": loaded.remark})
+        recognise(loaded.recogniser, sys.stdin.buffer.read, write)
     except VoicechatError as error:
-        write({"error": error.message})
+        write({"error": f"{error.message} {error.hint}".strip()})
         return error.exit_code
     except BrokenPipeError:
         return 0  # the conversation has gone
@@ -245,4 +350,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,15 +1,16 @@
 """The engine: recogniser, answerer and synthesiser put together behind a transport of commands and events."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from voicechat.engine.answerer import Answerer
 from voicechat.engine.chat import OLLAMA_URL, ChatAnswerer, ChatEndpoint, find_ollama
 from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
-from voicechat.engine.recogniser import not_installed
+from voicechat.engine.recogniser import any_installed, not_installed
 from voicechat.engine.session import EngineSession
-from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser
+from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices
 from voicechat.realtime.codec import Parcel
 from voicechat.wire.memory import MemoryTransport
 from voicechat.wire.transport import Transport
@@ -43,11 +44,15 @@ class OfflineEngine:
     async def serve(self, transport: Transport) -> None:
         """One session, to its end. Models load meanwhile. Raises ConfigError when the extra is not installed."""
         require()
-        ear, synthesiser = ProcessEar(), EspeakSynthesiser()
-        answerer = asyncio.create_task(self._answerer(), name="offline-answerer")
+        troubles: asyncio.Queue[str] = asyncio.Queue()
+        ear, synthesiser = ProcessEar(troubles.put_nowait), LocalVoices(troubles.put_nowait)
+        answerer = asyncio.create_task(self._answerer(troubles.put_nowait), name="offline-answerer")
+        voice = asyncio.create_task(synthesiser.load(self._settings.voice), name="offline-voice")
         try:
-            await ear.start()
-            session = EngineSession(transport, ear, answerer, synthesiser, self._settings.model, self._settings.voice)
+            ear.start()
+            session = EngineSession(
+                transport, ear, answerer, synthesiser, self._settings.model, self._settings.voice, troubles
+            )
             await session.run()
         finally:
             answerer.cancel()
@@ -55,19 +60,20 @@ class OfflineEngine:
             if not answerer.cancelled() and answerer.exception() is None:
                 await answerer.result().close()
             await synthesiser.close()
+            await voice
             await ear.close()
             await transport.close()
 
-    async def _answerer(self) -> Answerer:
+    async def _answerer(self, tell: Callable[[str], None]) -> Answerer:
         settings = self._settings
         companion = Companion()
         if settings.chat_url:
             endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key, settings.ca_file)
-            return ChatAnswerer(endpoint, companion)
+            return ChatAnswerer(endpoint, companion, tell)
         found = await find_ollama(settings.ollama_url) if settings.ollama_url else None
         if found is None:
             return companion
-        return ChatAnswerer(replace(found, model=settings.chat_model or found.model), companion)
+        return ChatAnswerer(replace(found, model=settings.chat_model or found.model), companion, tell)
 
 
 def connect(settings: OfflineSettings | None = None) -> Transport:
@@ -83,7 +89,7 @@ def require() -> None:
     """Raises ConfigError when the extra is not installed; imports nothing."""
     from importlib.util import find_spec
 
-    if find_spec("pocketsphinx") is None or find_spec("espeakng_loader") is None:
+    if not any_installed() or find_spec("espeakng_loader") is None:
         raise not_installed()
 
 

@@ -1,61 +1,46 @@
-"""One turn of the user's speech: its partial words while they are spoken, its text at the end."""
+"""One turn of the user's speech: what is understood while it is spoken, its text at the end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from voicechat.engine.ear import Ear, NotUnderstood, Utterance
 from voicechat.engine.items import Item
+from voicechat.engine.recogniser import Hypothesis
 from voicechat.realtime import events as ev
 
 
-class StableWords:
-    """Words of changing hypotheses as an append-only text: those that two hypotheses in a row begin with, except
-    the last one, which is still being spoken."""
-
-    def __init__(self) -> None:
-        self._last: list[str] = []
-        self._given: list[str] = []
-
-    def feed(self, hypothesis: str) -> str:
-        """What has become stable, "" when nothing has. Once a given word changes nothing more is given."""
-        words = hypothesis.split()
-        stable = 0
-        for before, now in zip(self._last, words[:-1], strict=False):
-            if before != now:
-                break
-            stable += 1
-        self._last = words
-        if stable <= len(self._given) or words[: len(self._given)] != self._given:
-            return ""
-        new = words[len(self._given) : stable]
-        delta = (" " if self._given else "") + " ".join(new)
-        self._given += new
-        return delta
-
-
 class Hearing:
-    """Owns the utterance in the recogniser and the task that reports on it. Must be made on the running loop."""
+    """Owns the utterance in the recogniser and the task that reports on it. Must be made on the running loop.
+
+    `settled` is called with the text when nothing has been said since for a while.
+    """
 
     def __init__(
-        self, item_id: str, tell: Callable[[ev.Event], Awaitable[None]], ear: Ear, *, commands: bool, report: bool
+        self,
+        item_id: str,
+        tell: Callable[[ev.Event], Awaitable[None]],
+        ear: Ear,
+        settled: Callable[[str], None],
+        *,
+        report: bool,
     ):
         self.item_id = item_id
         self.audio_ms = 0.0
         self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tell = tell
+        self._settled = settled
         self._report = report
-        self._words = StableWords()
         self._told = ""
-        self._stable = ""
+        self._so_far = ""
         self._wake = asyncio.Event()
         self._item: Item | None = None
-        self._utterance: Utterance = ear.listen(commands, self._partial)
+        self._utterance: Utterance = ear.listen(self._partial)
         self.task = asyncio.create_task(self._run(), name="offline-hearing")
 
-    def feed(self, pcm: bytes) -> None:
-        """16 kHz s16le."""
+    def feed(self, pcm: bytes, quiet_ms: int) -> None:
+        """16 kHz s16le; nobody has spoken for the last `quiet_ms`."""
         self.audio_ms += len(pcm) / 32
-        self._utterance.feed(pcm)
+        self._utterance.feed(pcm, quiet_ms)
 
     def finish(self, item: Item) -> None:
         """The speech has become `item`: its transcript will be put there."""
@@ -67,8 +52,10 @@ class Hearing:
         self.task.cancel()
         await asyncio.wait({self.task})
 
-    def _partial(self, hypothesis: str) -> None:
-        self._stable += self._words.feed(hypothesis)
+    def _partial(self, hypothesis: Hypothesis) -> None:
+        if hypothesis.settled and self._item is None:
+            self._settled(hypothesis.text)
+        self._so_far = presentable(hypothesis)
         self._wake.set()
 
     async def _run(self) -> None:
@@ -78,8 +65,8 @@ class Hearing:
             while not final.done():
                 await self._wake.wait()
                 self._wake.clear()
-                if self._report and self._stable != self._told and not final.done():
-                    self._told = self._stable
+                if self._report and self._so_far not in ("", self._told) and not final.done():
+                    self._told = self._so_far
                     await self._tell(ev.UserTranscript(self.item_id, self._told, final=False))
             await self._finish(final)
         finally:
@@ -99,3 +86,11 @@ class Hearing:
         if self._report:
             await self._tell(ev.UserTranscript(self.item_id, text, final=True))
         self.text.set_result(text)
+
+
+def presentable(hypothesis: Hypothesis) -> str:
+    """What is worth showing: of several words not the one that was being spoken, and no full stop but at the end."""
+    if hypothesis.settled:
+        return hypothesis.text
+    words = hypothesis.text.split()
+    return " ".join(words[:-1] or words).rstrip(".,!?;:")

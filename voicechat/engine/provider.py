@@ -6,7 +6,7 @@ from typing import Protocol
 
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect, require
-from voicechat.engine.synthesiser import DEFAULT_VOICE
+from voicechat.engine.voices import DEFAULT_VOICE
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
 from voicechat.realtime.capabilities import Capabilities

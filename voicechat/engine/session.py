@@ -11,11 +11,13 @@ from dataclasses import replace
 from voicechat.audio.resample import Resampler
 from voicechat.engine.answerer import Answerer
 from voicechat.engine.ear import Ear
+from voicechat.engine.ending import GRACE_MS, wait_ms
 from voicechat.engine.hearing import Hearing
 from voicechat.engine.items import BYTES_PER_MS, BadId, Conversation, Item
 from voicechat.engine.response import Delivery, Response
-from voicechat.engine.synthesiser import DEFAULT_VOICE, RATE_HZ, Synthesiser
-from voicechat.engine.turns import EAGERNESS_SILENCE_MS, Sound, TurnDetector
+from voicechat.engine.synthesiser import RATE_HZ, Synthesiser
+from voicechat.engine.turns import EAGERNESS_SILENCE_MS, Quiet, Sound, TurnDetector
+from voicechat.engine.voices import DEFAULT_VOICE
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.wire.transport import Closed, Transport
@@ -36,7 +38,10 @@ class CannotDo(Exception):
 
 
 class EngineSession:
-    """`run` serves until the client closes. Ear, answerer and synthesiser belong to the caller."""
+    """`run` serves until the client closes. Ear, answerer and synthesiser belong to the caller.
+
+    `troubles` are lines for the user: what does not work as it should, and what to do about it.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,8 @@ class EngineSession:
         answerer: "asyncio.Task[Answerer]",
         synthesiser: Synthesiser,
         model: str,
-        voice: str = DEFAULT_VOICE,
+        voice: str,
+        troubles: "asyncio.Queue[str]",
     ):
         self._transport = transport
         self._ear = ear
@@ -53,10 +59,12 @@ class EngineSession:
         self._synthesiser = synthesiser
         self._model = model
         self._voice = voice
+        self._troubles = troubles
         self._refused_voice = ""
         self._config = cmd.SessionConfig(transcribe=False)
         self._conversation = Conversation()
-        self._detector = TurnDetector(silence_ms=SILENCE_MS)
+        self._detector = TurnDetector(silence_ms=SILENCE_MS, grace_ms=GRACE_MS)
+        self._manual = Quiet()
         self._resampler = Resampler(RATE_HZ, 16_000)
         self._buffer_ms = 0.0
         self._hearing: Hearing | None = None
@@ -66,6 +74,7 @@ class EngineSession:
     async def run(self) -> None:
         try:
             await self._tell(ev.SessionCreated(_id("sess"), self._model, self._voice))
+            self._keep(asyncio.create_task(self._report_troubles(), name="offline-troubles"))
             while True:
                 await self._take(await self._transport.receive())
         except Closed:
@@ -78,6 +87,10 @@ class EngineSession:
 
     async def _tell(self, event: ev.Event) -> None:
         await self._transport.send(event)
+
+    async def _report_troubles(self) -> None:
+        while True:
+            await self._tell(ev.ServiceError(await self._troubles.get(), severity="recoverable"))
 
     async def _take(self, command: cmd.Command) -> None:
         try:
@@ -154,13 +167,14 @@ class EngineSession:
     async def _listen(self, pcm: bytes) -> None:
         if self._config.turn_detection is None:
             if self._hearing is None:
+                self._manual = Quiet()
                 self._hearing = self._begin_hearing(_id("item"))
-            self._hearing.feed(pcm)
+            self._hearing.feed(pcm, self._manual.feed(pcm))
             return
         for event in self._detector.feed(pcm):
             if isinstance(event, Sound):
                 if self._hearing is not None:
-                    self._hearing.feed(event.pcm)
+                    self._hearing.feed(event.pcm, event.quiet_ms)
             elif event.kind == "started":
                 await self._speech_started(event.at_ms, self._config.turn_detection)
             else:
@@ -186,10 +200,13 @@ class EngineSession:
                 await self._tell(refusal.event)
 
     def _begin_hearing(self, item_id: str) -> Hearing:
-        commands = not self._answerer.done() or self._answerer.result().prefers_commands
-        hearing = Hearing(item_id, self._tell, self._ear, commands=commands, report=self._config.transcribe)
+        hearing = Hearing(item_id, self._tell, self._ear, self._settled, report=self._config.transcribe)
         self._keep(hearing.task)
         return hearing
+
+    def _settled(self, text: str) -> None:
+        """In the silence that goes on, this is all that was said."""
+        self._detector.expect(wait_ms(text, self._detector.silence_ms))
 
     async def _commit(self, hearing: Hearing) -> None:
         """The turn becomes an item; its text follows when it is understood."""

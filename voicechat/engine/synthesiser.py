@@ -15,9 +15,6 @@ RATE_HZ = 24_000
 WORDS_PER_MINUTE = 165
 """espeak-ng's own default is 175; answers are easier to follow a little slower."""
 
-DEFAULT_VOICE = "en-us+f3"
-_MANDARIN = "cmn"
-
 _BLOCKS_AHEAD = 1000
 """How far the library may run ahead of the consumer (60 s): more than a sentence, for while it waits for room no
 other conversation in this process can speak.
@@ -68,7 +65,7 @@ class EspeakSynthesiser:
 
         def work() -> None:
             try:
-                _speak(text, _voice_for(text, voice), speed, deliver)
+                _speak(text, voice, speed, deliver)
             finally:
                 loop.call_soon_threadsafe(queue.put_nowait, None)
 
@@ -110,10 +107,3 @@ def _with_punctuation(text: str, end: int) -> int:
     while end < len(text) and not text[end].isalnum():
         end += 1
     return min(end, len(text))
-
-
-def _voice_for(text: str, voice: str) -> str:
-    """`voice`, or its Mandarin counterpart when the text is Chinese: the English voices only spell it."""
-    language, plus, variant = voice.partition("+")
-    chinese = any("\u4e00" <= letter <= "\u9fff" for letter in text)
-    return f"{_MANDARIN}{plus}{variant}" if chinese and language.startswith("en") else voice

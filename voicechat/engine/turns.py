@@ -30,23 +30,27 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """16 kHz s16le of the turn in progress, its pre-roll included."""
+    """16 kHz s16le of the turn in progress, its pre-roll included; nobody spoke in its last `quiet_ms`, or longer."""
 
     pcm: bytes
+    quiet_ms: int = 0
 
 
 class TurnDetector:
     """Feed 16 kHz s16le of any length; get the borders of turns and, between them, their sound.
 
-    `threshold` 0…1 as in the OpenAI protocol: higher wants louder speech (0.5 is −50 dBFS at least).
+    `threshold` 0…1 as in the OpenAI protocol: higher wants louder speech (0.5 is −50 dBFS at least). A silence of
+    `silence_ms` ends the turn, unless `expect` said otherwise of this one; until it has, `grace_ms` more.
     """
 
-    def __init__(self, threshold: float = 0.5, prefix_ms: int = 300, silence_ms: int = 500):
+    def __init__(self, threshold: float = 0.5, prefix_ms: int = 300, silence_ms: int = 500, grace_ms: int = 0):
         self._detector = VoiceDetector(RATE_HZ)
         self._rest = b""
         self._now_ms = 0
         self._recent: deque[bool] = deque(maxlen=_RECENT_BLOCKS)
         self._silence_run_ms = 0
+        self._grace_ms = grace_ms
+        self._expected_ms: int | None = None
         self.speaking = False
         self._pre_roll: deque[bytes] = deque()
         self.configure(threshold, prefix_ms, silence_ms)
@@ -57,6 +61,20 @@ class TurnDetector:
         self._prefix_ms = prefix_ms
         self._silence_ms = silence_ms
         self._pre_roll = deque(self._pre_roll, maxlen=prefix_ms // BLOCK_MS + ONSET_BLOCKS)
+
+    def expect(self, silence_ms: int) -> None:
+        """How long the silence that has begun must be to end this turn; forgotten when somebody speaks in it."""
+        self._expected_ms = silence_ms
+
+    @property
+    def quiet_ms(self) -> int:
+        """For how long nobody has spoken in this turn; the longest wait when there is none."""
+        return self._silence_run_ms if self.speaking else self._silence_ms
+
+    @property
+    def silence_ms(self) -> int:
+        """What was configured."""
+        return self._silence_ms
 
     @property
     def now_ms(self) -> int:
@@ -75,7 +93,7 @@ class TurnDetector:
             if self.speaking:
                 sound += block
                 if self._has_stopped(speech):
-                    out.append(Sound(bytes(sound)))
+                    out.append(Sound(bytes(sound), self._silence_run_ms))
                     sound.clear()
                     out.append(Turn("stopped", self._now_ms))
                     self.reset()
@@ -88,13 +106,14 @@ class TurnDetector:
                     sound += b"".join(self._pre_roll)
                     self._pre_roll.clear()
         if sound:
-            out.append(Sound(bytes(sound)))
+            out.append(Sound(bytes(sound), self._silence_run_ms))
         return out
 
     def reset(self) -> None:
         """Between turns again: what was said is over, what is known of the room is kept."""
         self.speaking = False
         self._silence_run_ms = 0
+        self._expected_ms = None
         self._recent.clear()
         self._pre_roll.clear()
 
@@ -102,9 +121,11 @@ class TurnDetector:
         # One stray block does not hold a turn open: two of the last four do.
         if speech and sum(list(self._recent)[-4:]) >= 2:
             self._silence_run_ms = 0
+            self._expected_ms = None
         else:
             self._silence_run_ms += BLOCK_MS
-        return self._silence_run_ms >= self._silence_ms
+        wait_ms = self._silence_ms + self._grace_ms if self._expected_ms is None else self._expected_ms
+        return self._silence_run_ms >= wait_ms
 
     def _speech(self, block: bytes) -> bool:
         self._detector.voiced(block)
@@ -112,3 +133,18 @@ class TurnDetector:
         speech = self._detector.speech and self._detector.level_dbfs > least
         self._recent.append(speech)
         return speech
+
+
+class Quiet:
+    """For how long nobody has spoken, of sound whose turns somebody else finds."""
+
+    NEVER_MS = 60_000
+    """Nobody has spoken yet."""
+
+    def __init__(self) -> None:
+        self._detector = TurnDetector(silence_ms=self.NEVER_MS)
+
+    def feed(self, pcm: bytes) -> int:
+        """Take 16 kHz s16le; milliseconds since the last voice in it."""
+        self._detector.feed(pcm)
+        return self._detector.quiet_ms

@@ -1,9 +1,10 @@
-"""espeak-ng on this machine, with the voices it comes with: no key, no network."""
+"""The voices of this machine, hibari's and espeak-ng's: no key, no network."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from voicechat.engine.synthesiser import DEFAULT_VOICE, RATE_HZ, EspeakSynthesiser
+from voicechat.engine.synthesiser import RATE_HZ
+from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices
 from voicechat.errors import UsageError
 from voicechat.speech.base import Abilities, Manner
 
@@ -12,7 +13,7 @@ ABILITIES = Abilities(speed=(0.5, 2.5))
 
 
 class LocalSpeech:
-    """Implements `base.SpeechService`. Raises UsageError for a voice espeak-ng does not have."""
+    """Implements `base.SpeechService`. Raises UsageError for a voice that is not here."""
 
     rate_hz = RATE_HZ
     max_chars = MAX_CHARS
@@ -20,10 +21,11 @@ class LocalSpeech:
     def __init__(self, manner: Manner):
         self._voice = manner.voice or DEFAULT_VOICE
         self._speed = manner.speed or 1.0
-        self._synthesiser = EspeakSynthesiser()
+        self._synthesiser = LocalVoices()
         if not self._synthesiser.knows(self._voice):
             raise UsageError(
-                f"espeak-ng has no voice {self._voice!r}.", "`voicechat voices --provider offline --speak` lists them."
+                f"There is no voice {self._voice!r} on this machine.",
+                "`voicechat voices --provider offline --speak` lists them.",
             )
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:

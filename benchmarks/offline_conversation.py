@@ -1,0 +1,123 @@
+"""A spoken conversation with the offline companion on a virtual sound card: how long it takes, and what it costs.
+
+    python -m benchmarks.offline_conversation [--rounds 5] [--no-aec]
+
+Sentences in hibari's voice go into the microphone, and the answers are listened to at the speaker; the canceller is on.
+`answer`: from the last sound of the sentence to the first of its answer, by what the sentence ends in (whole: a
+sentence; unknown: two words; open: a number). `partial`: from the first sound of the sentence to the first words
+shown. Then memory of the program and its recogniser, and the processor they take while nobody speaks.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tests.program import Program
+from tests.soundcard import SoundCard
+
+WHOLE = ("What time is it?", "What can you do?", "Tell me about yourself.", "Who are you?")
+UNKNOWN = ("Good morning.", "Good night.")
+OPEN = ("My number is five, five, one.",)
+COUNTED = ("Seven.", "Eight.", "Nine.")
+PAUSE_S = 0.9
+IDLE_S = 10.0
+RATE_HZ = 24_000
+console = Console(highlight=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-aec", action="store_true")
+    options = parser.parse_args()
+    arguments = ["vad", "--provider", "offline", "--json", *(["--no-aec"] if options.no_aec else [])]
+    answers: dict[str, list[float]] = {"whole": [], "unknown": [], "open": []}
+    partials: list[float] = []
+    with SoundCard() as card, Program(arguments, card=card) as program, card.record() as speaker:
+        program.wait_for("session", timeout_s=30)
+        ready_s = program.times[0] - program.started
+        time.sleep(5)  # the models have loaded
+        with card.record("mic_feed.monitor") as mouth:
+            for _ in range(options.rounds):
+                for kind, sentences in (("whole", WHOLE), ("unknown", UNKNOWN), ("open", OPEN)):
+                    for sentence in sentences:
+                        answer_ms, partial_ms = ask(card, program, mouth, speaker, spoken(sentence))
+                        answers[kind].append(answer_ms)
+                        partials += partial_ms
+            turns = len(program.of_type("user"))
+            pause = np.zeros(int(PAUSE_S * RATE_HZ), "<i2")
+            counted = np.concatenate([part for word in COUNTED for part in (spoken(word), pause)])
+            ask(card, program, mouth, speaker, counted)
+            counts = [event["text"] for event in program.of_type("user")[turns:]]
+        processes = [program.pid, *children(program.pid)]
+        before = sum(cpu_s(pid) for pid in processes)
+        time.sleep(IDLE_S)
+        idle = (sum(cpu_s(pid) for pid in processes) - before) / IDLE_S
+        memory = [resident_mb(pid) for pid in processes]
+    console.print(f"session ready {ready_s * 1000:.0f} ms after launch")
+    for kind, values in answers.items():
+        console.print(f"answer, {kind:<8} {summary(values)}")
+    console.print(f"partial          {summary(partials)}")
+    console.print(f"with pauses of {PAUSE_S} s: {counts}")
+    console.print(f"memory {' + '.join(f'{value:.0f}' for value in memory)} = {sum(memory):.0f} MB, idle {idle:.1%}")
+    return 0
+
+
+def ask(
+    card: SoundCard, program: Program, mouth: Any, speaker: Any, sound: NDArray[np.int16]
+) -> tuple[float, list[float]]:
+    """Play it, and wait for the whole answer: (answer, partials) in ms."""
+    seen = len(program.events)
+    done = len(program.of_type("assistant"))
+    began = time.monotonic()
+    card.play(sound, RATE_HZ).wait()
+    first = mouth.wait_for_sound(after=began)
+    ended = mouth.wait_for_silence(after=first, hold_s=1.2 if len(sound) > RATE_HZ * 3 else 0.3)
+    answered = speaker.wait_for_sound(after=ended, timeout_s=15)
+    program.wait_for("assistant", lambda _: len(program.of_type("assistant")) > done, timeout_s=30)
+    time.sleep(0.8)
+    shown = [
+        program.times[at]
+        for at in range(seen, len(program.events))
+        if program.events[at]["type"] in ("user.partial", "user")
+    ]
+    return (answered - ended) * 1000, [(at - first) * 1000 for at in shown[:1]]
+
+
+def spoken(sentence: str) -> NDArray[np.int16]:
+    from voicechat.engine.hibari import load_voice
+
+    sound = load_voice()(sentence, seed=1)
+    loud = np.flatnonzero(np.abs(sound) > 0.01)
+    trimmed: NDArray[np.int16] = (sound[loud[0] : loud[-1]] / np.abs(sound).max() * 16_000).astype("<i2")
+    return trimmed
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def resident_mb(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+def summary(values: list[float]) -> str:
+    if not values:
+        return "none"
+    return f"median {statistics.median(values):.0f} ms, {min(values):.0f} to {max(values):.0f}, of {len(values)}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

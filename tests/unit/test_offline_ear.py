@@ -1,0 +1,175 @@
+"""The recogniser's process: one that works, and children that die, hang or never load. What is left works on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.unit.test_offline_speech import GO_FORWARD, samples
+from voicechat.engine import ear as ears
+from voicechat.engine.ear import NotUnderstood, ProcessEar
+from voicechat.engine.recogniser import Hypothesis
+
+CHILD = """
+import os, sys, time
+from voicechat.engine.ear import recognise, _HEADER
+from voicechat.engine.recogniser import Hypothesis
+import json
+class Echo:
+    def begin(self): pass
+    def accept(self, pcm, quiet_ms): return Hypothesis(pcm.decode(), quiet_ms > 100)
+    def finish(self): return "the end"
+def write(message): print(json.dumps(message), flush=True)
+"""
+WORKS = 'write({"ready": ""}); recognise(Echo(), sys.stdin.buffer.read, write)'
+DIES = 'write({"ready": ""}); sys.stdin.buffer.read(20); sys.exit(3)'
+HANGS = 'write({"ready": ""}); time.sleep(60)'
+REFUSES = 'write({"error": "No recogniser can be used here."}); sys.exit(3)'
+
+
+@asynccontextmanager
+async def ear(*bodies: str, folder: Path | None = None) -> AsyncIterator[tuple[ProcessEar, list[str]]]:
+    """An ear whose first child is the first body, and so on; the last one for all that follow."""
+    arguments: tuple[str, ...] = ("-m", "voicechat.engine.ear")
+    if bodies:
+        assert folder is not None
+        # Which child this is, is counted in a file.
+        counted = (
+            f"bodies = {list(bodies)!r}\nopen({str(folder / 'n')!r}, 'a').write('.')\n"
+            f"exec(bodies[min(os.path.getsize({str(folder / 'n')!r}), len(bodies)) - 1])"
+        )
+        arguments = ("-c", CHILD + counted)
+    told: list[str] = []
+    made = ProcessEar(told.append, arguments)
+    made.start()
+    try:
+        async with asyncio.timeout(60):
+            yield made, told
+    finally:
+        await made.close()
+
+
+async def utter(made: ProcessEar, sound: bytes = b"ab", quiet_ms: int = 0) -> tuple[str, list[Hypothesis]]:
+    heard: list[Hypothesis] = []
+    utterance = made.listen(heard.append)
+    for at in range(0, len(sound), 640):
+        utterance.feed(sound[at : at + 640], quiet_ms)
+    utterance.finish()
+    return await utterance.text(), heard
+
+
+def test_a_persons_voice_is_understood_while_it_speaks_and_at_its_end() -> None:
+    async def main() -> None:
+        async with ear() as (made, told):
+            text, heard = await utter(made, samples(GO_FORWARD))
+            assert text == "Go forward ten meters."
+            assert [hypothesis.text.split()[0].rstrip(".,") for hypothesis in heard if hypothesis.text][:1] == ["Go"]
+            assert told == []
+
+    asyncio.run(main())
+
+
+def test_what_is_heard_comes_with_whether_it_is_settled(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with ear(WORKS, folder=tmp_path) as (made, _):
+            assert await utter(made, b"hello", 0) == ("the end", [Hypothesis("hello")])
+            assert await utter(made, b"hello", 120) == ("the end", [Hypothesis("hello", settled=True)])
+            utterance = made.listen(lambda hypothesis: None)
+            utterance.abandon()
+            assert await utterance.text() == ""
+
+    asyncio.run(main())
+
+
+def test_a_child_that_dies_takes_one_turn_with_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with ear(DIES, WORKS, folder=tmp_path) as (made, told):
+            with pytest.raises(NotUnderstood, match="ended unexpectedly"):
+                await utter(made, bytes(64_000))
+            assert told == ["The recogniser ended unexpectedly. The next turn gets a new one."]
+            assert (await utter(made))[0] == "the end"
+
+    asyncio.run(main())
+
+
+def test_the_real_child_killed_in_the_middle_is_replaced() -> None:
+    async def main() -> None:
+        async with ear() as (made, told):
+            await utter(made, samples(GO_FORWARD))
+            utterance = made.listen(lambda hypothesis: None)
+            assert made.pid is not None
+            os.kill(made.pid, signal.SIGKILL)
+            with pytest.raises(NotUnderstood):
+                await utterance.text()
+            assert (await utter(made, samples(GO_FORWARD)))[0] == "Go forward ten meters."
+            assert len(told) == 1
+
+    asyncio.run(main())
+
+
+def test_a_child_that_hangs_is_ended_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ears, "ANSWER_TIMEOUT_S", 0.5)
+
+    async def main() -> None:
+        async with ear(HANGS, WORKS, folder=tmp_path) as (made, told):
+            with pytest.raises(NotUnderstood, match="hung"):
+                await utter(made)
+            assert told == ["The recogniser hung and was ended. The next turn gets a new one."]
+            assert (await utter(made))[0] == "the end"
+
+    asyncio.run(main())
+
+
+def test_a_child_that_never_loads_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ears, "LOAD_TIMEOUT_S", 0.5)
+
+    async def main() -> None:
+        async with ear("time.sleep(60)", WORKS, folder=tmp_path) as (made, _):
+            with pytest.raises(NotUnderstood, match="hung"):
+                await utter(made)
+            monkeypatch.setattr(ears, "LOAD_TIMEOUT_S", 30)
+            assert (await utter(made))[0] == "the end"
+
+    asyncio.run(main())
+
+
+def test_a_child_that_reads_nothing_is_noticed_by_what_piles_up(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with ear(HANGS, WORKS, folder=tmp_path) as (made, told):
+            utterance = made.listen(lambda hypothesis: None)
+            for _ in range(1300):
+                utterance.feed(bytes(3200), 0)
+            with pytest.raises(NotUnderstood, match="hung"):
+                await utterance.text()
+            assert len(told) == 1
+
+    asyncio.run(main())
+
+
+def test_after_some_failures_it_is_left_alone_and_says_what_still_works(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with ear(REFUSES, folder=tmp_path) as (made, told):
+            for _ in range(ears.MOST_FAILURES + 2):
+                with pytest.raises(NotUnderstood, match="No recogniser can be used here"):
+                    await utter(made)
+            assert len(told) == ears.MOST_FAILURES
+            assert told[-1].endswith("Typed turns still work.")
+
+    asyncio.run(main())
+
+
+def test_code_of_the_working_directory_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "queue.py").write_text("raise SystemExit(7)")
+    (tmp_path / "json.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+
+    async def main() -> None:
+        async with ear() as (made, told):
+            assert (await utter(made, samples(GO_FORWARD)))[0] == "Go forward ten meters."
+            assert told == []
+
+    asyncio.run(main())

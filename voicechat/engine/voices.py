@@ -1,0 +1,95 @@
+"""The voices of this machine as one synthesiser: hibari for English, espeak-ng for every other language.
+
+Who reads a sentence follows from its letters, so that the Chinese answer of a chat model is not read by an English
+voice. Where hibari has no wheel, or does not load, espeak-ng reads English too, and one line says so.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from importlib.util import find_spec
+
+from voicechat.engine import hibari
+from voicechat.engine.hibari import HibariFailed, HibariSynthesiser
+from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken
+from voicechat.text.language import script_language, written_like
+
+log = logging.getLogger(__name__)
+
+DEFAULT_VOICE = hibari.VOICE
+PLAIN_VOICE = "en-us+f3"
+"""espeak-ng's, in place of hibari's."""
+_ESPEAK_NAMES = {"zh": "cmn"}
+
+
+class LocalVoices:
+    """Implements `Synthesiser`. `tell` is given one line when another voice than the chosen one will speak."""
+
+    def __init__(self, tell: Callable[[str], None] = log.warning):
+        self._tell = tell
+        self._plain = EspeakSynthesiser()
+        self._closing = False
+        self._natural: HibariSynthesiser | None = HibariSynthesiser() if installed() else None
+
+    async def load(self, voice: str) -> None:
+        """Be ready to speak with `voice`."""
+        if voice != hibari.VOICE:
+            return
+        if self._natural is None:
+            self._fall_back("hibari is not installed")
+            return
+        try:
+            await self._natural.load()
+        except HibariFailed as error:
+            if self._closing or self._natural is None:
+                return
+            await self._natural.close()
+            self._natural = None
+            self._fall_back(str(error))
+
+    def knows(self, voice: str) -> bool:
+        return voice == hibari.VOICE or self._plain.knows(voice)
+
+    async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Spoken, None]:
+        reader = reader_of(text, voice)
+        if reader == hibari.VOICE:
+            await self.load(reader)
+        natural = self._natural if reader == hibari.VOICE else None
+        chosen = natural or self._plain
+        if natural is None and (reader == hibari.VOICE or not self._plain.knows(reader)):
+            reader = PLAIN_VOICE if voice == hibari.VOICE else voice
+        async with aclosing(chosen.speak(text, reader, speed)) as blocks:
+            async for block in blocks:
+                yield block
+
+    async def close(self) -> None:
+        self._closing = True
+        await self._plain.close()
+        if self._natural is not None:
+            await self._natural.close()
+
+    def _fall_back(self, reason: str) -> None:
+        if self._tell is not _silent:
+            self._tell(f"English is read by espeak-ng, which sounds like a machine: {reason}.")
+            self._tell = _silent
+
+
+def installed() -> bool:
+    """Whether hibari is there; imports nothing."""
+    return find_spec("hibari") is not None and find_spec("onnxruntime") is not None
+
+
+def reader_of(text: str, voice: str) -> str:
+    """`voice`, or the espeak-ng voice of the text's language when its letters are foreign to `voice`."""
+    script = script_language(text)
+    base, plus, variant = voice.partition("+")
+    language = hibari.LANGUAGE if voice == hibari.VOICE else "zh" if base.startswith("cmn") else base
+    if not script or written_like(language, script):
+        return voice
+    if voice == hibari.VOICE:
+        plus, variant = PLAIN_VOICE[PLAIN_VOICE.index("+")], PLAIN_VOICE.rpartition("+")[2]
+    return f"{_ESPEAK_NAMES.get(script, script)}{plus}{variant}"
+
+
+def _silent(line: str) -> None:
+    """It was said already."""
