@@ -9,7 +9,7 @@ import threading
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, demo, devices, doctor, login, manual, providers, say, speak, vad, voices
+from voicechat.cli import config, demo, devices, doctor, login, manual, models, providers, say, speak, vad, voices
 from voicechat.errors import VoicechatError
 from voicechat.redaction import redact
 from voicechat.ui.text import clean
@@ -52,6 +52,7 @@ app.command("providers")(providers.providers)
 app.command("voices")(voices.voices)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 
 
