@@ -11,6 +11,7 @@ import pytest
 from tests.tunnel import Tunnel
 from tests.unit.chat_server import DROP, HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
+from voicechat.config.choose import Local
 from voicechat.engine.answerer import Message
 from voicechat.engine.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama, ollama_models
 from voicechat.engine.companion import Companion
@@ -260,6 +261,7 @@ def test_a_missing_extra_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
 class Choice:
     options: ProviderOptions
     chat: ChatEndpoint
+    local: Local = field(default_factory=Local)
     network: Network = field(default_factory=Network)
 
 

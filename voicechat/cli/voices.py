@@ -133,6 +133,14 @@ def _listing(info: "ProviderInfo", model: str, aloud: bool) -> Listing:
         known = {voice.name for voice in listed}
         own = (Voice(tag, languages=(tag,), description=name) for tag, name in installed if tag not in known)
         listed = (*listed, *own)
+    if info.kind == "local":
+        from voicechat.engine.kokoro import installed_voices as added_voices
+
+        added = (
+            Voice(name, gender=gender, languages=(language,), description="added by you (Kokoro)")
+            for name, language, gender in added_voices()
+        )
+        listed = (*listed, *added)
     return Listing(info, model, aloud, listed)
 
 

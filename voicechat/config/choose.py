@@ -31,6 +31,14 @@ class Chat:
 
 
 @dataclass(frozen=True, slots=True)
+class Local:
+    """What the offline engine hears with, when the user added a model, and the language that is spoken."""
+
+    ears: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One service, ready to be built. `notes` are lines for the user: why this one, and what to know about it."""
 
@@ -44,6 +52,7 @@ class Choice:
     style: str = ""
     notes: list[str] = field(default_factory=list)
     chat: Chat = field(default_factory=Chat)
+    local: Local = field(default_factory=Local)
     network: Network = field(default_factory=Network)
 
 
@@ -150,6 +159,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         assistant=persona.name,
         style=persona.style,
         notes=notes,
+        local=Local(section.ears, section.language or settings.language),
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
         network=Network(settings.ca_file, settings.log_audio),
     )

@@ -55,6 +55,8 @@ class ProviderSettings(_Table):
     app_key: str = ""
     location: str = ""
     audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw", "float32"] = ""
+    ears: str = ""
+    language: str = ""
     chat_url: str = ""
     chat_model: str = ""
     chat_key: SecretStr = SecretStr("")

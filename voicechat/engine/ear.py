@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed, load
+from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed
 from voicechat.errors import VoicechatError
 from voicechat.interpreter import child_python
 
@@ -28,6 +28,8 @@ ANSWER_TIMEOUT_S = 8.0
 machine.
 """
 LOAD_TIMEOUT_S = 30.0
+ADDED_PATIENCE = 4
+"""A model that the user added may be so many times slower."""
 BACKLOG_BYTES = 120 * RATE_HZ * 2
 """Sound that may wait for the child: a recording may be sent all at once, and is understood faster than it sounds.
 More of it means a child that hangs.
@@ -79,20 +81,25 @@ class ProcessEar:
     """An `Ear` whose recogniser is a child of this process.
 
     `tell` is given one line whenever the user should know something: that a lesser recogniser is at work, or that
-    one died. `arguments` make another child of this interpreter, in tests.
+    one died. `added` are ears that the user added (a name or a folder), for speech in `language`. `arguments` make
+    another child of this interpreter, in tests.
     """
 
     def __init__(
         self,
         tell: Callable[[str], None] = log.warning,
         arguments: Sequence[str] = ("-m", "voicechat.engine.ear"),
+        *,
+        added: str = "",
+        language: str = "",
     ):
         self._tell = tell
-        self._arguments = arguments
+        self._arguments = [*arguments, *([f"--ears={added}", f"--language={language}"] if added else [])]
+        self._added = added
         self._child: _Child | None = None
         self._gone: list[_Child] = []
         self._failures = 0
-        self._without = ""
+        self._without: list[str] = []
         self._remarked = ""
         self._reason = ""
         self._closing = False
@@ -106,10 +113,11 @@ class ProcessEar:
         """Start a child, unless one runs or there is no hope in another."""
         if self._closing or (self._child is not None and not self._child.gone) or self._failures >= MOST_FAILURES:
             return
-        without = [f"--without={self._without}"] if self._without else []
+        without = [f"--without={name}" for name in self._without]
+        patience = ADDED_PATIENCE if self._added and self._added not in self._without else 1
         if self._child is not None:
             self._gone.append(self._child)
-        self._child = _Child([*self._arguments, *without], self._ready, self._understood, self._died)
+        self._child = _Child([*self._arguments, *without], patience, self._ready, self._understood, self._died)
 
     def listen(self, on_partial: Callable[[Hypothesis], None]) -> Utterance:
         self.start()
@@ -138,8 +146,11 @@ class ProcessEar:
             return
         self._failures += 1
         self._reason = reason
-        if (not was_ready or self._failures > 1) and installed(POCKETSPHINX):
-            self._without = MOONSHINE  # the lesser one may do better
+        if not was_ready or self._failures > 1:  # a lesser one may do better
+            if self._added and self._added not in self._without:
+                self._without.append(self._added)
+            elif installed(POCKETSPHINX) and MOONSHINE not in self._without:
+                self._without.append(MOONSHINE)
         hope = "The next turn gets a new one." if self._failures < MOST_FAILURES else "Typed turns still work."
         self._tell(f"{reason} {hope}")
 
@@ -150,6 +161,7 @@ class _Child:
     def __init__(
         self,
         arguments: Sequence[str],
+        patience: float,
         ready: Callable[[str], None],
         understood: Callable[[], None],
         died: Callable[[str, bool], None],
@@ -165,6 +177,7 @@ class _Child:
         self._ready = False
         self._reason = "The recogniser ended unexpectedly."
         self._patience: asyncio.TimerHandle | None = None
+        self._patience_factor = patience
         self._wait(LOAD_TIMEOUT_S)
         self._task = asyncio.create_task(self._run(arguments), name="offline-ear")
 
@@ -197,7 +210,7 @@ class _Child:
             self._patience.cancel()
             self._patience = None
         if timeout_s is not None:
-            self._patience = asyncio.get_running_loop().call_later(timeout_s, self._hangs)
+            self._patience = asyncio.get_running_loop().call_later(timeout_s * self._patience_factor, self._hangs)
 
     def _hangs(self) -> None:
         self._reason = "The recogniser hung and was ended."
@@ -336,9 +349,13 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout.write(json.dumps(message) + "\n")
         sys.stdout.flush()
 
-    without = frozenset(argument.removeprefix("--without=") for argument in arguments)
+    from voicechat.engine.added import load_ears
+
+    named = [argument.removeprefix("--").partition("=") for argument in arguments]
+    without = frozenset(value for name, _, value in named if name == "without")
+    given = {name: value for name, _, value in named}
     try:
-        loaded = load(without)
+        loaded = load_ears(given.get("ears", ""), given.get("language", ""), without)
         write({"ready": loaded.remark})
         recognise(loaded.recogniser, sys.stdin.buffer.read, write)
     except VoicechatError as error:

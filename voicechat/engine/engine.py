@@ -29,6 +29,10 @@ class OfflineSettings:
     """Authorities that vouch for the chat endpoint (PEM file); "" are the system's."""
     voice: str = DEFAULT_VOICE
     """Where the session's configuration names none."""
+    ears: str = ""
+    """A model that the user added, by its name or folder; "" is what is built in."""
+    language: str = ""
+    """What is spoken, for ears that know several; "" lets them find out."""
 
     @property
     def model(self) -> str:
@@ -45,7 +49,9 @@ class OfflineEngine:
         """One session, to its end. Models load meanwhile. Raises ConfigError when the extra is not installed."""
         require()
         troubles: asyncio.Queue[str] = asyncio.Queue()
-        ear, synthesiser = ProcessEar(troubles.put_nowait), LocalVoices(troubles.put_nowait)
+        settings = self._settings
+        ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language)
+        synthesiser = LocalVoices(troubles.put_nowait)
         answerer = asyncio.create_task(self._answerer(troubles.put_nowait), name="offline-answerer")
         voice = asyncio.create_task(synthesiser.load(self._settings.voice), name="offline-voice")
         try:

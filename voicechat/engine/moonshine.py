@@ -27,6 +27,8 @@ PART_MS = 8_000
 LONGEST_PART_MS = 14_000
 _CUT_WINDOW_MS = 3_000
 """Speech without a pause is cut at the quietest place of these last milliseconds."""
+LARGEST_TINY_BYTES = 18_000_000
+"""Of an encoder: tiny's has 13 MB, base's more than twice that."""
 LEAD_S = 0.4
 """Silence around the sound: without it first words are lost."""
 
@@ -125,7 +127,12 @@ def quietest(pcm: bytes, begin: int) -> int:
 
 
 def load_moonshine() -> MoonshineRecogniser:
-    """Raises NotLoaded."""
+    """The one in the wheel. Raises NotLoaded."""
+    return open_moonshine()
+
+
+def open_moonshine(folder: Path | None = None) -> MoonshineRecogniser:
+    """The model in `folder`, or the one in the wheel. Raises NotLoaded."""
     try:
         from moonshine_voice import ModelArch, Transcriber, get_assets_path
         from moonshine_voice.errors import MoonshineError
@@ -133,12 +140,13 @@ def load_moonshine() -> MoonshineRecogniser:
         raise NotLoaded("Moonshine is not installed") from error
     except OSError as error:
         raise NotLoaded(f"Moonshine does not load ({_one_line(error)})") from error
-    folder = Path(get_assets_path()) / "tiny-en"
+    folder = folder or Path(get_assets_path()) / "tiny-en"
     if not folder.is_dir():
         raise NotLoaded("this release of moonshine-voice comes without its model: 0.1.0 has it")
+    arch = ModelArch.BASE if (folder / "encoder_model.ort").stat().st_size > LARGEST_TINY_BYTES else ModelArch.TINY
     try:
         # Its own voice detection costs accuracy and time, and ours has decided already: 0 switches it off.
-        model = Transcriber(folder, ModelArch.TINY, options={"vad_threshold": "0.0"})
+        model = Transcriber(folder, arch, options={"vad_threshold": "0.0"})
     except (OSError, MoonshineError) as error:
         raise NotLoaded(f"Moonshine does not load ({_one_line(error)})") from error
 

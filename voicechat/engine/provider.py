@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from voicechat.engine import kokoro
+from voicechat.engine.added import check_ears
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect, require
 from voicechat.engine.voices import DEFAULT_VOICE
@@ -52,6 +54,13 @@ class _Chat(Protocol):
     def key(self) -> str: ...
 
 
+class _Local(Protocol):
+    @property
+    def ears(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+
+
 class _Choice(Protocol):
     """The part of the configuration's choice that matters here."""
 
@@ -60,17 +69,32 @@ class _Choice(Protocol):
     @property
     def chat(self) -> _Chat: ...
     @property
+    def local(self) -> _Local: ...
+    @property
     def network(self) -> Network: ...
 
 
 def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
-    """The provider as configured, and the way to a fresh session. Raises ConfigError without the extra."""
+    """The provider as configured, and the way to a fresh session.
+
+    Raises ConfigError without the extra, and for a model that the user added and that cannot be used.
+    """
     require()
-    chat = choice.chat
+    chat, local = choice.chat, choice.local
+    if local.ears:
+        check_ears(local.ears)
+    kokoro.require(choice.options.voice)
     named = choice.options.model if choice.options.model != Companion.model else ""
     ca_file = choice.network.ca_file
     if chat.url and ca_file:
         tls_context(ca_file)  # a file that cannot be used is told at once
-    settings = OfflineSettings(chat_url=chat.url, chat_model=named or chat.model, chat_key=chat.key, ca_file=ca_file)
+    settings = OfflineSettings(
+        chat_url=chat.url,
+        chat_model=named or chat.model,
+        chat_key=chat.key,
+        ca_file=ca_file,
+        ears=local.ears,
+        language=local.language,
+    )
     provider = Offline(choice.options, settings)
     return provider, provider.connect

@@ -1,4 +1,5 @@
-"""The voices of this machine as one synthesiser: hibari for English, espeak-ng for every other language.
+"""The voices of this machine as one synthesiser: hibari for English, espeak-ng for every other language, and for
+Chinese and English Kokoro, when the user has added it.
 
 Who reads a sentence follows from its letters, so that the Chinese answer of a chat model is not read by an English
 voice. Where hibari has no wheel, or does not load, espeak-ng reads English too, and one line says so.
@@ -9,9 +10,11 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from importlib.util import find_spec
 
-from voicechat.engine import hibari
+from voicechat.engine import hibari, kokoro
 from voicechat.engine.hibari import HibariFailed, HibariSynthesiser
+from voicechat.engine.kokoro import KokoroSynthesiser
 from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken
+from voicechat.errors import VoicechatError
 from voicechat.text.language import script_language, written_like
 
 log = logging.getLogger(__name__)
@@ -30,9 +33,14 @@ class LocalVoices:
         self._plain = EspeakSynthesiser()
         self._closing = False
         self._natural: HibariSynthesiser | None = HibariSynthesiser() if installed() else None
+        self._added = KokoroSynthesiser()
+        self._broken: set[str] = set()
+        """Added voices that did not load."""
 
     async def load(self, voice: str) -> None:
         """Be ready to speak with `voice`."""
+        if kokoro.named(voice):
+            await self._load_added(voice)
         if voice != hibari.VOICE:
             return
         if self._natural is None:
@@ -48,10 +56,20 @@ class LocalVoices:
             self._fall_back(str(error))
 
     def knows(self, voice: str) -> bool:
+        if kokoro.named(voice):
+            return self._added.knows(voice)
         return voice == hibari.VOICE or self._plain.knows(voice)
 
     async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Spoken, None]:
         reader = reader_of(text, voice)
+        if kokoro.named(reader):
+            if await self._load_added(reader):
+                async with aclosing(self._added.speak(text, reader, speed)) as blocks:
+                    async for block in blocks:
+                        yield block
+                return
+            voice = hibari.VOICE
+            reader = reader_of(text, voice)
         if reader == hibari.VOICE:
             await self.load(reader)
         natural = self._natural if reader == hibari.VOICE else None
@@ -67,6 +85,18 @@ class LocalVoices:
         await self._plain.close()
         if self._natural is not None:
             await self._natural.close()
+        await self._added.close()
+
+    async def _load_added(self, voice: str) -> bool:
+        """Whether it can speak."""
+        if voice not in self._broken:
+            try:
+                await self._added.load(voice)
+                return True
+            except VoicechatError as error:
+                self._broken.add(voice)
+                self._tell(f"Another voice speaks in place of {voice}: {error.message}")
+        return False
 
     def _fall_back(self, reason: str) -> None:
         if self._tell is not _silent:
@@ -82,6 +112,10 @@ def installed() -> bool:
 def reader_of(text: str, voice: str) -> str:
     """`voice`, or the espeak-ng voice of the text's language when its letters are foreign to `voice`."""
     script = script_language(text)
+    if kokoro.named(voice):
+        if script in ("", *kokoro.SCRIPTS):
+            return voice
+        voice = hibari.VOICE
     base, plus, variant = voice.partition("+")
     language = hibari.LANGUAGE if voice == hibari.VOICE else "zh" if base.startswith("cmn") else base
     if not script or written_like(language, script):

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from voicechat.engine.kokoro import require
 from voicechat.engine.synthesiser import RATE_HZ
 from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices
 from voicechat.errors import UsageError
@@ -21,6 +22,7 @@ class LocalSpeech:
     def __init__(self, manner: Manner):
         self._voice = manner.voice or DEFAULT_VOICE
         self._speed = manner.speed or 1.0
+        require(self._voice)
         self._synthesiser = LocalVoices()
         if not self._synthesiser.knows(self._voice):
             raise UsageError(
