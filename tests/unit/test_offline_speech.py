@@ -298,6 +298,8 @@ def test_a_voice_that_the_engine_does_not_have_is_refused_once() -> None:
         ("Go for.", False, "Go"),
         ("Go forward, ten met.", False, "Go forward, ten"),
         ("Go forward ten meters.", True, "Go forward ten meters."),
+        ("hello 今天天气", False, "hello 今天天"),
+        ("今天 hel", False, "今天"),
         ("", False, ""),
     ],
 )

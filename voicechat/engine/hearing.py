@@ -1,12 +1,16 @@
 """One turn of the user's speech: what is understood while it is spoken, its text at the end."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 from voicechat.engine.ear import Ear, NotUnderstood, Utterance
 from voicechat.engine.items import Item
 from voicechat.engine.recogniser import Hypothesis
 from voicechat.realtime import events as ev
+
+_WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)")
+"""A Chinese sign is a word by itself."""
 
 
 class Hearing:
@@ -92,5 +96,5 @@ def presentable(hypothesis: Hypothesis) -> str:
     """What is worth showing: of several words not the one that was being spoken, and no full stop but at the end."""
     if hypothesis.settled:
         return hypothesis.text
-    words = hypothesis.text.split()
-    return " ".join(words[:-1] or words).rstrip(".,!?;:")
+    words = _WORD.findall(hypothesis.text)
+    return "".join(words[:-1] or words).strip().rstrip(".,!?;:")
