@@ -180,6 +180,12 @@ def test_a_hub_that_stays_broken(hub: Hub) -> None:
         Fetch(model_of(FILES))()
 
 
+def test_a_hub_that_sends_one_round_in_circles(hub: Hub) -> None:
+    hub.statuses, hub.headers = [302] * 9, {"Location": "/somewhere/else"}
+    with pytest.raises(Refused, match=r"sends model\.bin round in circles"):
+        Fetch(model_of(FILES))()
+
+
 def test_a_hub_that_wants_a_login(hub: Hub) -> None:
     hub.statuses = [401]
     with pytest.raises(Refused, match="HTTP 401"):

@@ -270,7 +270,8 @@ def _session(folder: Folder) -> Any:
     except ImportError as error:
         raise KokoroFailed("Kokoro needs onnxruntime.", "In voicechat's folder: pip install '.[offline]'") from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(4, os.cpu_count() or 1)
+    # One of two cores is left for the ears: with both, the two got into each other's way.
+    options.intra_op_num_threads = max(1, min(4, (os.cpu_count() or 1) // 2))
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(str(folder.files["model"]), options, providers=["CPUExecutionProvider"])
