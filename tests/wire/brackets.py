@@ -16,7 +16,7 @@ def check(events: Iterable[ev.Event], *, all_end: bool = True) -> dict[str, list
     calls: set[str] = set()
     for event in events:
         for field in fields(event):
-            if field.name.endswith("_id") and field.name not in ("session_id", "event_id"):
+            if field.name.endswith("_id") and field.name != "session_id":
                 assert getattr(event, field.name), f"an empty {field.name}: {event}"
         if isinstance(event, ev.ResponseStarted):
             assert event.response_id not in told, f"announced twice: {event}"

@@ -87,8 +87,8 @@ def test_harmless_texts_get_the_code_that_belongs_to_them(message: str, code: st
 
 
 def test_every_field_is_passed_on() -> None:
-    error = {"type": "invalid_request_error", "code": "c", "message": "m", "param": None, "event_id": "event_x_1"}
-    assert complain(error) == ev.ServiceError("m", "c", "recoverable", "", "event_x_1")
+    error = {"type": "invalid_request_error", "code": "c", "message": "m", "param": "item.id", "event_id": "event_x_1"}
+    assert complain(error) == ev.ServiceError("m", "c", "recoverable", "", "item.id")
 
 
 def test_the_key_is_named_and_never_shown() -> None:

@@ -11,6 +11,7 @@ from openai.types.realtime import RealtimeClientEvent
 
 from tests.wire.server_halves import Halves, Json, by_type
 from tests.wire.test_realtime_oracle import JSON, sample
+from voicechat.dialects.openai.client import RealtimeCodec
 from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec
 from voicechat.dialects.openai.server.conversation import MAX_ITEMS
 from voicechat.realtime import commands as cmd
@@ -303,6 +304,17 @@ def test_a_refusal_from_behind_reads_as_one_of_the_clients_event() -> None:
     assert halves.of("error")[0]["error"]["event_id"] == "please"
     commands, replies = halves.raw({"type": "response.create"})
     assert (commands, replies) == ([cmd.CreateResponse()], [])  # nobody is kept from asking again
+
+
+def test_a_refusal_of_a_service_behind_is_about_the_clients_own_event() -> None:
+    halves = Halves("ga")
+    (command,), _ = halves.raw({"type": "response.create", "event_id": "please"})
+    service = RealtimeCodec()
+    (frame,) = service.encode(command)
+    error = {"code": "odd", "message": "No.", "event_id": json.loads(frame)["event_id"]}
+    (complaint,) = service.decode(json.dumps({"type": "error", "error": error}))
+    halves.tell(complaint)
+    assert halves.of("error")[0]["error"]["event_id"] == "please"
 
 
 def test_a_configuration_refused_behind_is_as_if_it_had_not_been_asked_for() -> None:

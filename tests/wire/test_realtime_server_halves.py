@@ -286,7 +286,7 @@ def test_nobody_is_told_transcripts_that_were_not_asked_for(dialect: Dialect) ->
         ev.ServiceError(
             "Slow down.", "rate_limit_exceeded", hint="Too many requests: wait a little before the next turn."
         ),
-        ev.ServiceError("No such thing.", "invalid_value", event_id="event_9", param="item.id"),
+        ev.ServiceError("No such thing.", "invalid_value", param="item.id"),
         ev.ServiceError("Your session hit the maximum duration of 60 minutes.", "session_expired", "retry"),
         ev.ServiceError("Cancellation failed", "response_cancel_not_active", "benign"),
     ],

@@ -245,3 +245,11 @@ def test_whoever_is_behind_may_begin_more_than_once() -> None:
     assert halves.tell(ev.SessionConfigured("alloy")) == [ev.SessionConfigured("alloy")]
     halves.server.configure()
     assert halves.tell(ev.SessionConfigured("alloy")) == []
+
+
+def test_an_answer_that_went_with_whoever_was_asked_may_be_asked_for_again() -> None:
+    halves = Halves("ga")
+    halves.server.configure()
+    assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])
+    halves.server.configure()  # a line that was connected again
+    assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])

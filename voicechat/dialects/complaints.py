@@ -126,7 +126,7 @@ def classify(complaint: Complaint, key_name: str = "the API key") -> ServiceErro
     elif names & _LOST_CODES or _any(lower, _LOST_TEXTS):
         severity = "retry"
     message = complaint.message or complaint.code or complaint.kind or "The service reported an error without a text."
-    return ServiceError(message, code or complaint.kind, severity, hint, complaint.event_id, complaint.param)
+    return ServiceError(message, code or complaint.kind, severity, hint, complaint.param)
 
 
 def _any(message: str, phrases: Iterable[str]) -> bool:

@@ -240,7 +240,6 @@ class ServiceError:
     code: str = ""
     severity: Severity = "recoverable"
     hint: str = ""
-    event_id: str = ""
     param: str = ""
     """Which part of a command is wrong, as the wire calls it."""
     command: str = ""

@@ -38,6 +38,7 @@ class ServerCodec:
         self._session = session_shape.fresh(profile, dialect or "ga")
         self._identity: Json = {"id": _id("sess"), "object": "realtime.session", "model": profile.model}
         self._greeted = False
+        self._begun = False
         self._conversation = Conversation(_id("conv"))
         self._responses = Responses(self._session, self._conversation, self._tell)
         self._buffer = InputBuffer()
@@ -66,6 +67,9 @@ class ServerCodec:
 
     def configure(self) -> cmd.Configure:
         """For whoever is behind when it begins, at first and whenever it begins anew (a line connected again)."""
+        if self._begun:
+            self._responses.asked = None  # whoever was asked has gone, and nobody is kept from asking again
+        self._begun = True
         self._session.begin()
         return cmd.Configure(self.config)
 
@@ -218,7 +222,7 @@ class ServerCodec:
         self._tell("rate_limits.updated", rate_limits=limits)
 
     def _complaint(self, event: ev.ServiceError) -> None:
-        event_id = event.event_id or self._client.cause(event)
+        event_id = self._client.cause(event)
         if event.command == "Configure" or event.param.startswith("session."):
             event_id = self._session.refuse() or event_id
         if self._responses.asked is not None:  # whatever it was about: nobody is kept from asking again
