@@ -102,6 +102,15 @@ def test_a_complaint_about_what_was_asked_for_ends_the_waiting(command: str) -> 
     assert len(stage.of(cmd.CreateResponse)) == 2
 
 
+def test_items_and_responses_may_have_the_same_ids() -> None:
+    stage = Stage(greeting="Hello.").open()
+    stage.tell(ev.ResponseStarted("1"), ev.ResponseFinished("1", "completed"))
+    stage.tell(ev.SpeechStarted("1"), ev.SpeechStopped("1"), ev.InputCommitted("1"), ev.UserTranscript("1", "a", True))
+    assert stage.of(note.UserTurn) == [note.UserTurn(2, "a")]
+    stage.tell(ev.ResponseStarted("2", "1"), ev.ResponseFinished("2", "completed", usage=ev.Usage(1, 1)))
+    assert [usage.turn for usage in stage.of(note.UsageNotice)] == [2]
+
+
 def test_an_answer_after_a_tool_is_waited_for() -> None:
     stage = Stage().open()
     stage.session.say("what time is it")

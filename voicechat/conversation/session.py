@@ -91,7 +91,7 @@ class Session:
             case ev.ResponseFinished():
                 self._on_response_finished(event)
             case ev.UsageReported():
-                self._publish(self._usage.add(self.turns.of(event.response_id), event.usage))
+                self._publish(self._usage.add(self.turns.answered(event.response_id), event.usage))
             case ev.ToolCall():
                 self._on_tool_call(event)
             case ev.SessionCreated():
@@ -157,8 +157,7 @@ class Session:
     def _announce(self, started: ev.ResponseStarted) -> None:
         if started.out_of_band:
             return  # nobody here has asked for it
-        turn = self.turns.of(started.answers)
-        self.turns.name(started.response_id, turn)
+        turn = self.turns.answer(started.response_id, started.answers)
         if self._requests.announced(started.response_id):
             if self.state == "listening" and not self.recording and not self._mic.finding:
                 self._ask(self._mic.voice.ended(self._clock()))  # it has heard the end, and did not say so
@@ -166,7 +165,7 @@ class Session:
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
-            self._publish(self._usage.add(self.turns.of(event.response_id), event.usage))
+            self._publish(self._usage.add(self.turns.answered(event.response_id), event.usage))
         if event.complaint:
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {event.complaint}"))
         ran = self.answers.running_id == event.response_id
@@ -177,7 +176,9 @@ class Session:
 
     def _on_tool_call(self, event: ev.ToolCall) -> None:
         output = f"There is no tool called {event.name}."
-        self._publish(note.ToolNotice(self.turns.of(event.response_id), event.name, event.arguments, output, ok=False))
+        self._publish(
+            note.ToolNotice(self.turns.answered(event.response_id), event.name, event.arguments, output, ok=False)
+        )
         self._send(cmd.ToolResult(event.call_id, output))
         self._requests.ask_later()
 

@@ -14,6 +14,7 @@ class UserTurns:
         self.number = 0
         self._publish = publish
         self._items: dict[str, int] = {}
+        self._responses: dict[str, int] = {}  # apart from the items: a service may well call both 1, 2, 3
         self._untold: set[int] = set()
 
     @property
@@ -40,15 +41,23 @@ class UserTurns:
         self.name(name)
         return name
 
-    def name(self, an_id: str, turn: int | None = None) -> None:
-        """An item of this turn (None: the current one) or a response to it is called that, unless it is known."""
-        self._items.setdefault(an_id, self.number if turn is None else turn)
-        while len(self._items) > REMEMBERED:
-            del self._items[next(iter(self._items))]
+    def name(self, item_id: str) -> None:
+        """The current turn's item is called that, unless it is known as another's."""
+        _keep(self._items, item_id, self.number)
 
-    def of(self, an_id: str) -> int:
-        """The turn of this item or response; of an unknown one: the current turn."""
-        return self._items.get(an_id, self.number)
+    def of(self, item_id: str) -> int:
+        """The turn of this item; of an unknown one: the current turn."""
+        return self._items.get(item_id, self.number)
+
+    def answer(self, response_id: str, item_id: str) -> int:
+        """A response to this item begins; the turn that it answers."""
+        turn = self.of(item_id)
+        _keep(self._responses, response_id, turn)
+        return turn
+
+    def answered(self, response_id: str) -> int:
+        """The turn that this response answers; an unknown one: the current turn."""
+        return self._responses.get(response_id, self.number)
 
     def words(self, item_id: str, text: str, final: bool) -> None:
         """What was understood of an item; of an unknown one: of the current turn."""
@@ -71,3 +80,9 @@ class UserTurns:
         for turn in sorted(self._untold):
             self._publish(UserTurn(turn, ""))
         self._untold.clear()
+
+
+def _keep(turns: dict[str, int], name: str, turn: int) -> None:
+    turns.setdefault(name, turn)
+    while len(turns) > REMEMBERED:
+        del turns[next(iter(turns))]
