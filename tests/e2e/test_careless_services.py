@@ -19,6 +19,7 @@ CARELESS: dict[str, dict[str, Any]] = {
     "late words": {"transcription": "late"},
     "everything twice": {"begins": "doubled", "ends": "doubled", "ids": "restart"},
     "never ends": {"ends": "missing"},
+    "refuses names": {"takes_names": False},
 }
 HEARD = ("I would like to", "go to Paris", "by train")
 
@@ -75,6 +76,7 @@ def test_two_turns_at_once_a_drop_and_a_typed_line(careless: str, tmp_path: Path
         answers = [(line["turn"], line["text"].split()[0]) for line in program.of_type("assistant") if line["text"]]
         assert [answer for answer in answers if answer[0] > 1] == [(2, "second"), (3, "third")], program.describe()
         assert program.events[-1]["broken_frames"] == 0
+        assert not program.of_type("error"), program.describe()
         check_manners(program)
 
 

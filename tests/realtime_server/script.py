@@ -70,6 +70,8 @@ class Script:
     touchy: bool = False
     ids: Literal["unique", "restart", "none"] = "unique"
     """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named."""
+    takes_names: bool = True
+    """A client may name its items; else one that is named is refused."""
     ack_delay_ms: int = 0
     """How much later than it is done a client's commit is acknowledged: everything else goes on meanwhile."""
     begins: Literal["once", "doubled", "missing"] = "once"

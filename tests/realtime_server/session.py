@@ -289,6 +289,8 @@ class Session:
         check_item(item, self.dialect, self.items)
         if previous not in (None, "root") and previous not in self.items:
             raise ClientError("item_not_found", f"Item with item_id not found: {previous}", "previous_item_id")
+        if "id" in item and not self.link.script.takes_names:
+            raise ClientError("unknown_parameter", "Unknown parameter: 'item.id'.", "item.id")
         if item.get("id") in self.items:
             raise ClientError("item_create_duplicate_item_id", f"Item {item['id']} exists already.", "item.id")
         own_id = item.get("id") if self.dialect.name != "qwen" else None

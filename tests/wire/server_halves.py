@@ -31,7 +31,7 @@ class Halves:
 
     def __init__(self, dialect: server.Dialect, profile: server.Profile | None = None, law: str = "pcm16"):
         self.client = client.RealtimeCodec(
-            client.Profile(EVERYTHING, dialect=dialect, audio_format=law)  # type: ignore[arg-type]
+            client.Profile(EVERYTHING, dialect=dialect, audio_format=law, takes_names=True)  # type: ignore[arg-type]
         )
         self.server = server.ServerCodec(profile, dialect)
         self.dialect = dialect

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.brackets import check
-from voicechat.dialects.openai.client import RealtimeCodec
+from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Codec, Frame
@@ -172,7 +172,7 @@ def test_a_response_out_of_band_runs_beside_another() -> None:
     events += heard(codec, [{"type": "response.done", "response": aside | {"status": "completed"}}])
     told = check(events)
     assert [type(event) for event in told["aside"]] == [ev.ResponseStarted, ev.AssistantText, ev.ResponseFinished]
-    assert told["aside"][0] == ev.ResponseStarted("aside", "user_1", out_of_band=True)
+    assert told["aside"][0] == ev.ResponseStarted("aside", out_of_band=True)
     finished = [event.response_id for event in events if isinstance(event, ev.ResponseFinished)]
     assert finished == ["resp_1", "aside"]
 
@@ -208,6 +208,98 @@ def test_a_turn_that_was_refused_does_not_take_the_next_ones_name() -> None:
     assert heard(codec, [{"type": "input_audio_buffer.committed", "item_id": "i"}]) == [ev.InputCommitted("turn-2")]
 
 
+def typed(item_id: str, **more: Any) -> Json:
+    item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    return {"type": "conversation.item.created", "item": item | more}
+
+
+def test_a_word_that_comes_after_the_end_begins_nothing() -> None:
+    done, created = spoken(1)[-1], spoken(1)[6]
+    late = ev.Ignored("a late beginning of a response")
+    events = heard(RealtimeCodec(), [done, created])
+    assert events == [ev.ResponseStarted("resp_1"), ev.ResponseFinished("resp_1", "completed"), late]
+    events = heard(RealtimeCodec(), [spoken(1)[7], done, created, created])
+    assert len(check(events, all_end=False)) == 2, "twice: then it is another with the same id"
+    assert events[-2] == late
+
+
+@pytest.mark.parametrize("takes_names", [True, False])
+def test_a_typed_turn_that_was_refused_does_not_take_the_next_ones_name(takes_names: bool) -> None:
+    codec = RealtimeCodec(Profile(takes_names=takes_names))
+    (frame,) = codec.encode(cmd.SendText("x", item_id="turn-1"))
+    error = {"code": "invalid_value", "message": "m", "event_id": json.loads(frame)["event_id"]}
+    heard(codec, [{"type": "error", "error": error}])
+    codec.encode(cmd.SendText("y", item_id="turn-2"))
+    assert heard(codec, [typed("item_8")]) == [ev.ItemAdded("turn-2", "user")]
+
+
+def test_names_go_to_services_that_are_known_to_take_them_and_are_known_again() -> None:
+    codec = RealtimeCodec(Profile(takes_names=True))
+    frames = [json.loads(codec.encode(cmd.SendText("x", item_id=f"turn-{n}"))[0]) for n in (1, 2)]
+    assert [frame["item"]["id"] for frame in frames] == ["turn-1", "turn-2"]
+    (frame,) = codec.encode(cmd.SendText("y", after="turn-2"))
+    assert json.loads(frame)["previous_item_id"] == "turn-2"
+    assert heard(codec, [typed("turn-2")]) == [ev.ItemAdded("turn-2", "user")]  # whatever became of the first
+    assert heard(codec, [typed("turn-1")]) == [ev.ItemAdded("turn-1", "user")]
+
+
+@pytest.mark.parametrize("dialect", ["ga", "beta", "qwen"])
+def test_others_are_told_no_names_and_asked_about_none(dialect: Dialect) -> None:
+    codec = RealtimeCodec(Profile(dialect=dialect))
+    frames = codec.encode(cmd.SendText("x", item_id="turn-1")) + codec.encode(cmd.SendText("y", after="turn-1"))
+    assert "turn-1" not in "".join(str(frame) for frame in frames)
+    assert codec.encode(cmd.DeleteItem("turn-1")) == []
+    assert heard(codec, [typed("item_1")]) == [ev.ItemAdded("turn-1", "user")]
+    (frame,) = codec.encode(cmd.SendText("y", after="turn-1"))
+    assert json.loads(frame)["previous_item_id"] == "item_1"
+
+
+def test_a_service_may_have_our_names_for_its_own_items() -> None:
+    codec = RealtimeCodec()
+    codec.encode(cmd.SendText("x", item_id="turn-2"))
+    assert heard(codec, [typed("turn-1")]) == [ev.ItemAdded("turn-2", "user")]
+    (speech, ended) = heard(codec, [frame | {"item_id": "turn-2"} for frame in spoken(2)[:2]])
+    assert isinstance(speech, ev.SpeechStarted)
+    assert speech.item_id != "turn-2"
+    assert ended == ev.SpeechStopped(speech.item_id)
+    assert heard(codec, [spoken(2)[2] | {"item_id": "turn-2"}]) == [ev.InputCommitted(speech.item_id)]
+    (frame,) = codec.encode(cmd.DeleteItem(speech.item_id))
+    assert json.loads(frame)["item_id"] == "turn-2"
+
+
+def test_a_spoken_item_may_be_there_before_it_is_committed_and_empty() -> None:
+    codec = RealtimeCodec()
+    for turn in ("turn-1", "turn-2"):
+        codec.encode(cmd.CommitAudio(turn))
+    committed = [{"type": "input_audio_buffer.committed", "item_id": f"i{n}"} for n in (1, 2)]
+    events = heard(codec, [typed("i1", content=[]), committed[0], typed("i2", content=[]), committed[1]])
+    assert [event for event in events if isinstance(event, ev.InputCommitted)] == [
+        ev.InputCommitted("turn-1"),
+        ev.InputCommitted("turn-2"),
+    ]
+
+
+def test_a_typed_item_told_twice_without_an_id_is_one() -> None:
+    codec = RealtimeCodec()
+    codec.encode(cmd.SendText("x", item_id="turn-1"))
+    assert heard(codec, without_ids([typed("i"), typed("i")])) == [ev.ItemAdded("turn-1", "user")] * 2
+    assert heard(codec, [spoken(1)[6]]) == [ev.ResponseStarted("resp_1", "turn-1")]
+
+
+def test_what_is_out_of_band_answers_nothing() -> None:
+    codec = RealtimeCodec()
+    in_it = [
+        {"type": f"response.{kind}", "response": {"id": "r0", "conversation_id": "c"}} for kind in ("created", "done")
+    ]
+    heard(codec, in_it)
+    codec.encode(cmd.SendText("x", item_id="turn-1"))
+    codec.encode(cmd.CreateResponse())
+    aside = {"type": "response.created", "response": {"id": "aside", "conversation_id": None}}
+    assert heard(codec, [aside]) == [ev.ResponseStarted("aside", out_of_band=True)]
+    heard(codec, spoken(2)[:1])
+    assert heard(codec, [spoken(1)[6]]) == [ev.ResponseStarted("resp_1", "turn-1")]
+
+
 def test_a_complaint_says_which_command_it_is_about() -> None:
     codec = RealtimeCodec()
     (frame,) = codec.encode(cmd.CreateResponse())
@@ -227,6 +319,10 @@ def test_made_up_names_are_not_told_to_the_service() -> None:
 
 
 FRAMES = [frame for change in CARELESS.values() for frame in change(CONVERSATION)]
+# Ids that look like names of our own.
+PRESUMPTUOUS: list[Json] = json.loads(
+    json.dumps(spoken(1)).replace("resp_", "~response-").replace("item_1", "~item-1").replace("user_", "turn-")
+)
 REFUSED = {"type": "error", "error": {"code": "response_cancel_not_active", "message": "none"}}
 
 
@@ -234,7 +330,7 @@ REFUSED = {"type": "error", "error": {"code": "response_cancel_not_active", "mes
 def mess(draw: st.DrawFn) -> list[Json | cmd.Command]:
     """Frames of the conversation in any order, with commands in between."""
     commands = [cmd.CreateResponse(), cmd.CancelResponse(), cmd.CommitAudio(), cmd.SendText("x", item_id="turn-7")]
-    return draw(st.lists(st.sampled_from([*FRAMES, REFUSED, *commands]), max_size=60))
+    return draw(st.lists(st.sampled_from([*FRAMES, *PRESUMPTUOUS, REFUSED, *commands]), max_size=60))
 
 
 @given(mess())
@@ -312,3 +408,17 @@ def test_a_name_that_we_gave_is_not_changed() -> None:
     committed = {"type": "input_audio_buffer.committed", "item_id": "i"}
     assert heard(codec, [committed]) == [ev.InputCommitted("turn-1")]
     assert heard(codec, [{**committed, "item_id": "j"}]) == [ev.InputCommitted("3:j")]
+
+
+def test_a_name_that_we_gave_may_look_like_another_connections() -> None:
+    inner = Recorded()
+    codec = ScopedCodec(inner, 2)
+    commands = [
+        cmd.SendText("x", item_id="12:30"),
+        cmd.SendText("y", item_id="2:30", after="12:30"),
+        cmd.SendToolCall("1:call_3", "clock", "{}", item_id="1:item_3"),
+        cmd.ToolResult("1:call_3", "{}", after="2:30"),
+    ]
+    for command in commands:
+        codec.encode(command)
+    assert inner.commands == commands

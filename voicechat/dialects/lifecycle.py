@@ -1,7 +1,7 @@
 """Names and brackets for services that are careless with them: the ids of `realtime.events` are made true here.
 
 `Inputs` names the user's items, `Responses` the answers; both make a name up (`~response-1`) where the service gives
-none, or gives one that it has used up. A made-up name never goes out on the wire.
+none, or one that is used up, or is not its to give. A made-up name never goes out on the wire.
 """
 
 from collections import deque
@@ -22,6 +22,17 @@ class Names:
         self._count = 0
         self._wire: Recent[str] = Recent()
         self._ours: Recent[str] = Recent()
+        self._given: Recent[bool] = Recent()
+
+    def give(self, name: str, *, told: bool) -> None:
+        """We call a new item of ours so. `told`: and so does the service; else it has a name of its own for it."""
+        self._given[name] = True
+        if not told:
+            self._wire[name] = ""
+
+    def of(self, kind: str, wire: str) -> str:
+        """What we call a new thing of the service's: the same, unless that is no name, or might be one of ours."""
+        return self.new(kind, wire) if not wire or wire.startswith(_MADE_UP) or wire in self._given else wire
 
     def new(self, kind: str, wire: str = "") -> str:
         """A name of our own; `wire` is what the service calls it, "" when it does not."""
@@ -32,7 +43,7 @@ class Names:
 
     def call(self, name: str, wire: str) -> None:
         """The service calls `wire` what we call `name`."""
-        if wire and wire != name:
+        if wire and wire != self.wire(name):
             self._wire[name], self._ours[wire] = wire, name
 
     def ours(self, wire: str) -> str:
@@ -71,13 +82,19 @@ class Inputs:
 
     # -- what we do --------------------------------------------------------------------------------------------
 
-    def send(self, name: str, *, spoken: bool) -> None:
-        """We make a user item of this name ("": any). Spoken: of what was said so far."""
+    def send(self, name: str, *, spoken: bool, told: bool = False) -> str:
+        """We make a user item of this name ("": any), which is returned. Spoken: of what was said so far.
+
+        `told`: the service is asked to call it so as well.
+        """
+        if name:
+            self._names.give(name, told=told)
         speech = self._speech if spoken else ""
         self._newest = name or speech or self._names.new("input")
         self._sent.append(_Sent(self._newest, spoken, speech))
         if spoken:
             self._speech = ""
+        return self._newest
 
     def ask(self) -> None:
         """We ask for an answer to what there is now."""
@@ -87,14 +104,16 @@ class Inputs:
         """What we asked for was refused."""
         self._asked = None
 
-    def not_taken(self) -> None:
-        """Our oldest spoken item was refused."""
-        self._confirm(spoken=True)
+    def not_taken(self, name: str = "") -> None:
+        """This item of ours was refused; "": our oldest spoken one."""
+        refused = [item for item in self._sent if item.name == name or (not name and item.spoken)]
+        for item in refused[:1]:
+            self._sent.remove(item)
 
     # -- what the service says ---------------------------------------------------------------------------------
 
     def speech_started(self, wire: str) -> str:
-        name = self._known.get(wire) or wire or self._speech
+        name = self._known.get(wire) or (self._names.of("input", wire) if wire else self._speech)
         if not name or name in self._committed or (name == self._speech and not self._speaking):
             name = self._names.new("input", wire)  # without a name, or it begins to number afresh
         self._know(wire, name)
@@ -103,7 +122,8 @@ class Inputs:
         return name
 
     def speech_stopped(self, wire: str) -> str:
-        name = self._known.get(wire) or wire or self._speech or self._newest or self.speech_started(wire)
+        name = self._known.get(wire) or self._names.ours(wire) or self._speech or self._newest
+        name = name or self.speech_started(wire)
         self._speaking = False
         return name
 
@@ -128,7 +148,7 @@ class Inputs:
             sent = self._confirm(spoken=True)
             if sent is None and not wire and self._committed and not self._answered:
                 return next(reversed(self._committed))  # told twice
-            name = sent.name if sent else (wire or self._names.new("input"))
+            name = sent.name if sent else self._names.of("input", wire)
             self._know(wire, name)
             if sent is None:
                 self._newest, self._answered = name, False
@@ -139,14 +159,18 @@ class Inputs:
             self._committed[name] = False
         return name
 
-    def added(self, wire: str, *, spoken: bool) -> str:
-        """A user item entered the conversation; a spoken one was committed before."""
+    def added(self, wire: str, *, spoken: bool | None) -> str:
+        """A user item entered the conversation; a spoken one was mostly committed before. None: nobody says."""
         if name := self._known.get(wire):
             return name
         if spoken and not wire and (name := self._speech or next(reversed(self._committed), "")):
             return name
-        sent = self._confirm(spoken=spoken)
-        name = sent.name if sent else (wire or self._names.new("input"))
+        if spoken is None:
+            spoken = bool(self._sent) and self._sent[0].spoken
+        sent = self._confirm(spoken=spoken, wire=wire)
+        if sent is None and not wire and self._newest:
+            return self._newest  # told twice
+        name = sent.name if sent else self._names.of("input", wire)
         self._know(wire, name)
         if sent is None:
             self._newest = name
@@ -154,7 +178,7 @@ class Inputs:
 
     def words(self, wire: str, *, final: bool) -> str:
         """Whose words these are. Without a name: of the newest item that waits for some."""
-        name = self._known.get(wire) or wire or self._heard
+        name = self._known.get(wire) or self._names.ours(wire) or self._heard
         if not name:
             waiting = [known for known, told in self._committed.items() if not told]
             name = (waiting[-1] if waiting else "") or self._speech or self._newest or self._names.new("input")
@@ -170,9 +194,13 @@ class Inputs:
         self._speaking, self._answered = False, True
         return self._newest if asked is None else asked
 
-    def _confirm(self, *, spoken: bool) -> _Sent | None:
-        """The oldest of our items of this kind. What was typed before spoken words has been taken without a word."""
-        sent = next((item for item in self._sent if item.spoken is spoken), None)
+    def _confirm(self, *, spoken: bool, wire: str = "") -> _Sent | None:
+        """The item of ours that the service calls as we told it to, else the oldest of this kind.
+
+        What was typed before spoken words has been taken without a word.
+        """
+        named = next((item for item in self._sent if wire and self._names.wire(item.name) == wire), None)
+        sent = named or next((item for item in self._sent if item.spoken is spoken), None)
         if sent is None:
             return None
         while spoken and self._sent[0] is not sent:
@@ -191,6 +219,7 @@ class _Running:
     name: str
     wire: str
     out_of_band: bool
+    announced: bool
     begun: bool = False
     """Some piece of it has come."""
     item: str = ""
@@ -208,6 +237,7 @@ class Responses:
         """The response that began last, by our name."""
         self._running: dict[str, _Running] = {}  # by our name, oldest first
         self._known: Recent[str] = Recent()  # the service's id → ours, of its last use
+        self._unannounced: Recent[bool] = Recent()  # the service's ids of those that ended so: the word may be late
         self._items: Recent[tuple[str, str]] = Recent()  # the service's id of an item → response, our name
 
     def started(self, wire: str, *, out_of_band: bool = False) -> list[ev.Event]:
@@ -215,7 +245,9 @@ class Responses:
         running = self._find(wire)
         if running is not None and (wire or not running.begun):
             return [ev.Ignored("a second beginning of a response")]
-        return self._begin(wire, out_of_band=out_of_band)
+        if running is None and self._unannounced.pop(wire, False):
+            return [ev.Ignored("a late beginning of a response")]
+        return self._begin(wire, out_of_band=out_of_band, announced=True)
 
     def piece(self, wire: str, *, last: bool = False) -> tuple[str, list[ev.Event]]:
         """The response that a piece belongs to, "" for one that is over; with its beginning, if nobody announced it.
@@ -238,7 +270,8 @@ class Responses:
         if wire:
             owner, name = self._items.get(wire, ("", ""))
             if owner != response:
-                name = self._names.new("item", wire) if owner else wire  # no two responses share an item
+                # No two responses share an item.
+                name = self._names.new("item", wire) if owner else self._names.of("item", wire)
                 self._items[wire] = (response, name)
             running.item = name
         elif not running.item:
@@ -253,12 +286,13 @@ class Responses:
         """The response that ends, "" for one that has ended already; with its beginning, if that is all it has."""
         running = self._adopt(wire)
         if running is not None:
-            del self._running[running.name]
+            self._forget(running)
             return running.name, []
         if self.over(wire):
             return "", [ev.Ignored("a second end of a response")]
-        self._known[wire] = wire
-        return wire, [ev.ResponseStarted(wire, self._inputs.answered())]
+        name = self._known[wire] = self._names.of("response", wire)
+        self._unannounced[wire] = True
+        return name, [ev.ResponseStarted(name, self._inputs.answered())]
 
     def cancelled(self, name: str) -> None:
         """We tell the service to stop this one; "": whatever runs."""
@@ -287,18 +321,25 @@ class Responses:
             self._names.call(running.name, wire)
         return running
 
-    def _begin(self, wire: str, *, out_of_band: bool = False) -> list[ev.Event]:
+    def _begin(self, wire: str, *, out_of_band: bool = False, announced: bool = False) -> list[ev.Event]:
         events: list[ev.Event] = []
         if not out_of_band:
             events = self._end([running for running in self._running.values() if not running.out_of_band])
-        name = self._names.new("response", wire) if not wire or wire in self._known else wire
+        used_up = wire in self._known
+        name = self._names.new("response", wire) if used_up else self._names.of("response", wire)
         if wire:
             self._known[wire] = name
-        self._running[name] = _Running(name, wire, out_of_band)
+        self._running[name] = _Running(name, wire, out_of_band, announced)
         self.latest = name
-        return [*events, ev.ResponseStarted(name, self._inputs.answered(), out_of_band)]
+        answers = "" if out_of_band else self._inputs.answered()
+        return [*events, ev.ResponseStarted(name, answers, out_of_band)]
+
+    def _forget(self, running: _Running) -> None:
+        del self._running[running.name]
+        if running.wire and not running.announced:
+            self._unannounced[running.wire] = True
 
     def _end(self, forgotten: list[_Running]) -> list[ev.Event]:
         for running in forgotten:
-            del self._running[running.name]
+            self._forget(running)
         return [ev.ResponseFinished(running.name, "incomplete") for running in forgotten]

@@ -76,6 +76,7 @@ class AzureOpenAI(RealtimeService):
             dialect=self.dialect or ("beta" if self._preview else "ga"),
             voice=self.voice,
             audio_format=self.audio_format,
+            takes_names=True,
             key_name=self.key_env,
         )
 

@@ -44,5 +44,6 @@ class OpenAI(RealtimeService):
             dialect=self.dialect or ("ga" if self._official else None),
             voice=self.voice,
             audio_format=self.audio_format,
+            takes_names=self._official,
             key_name=self.key_env,
         )

@@ -2,7 +2,7 @@
 
 A service may number afresh on every connection. So whoever connects more than once wraps each connection's codec,
 and the names in its events become names of the whole conversation (`2:resp_1`); commands get the service's own back.
-A name that a command gave is unique already and stays as it is.
+A name that a command gives is unique already and stays as it is, whatever it looks like.
 """
 
 from collections import OrderedDict
@@ -12,13 +12,21 @@ from typing import Any
 
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Codec, Parcel
-from voicechat.realtime.commands import Command
+from voicechat.realtime.commands import Command, CommitAudio, SendImage, SendText, SendToolCall, ToolResult
 from voicechat.realtime.events import Event
 
 GIVEN_NAMES = 512
 """So many of the names that commands gave are remembered."""
-_OF_OTHERS = ("session_id", "event_id")
+_OF_OTHERS = ("session_id",)
 _MORE = ("answers", "after")
+_GIVEN: dict[Any, tuple[str, ...]] = {
+    CommitAudio: ("item_id",),
+    SendText: ("item_id",),
+    SendImage: ("item_id",),
+    SendToolCall: ("item_id", "call_id"),
+    ToolResult: ("item_id",),
+}
+"""The fields by which a command gives a name; the others speak of what there is."""
 
 
 class ScopedCodec:
@@ -39,15 +47,20 @@ class ScopedCodec:
         changed: dict[str, Any] = {}
         for name in _ids_of(kind):
             known = getattr(command, name)
-            if known.startswith(self._scope):
+            if known and name in _GIVEN.get(kind, ()):
+                self._give(known)
+            elif known in self._given:
+                continue
+            elif known.startswith(self._scope):
                 changed[name] = known.removeprefix(self._scope)
-            elif known and known.partition(":")[0].isdecimal():
+            elif known.partition(":")[0].isdecimal():
                 return []
-            elif known:
-                self._given[known] = None
-                while len(self._given) > GIVEN_NAMES:
-                    self._given.popitem(last=False)
         return self._codec.encode(replace(command, **changed) if changed else command)
+
+    def _give(self, name: str) -> None:
+        self._given[name] = None
+        while len(self._given) > GIVEN_NAMES:
+            self._given.popitem(last=False)
 
     def decode(self, frame: Parcel) -> list[Event]:
         return [self._scoped(event) for event in self._codec.decode(frame)]

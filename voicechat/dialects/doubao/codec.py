@@ -52,7 +52,7 @@ def capabilities(model: str) -> Capabilities:
 
 
 class DoubaoCodec:
-    """Implements `providers.base.Codec`."""
+    """Implements `realtime.codec.Codec`."""
 
     def __init__(self, profile: Profile):
         self.capabilities = capabilities(profile.model)

@@ -27,13 +27,13 @@ from voicechat.realtime.commands import (
 )
 
 
-def with_ids(command: Command, wire: Callable[[str], str], dialect: Dialect) -> Command:
+def with_ids(command: Command, wire: Callable[[str], str], *, names: bool) -> Command:
     """`command` with the ids that the service itself uses; "" where it has none (but for a call's, which must be).
 
-    The names of new items go to those who are known to take them.
+    `names`: the names of new items go out as well.
     """
     if isinstance(command, SendText | SendImage | SendToolCall | ToolResult):
-        name = command.item_id if dialect in OPENAI_DIALECTS else ""
+        name = command.item_id if names else ""
         command = replace(command, item_id=name, after=wire(command.after))
     match command:
         case CancelResponse(response_id=name):

@@ -23,7 +23,7 @@ _AUDIO_EVENTS = ("response.audio.delta", "response.output_audio.delta")
 
 
 class RealtimeCodec:
-    """Sans-I/O codec of GA, Beta and the Qwen variations; implements `providers.base.Codec`."""
+    """Sans-I/O codec of GA, Beta and the Qwen variations; implements `realtime.codec.Codec`."""
 
     def __init__(self, profile: Profile | None = None):
         self._profile = profile or Profile()
@@ -32,7 +32,7 @@ class RealtimeCodec:
         # Errors quote the id of the event that caused them; the random part keeps sessions apart in a log.
         self._id_prefix = f"event_{secrets.token_hex(4)}_"
         self._sent = 0
-        self._commands: Recent[str] = Recent()  # event id → the command it came of
+        self._commands: Recent[tuple[str, str]] = Recent()  # event id → the command it came of, and its item's name
         self._heard_us = False
 
     @property
@@ -56,12 +56,11 @@ class RealtimeCodec:
         dialect = self._negotiation.dialect
         if isinstance(command, SendImage) and dialect not in OPENAI_DIALECTS:
             return self._image_frames(command)
-        known = self._server_events.names.wire
-        event = client_event(with_ids(command, known, dialect), dialect)
+        names = self._profile.takes_names and dialect in OPENAI_DIALECTS
+        event = client_event(with_ids(command, self._server_events.names.wire, names=names), dialect)
         if event is None:
             return []
-        self._note(command)
-        return [self._frame(event, command)]
+        return [self._frame(event, command, self._note(command, told=names))]
 
     def decode(self, frame: Frame) -> list[Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
@@ -103,7 +102,8 @@ class RealtimeCodec:
     def _error(self, event: Json) -> list[Event]:
         complaint = Complaint.read(event)
         error = classify(complaint, self._profile.key_name)
-        error = replace(error, command=self._commands.get(complaint.event_id, ""))
+        command, item = self._commands.get(complaint.event_id, ("", ""))
+        error = replace(error, command=command)
         if self._negotiation.superseded(complaint):
             return [replace(error, severity="benign", hint="")]
         if error.severity == "recoverable":
@@ -115,14 +115,14 @@ class RealtimeCodec:
                 place = f" (at {complaint.param})" if complaint.param else ""
                 hint = error.hint or f"The service refused the session's configuration{place}."
                 error = replace(error, severity="fatal", hint=hint)
-        return [*self._follows(error), error]
+        return [*self._follows(error, item), error]
 
-    def _follows(self, error: ServiceError) -> list[Event]:
-        """What a refusal says of inputs and responses; an end that was forgotten comes to light by it."""
+    def _follows(self, error: ServiceError, item: str) -> list[Event]:
+        """What a refusal says of inputs (`item`, if it is known) and responses; forgotten ends come to light by it."""
         if error.code == "response_cancel_not_active":
             return self._server_events.responses.nothing_to_cancel()
-        if error.code == "input_audio_buffer_commit_empty" or error.command == "CommitAudio":
-            self._server_events.inputs.not_taken()
+        if item or error.code == "input_audio_buffer_commit_empty":
+            self._server_events.inputs.not_taken(item)
         elif error.code == "conversation_already_has_active_response" or error.command == "CreateResponse":
             self._server_events.inputs.not_answered()
         return []
@@ -145,20 +145,23 @@ class RealtimeCodec:
         audio = b2a_base64(pcm, newline=False).decode("ascii")
         return [f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}']
 
-    def _note(self, command: Command) -> None:
-        """What the service will speak of when it answers."""
-        inputs = self._server_events.inputs
+    def _note(self, command: Command, *, told: bool) -> str:
+        """What the service will speak of when it answers; the name of the user item that it is asked to make."""
+        inputs, names = self._server_events.inputs, self._server_events.names
         match command:
             case cmd.CommitAudio(item_id=item_id):
-                inputs.send(item_id, spoken=True)
+                return inputs.send(item_id, spoken=True)
             case cmd.SendText(role="user", item_id=item_id) | cmd.SendImage(item_id=item_id):
-                inputs.send(item_id, spoken=False)
+                return inputs.send(item_id, spoken=False, told=told)
+            case cmd.SendText(item_id=name) | cmd.SendToolCall(item_id=name) | cmd.ToolResult(item_id=name) if name:
+                names.give(name, told=told)
             case cmd.CreateResponse():
                 inputs.ask()
             case cmd.CancelResponse(response_id=response_id):
                 self._server_events.responses.cancelled(response_id)
             case _:
                 pass
+        return ""
 
     def _image_frames(self, command: SendImage) -> list[Frame]:
         event = image_buffer_event(command) if self._profile.capabilities.supports_images else None
@@ -169,14 +172,14 @@ class RealtimeCodec:
         frames.append(self._frame(event, command))
         return frames + (self.encode(SendText(command.text, item_id=command.item_id)) if command.text else [])
 
-    def _next_id(self, command: Command) -> str:
+    def _next_id(self, command: Command, item: str = "") -> str:
         self._sent += 1
         event_id = f"{self._id_prefix}{self._sent}"
-        self._commands[event_id] = type(command).__name__
+        self._commands[event_id] = (type(command).__name__, item)
         return event_id
 
-    def _frame(self, event: Json, command: Command) -> str:
-        return _dumps({"type": event["type"], "event_id": self._next_id(command), **event})
+    def _frame(self, event: Json, command: Command, item: str = "") -> str:
+        return _dumps({"type": event["type"], "event_id": self._next_id(command, item), **event})
 
 
 def _dumps(event: Json) -> str:

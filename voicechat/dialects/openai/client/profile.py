@@ -37,5 +37,7 @@ class Profile:
     transcription_model: str = ""
     sampling: bool = True
     """The session accepts `temperature` (the dialects that have it at all)."""
+    takes_names: bool = False
+    """The service is known to take the names that we give to new items. Others might refuse an item for its name."""
     key_name: str = "the API key"
     """What to check when the key is refused: the name of an environment variable."""

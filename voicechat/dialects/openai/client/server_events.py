@@ -137,8 +137,8 @@ class ServerEvents:
         self._note_call(item)
         item_id, role, kind = text(item, "id"), text(item, "role"), text(item, "type") or "message"
         if role == "user":
-            spoken = any(text(part, "type") == "input_audio" for part in mappings(item, "content"))
-            item_id = self.inputs.added(item_id, spoken=spoken)
+            kinds = [text(part, "type") for part in mappings(item, "content")]
+            item_id = self.inputs.added(item_id, spoken="input_audio" in kinds if kinds else None)
         return [ev.ItemAdded(self.names.ours(item_id), role, kind)] if item_id else []
 
     def _item_truncated(self, event: Json) -> list[ev.Event]:
