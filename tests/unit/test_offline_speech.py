@@ -274,6 +274,34 @@ def test_the_client_side_of_the_program_holds_the_conversation() -> None:
     asyncio.run(main())
 
 
+def test_a_name_in_use_costs_neither_the_turn_nor_the_next_ones_words() -> None:
+    async def main() -> None:
+        transport = Offline(settings=NOBODY).connect()
+        await transport.connect()
+
+        async def until(kind: type) -> events.Event:
+            async with asyncio.timeout(20):
+                while True:
+                    event: events.Event = await transport.receive()
+                    if isinstance(event, kind) and getattr(event, "final", True):
+                        return event
+
+        try:
+            await transport.send(commands.Configure(commands.SessionConfig(turn_detection=None)))
+            await transport.send(commands.SendText("hello", item_id="turn-1"))
+            await transport.send(commands.AppendAudio(recording(QUESTIONS / "what-time-is-it.wav")))
+            await transport.send(commands.CommitAudio("turn-1"))
+            refused = await until(events.ServiceError)
+            assert isinstance(refused, events.ServiceError)
+            assert (refused.code, refused.command) == ("item_create_duplicate_item_id", "CommitAudio")
+            await transport.send(commands.CommitAudio("turn-2"))
+            assert await until(events.UserTranscript) == events.UserTranscript("turn-2", "what time is it", True)
+        finally:
+            await transport.close()
+
+    asyncio.run(main())
+
+
 def test_a_voice_that_the_engine_does_not_have_is_refused_once() -> None:
     async def main() -> None:
         transport = Offline(ProviderOptions(voice="nobody"), NOBODY).connect()

@@ -70,10 +70,14 @@ class Conversation:
 
     def add(self, item: Item, after: str = "") -> None:
         """Append, or insert after the item `after` ("root": first). Raises BadId for an id in use, or no item's."""
-        if any(other.id == item.id for other in self._items):
-            raise BadId("item_create_duplicate_item_id", f"An item with the id {item.id!r} exists already.")
+        self.check_new(item.id)
         at = len(self._items) if not after else 0 if after == "root" else self._index(after) + 1
         self._items.insert(at, item)
+
+    def check_new(self, item_id: str) -> None:
+        """Raises BadId for an id in use."""
+        if any(item.id == item_id for item in self._items):
+            raise BadId("item_create_duplicate_item_id", f"An item with the id {item_id!r} exists already.")
 
     def get(self, item_id: str) -> Item:
         return self._items[self._index(item_id)]

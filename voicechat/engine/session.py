@@ -221,6 +221,7 @@ class EngineSession:
     async def _commit_buffer(self, item_id: str) -> None:
         if self._buffer_ms < MIN_COMMIT_MS:
             raise CannotDo("input_audio_buffer_commit_empty", f"There are only {self._buffer_ms:.0f} ms of sound.")
+        self._conversation.check_new(item_id)  # as long as the turn is not over: it may be committed by another name
         hearing = self._hearing or self._begin_hearing(_id("item"))  # else nobody speaks: a turn without words
         hearing.item_id = item_id or hearing.item_id
         self._detector.reset()
