@@ -9,8 +9,10 @@ from voicechat.conversation.recent import RecentAudio
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 MANUAL = TurnTaking(hands_free=False)
+ACTIVE = ev.ServiceError("busy", "conversation_already_has_active_response", "benign")
 
 
 def manual_turn(stage: Stage) -> str:
@@ -155,3 +157,45 @@ def test_a_mark_goes_with_its_sound() -> None:
     for second in range(9, 13):
         recent.add(Frame(pcm(1000), False, -70.0, 101.0 + second))
     assert recent.marked is None
+
+
+def test_a_refusal_of_what_nobody_asked_for_asks_for_nothing() -> None:
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
+    stage.session.say("hello")
+    stage.speak(1, ms=100)
+    stage.pass_ms(200)
+    stage.tell(ACTIVE)
+    assert stage.session.settled
+    stage.session.say("again")
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
+def test_a_refusal_of_what_was_withdrawn_asks_for_nothing() -> None:
+    stage = Stage(Capabilities(emits_cancelled=False), MANUAL, turn_detection=None).open()
+    stage.session.say("hello")
+    stage.session.interrupt()
+    stage.tell(ACTIVE)
+    stage.pass_ms(100)
+    assert stage.session.settled
+    assert len(stage.of(cmd.CreateResponse)) == 1
+
+
+def test_a_service_that_says_it_is_busy_is_asked_something_else_all_the_same() -> None:
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
+    stage.session.say("hello")
+    stage.tell(ACTIVE)
+    stage.session.interrupt()
+    stage.session.say("never mind: hello again")
+    assert len(stage.of(cmd.CreateResponse)) == 2
+
+
+def test_an_answer_that_stops_with_a_tool_is_not_waited_for_for_ever() -> None:
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
+    stage.session.say("what time is it")
+    stage.speak(1, ms=100, finish=False)
+    stage.tell(ev.ToolCall("resp1", "i1", "c1", "clock", "{}"))
+    stage.pass_ms(25_000)  # the answer has stopped, and the one that follows is asked for
+    assert len(stage.of(cmd.CreateResponse)) == 2
+    assert stage.session.state == "thinking"
+    stage.pass_ms(25_000)  # no answer
+    assert stage.session.settled

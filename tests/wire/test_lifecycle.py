@@ -162,6 +162,12 @@ def test_an_end_that_was_forgotten_is_told_when_the_next_begins_or_a_cancel_is_r
     assert isinstance(refused, ev.ServiceError)
 
 
+def test_a_response_is_over_when_another_ends_that_was_never_announced() -> None:
+    events = heard(RealtimeCodec(), [spoken(1)[6], spoken(2)[-1]])
+    assert [event.response_id for event in events if isinstance(event, ev.ResponseFinished)] == ["resp_1", "resp_2"]
+    check(events)
+
+
 def test_a_response_out_of_band_runs_beside_another() -> None:
     codec = RealtimeCodec()
     aside = {"id": "aside", "conversation_id": None}

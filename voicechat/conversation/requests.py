@@ -28,14 +28,15 @@ class Requests:
     =========  ============================================  =======  ===============  ==============  ===============
     expected   what it means                                 `ask`    `announced`      `withdraw`      ends otherwise
     =========  ============================================  =======  ===============  ==============  ===============
-    FREE       nothing of ours is on its way                 ASKED    wanted           UNINVITED (*)   –
+    FREE       nothing of ours is on its way                 ASKED    wanted           UNINVITED (*)   refused after all:
+                                                                                                       BUSY
     ASKED      we asked, and nothing was announced           waits    wanted, FREE     WITHDRAWN       failed: FREE,
                                                                                                        refused: BUSY
     WITHDRAWN  the same, and nobody wants it any more        waits    unwanted, FREE   –               as ASKED
     UNINVITED  the service is about to answer speech that    waits    unwanted, FREE   –               the user speaks:
                nobody wants answered                                                                   FREE
-    BUSY       the service works on one, it says, that it    waits    wanted, FREE     UNINVITED (*)   an end: FREE
-               has not announced
+    BUSY       the service works on one, it says, that it    waits    wanted, FREE     UNINVITED (*),  an end: FREE
+               has not announced                                                       else FREE
     =========  ============================================  =======  ===============  ==============  ===============
 
     (*) when it may be about to answer by itself, and no answer runs. An unwanted answer is told to stop.
@@ -57,7 +58,7 @@ class Requests:
         self._ends_at_once = capabilities.supports_cancel and not capabilities.emits_cancelled
         self._expected = Expected.FREE
         self._waiting: CreateResponse | None = None
-        self._last = CreateResponse()
+        self._last: CreateResponse | None = None  # what may still be refused: not withdrawn, and nothing ended since
         self._give_up_at: float | None = None
         self._spoke_at: float | None = None  # when the user did; None once an answer was announced
 
@@ -92,6 +93,7 @@ class Requests:
         elif not ran:
             return  # it was over for us already
         self._lift_limit()
+        self._last = None
         if self._waiting is not None:
             self.ask(self._waiting)
 
@@ -107,8 +109,9 @@ class Requests:
 
     def refused(self) -> None:
         """The service said that one is running already: ask again when that is over."""
-        if self._expected is not Expected.WITHDRAWN:
-            self._waiting = self._waiting or self._last
+        if self._last is None and self._expected is not Expected.WITHDRAWN:
+            return  # said twice, or of what was withdrawn: nothing of ours is to be asked for again
+        self._waiting = self._waiting or self._last
         self._expected = Expected.BUSY
 
     def failed(self) -> None:
@@ -124,7 +127,7 @@ class Requests:
 
     def withdraw(self, coming: bool) -> None:
         """Nothing that was asked for is wanted any more. `coming`: the service may be about to answer by itself."""
-        self._waiting = None
+        self._waiting = self._last = None
         asked = self._expected in (Expected.ASKED, Expected.WITHDRAWN)
         coming = coming and not (asked or self._answers.running)
         if self._ends_at_once:
@@ -135,6 +138,8 @@ class Requests:
         elif asked or coming:
             self._expected = Expected.WITHDRAWN if asked else Expected.UNINVITED
             self._give_up_at = self._clock() + CANCEL_TIMEOUT_S
+        elif self._expected is Expected.BUSY:
+            self._expected = Expected.FREE  # what is asked for next may be taken
 
     def user_speaks(self) -> None:
         """What the service answers from now on is another turn."""
@@ -145,20 +150,23 @@ class Requests:
 
     def reset(self) -> None:
         """Nothing that was asked for will come."""
-        self._expected, self._waiting = Expected.FREE, None
+        self._expected, self._waiting, self._last = Expected.FREE, None, None
         self._give_up_at = self._spoke_at = None
 
-    def tick(self) -> None:
-        """What waits is asked for when nothing is in its way, or when what is should have ended long ago."""
+    def tick(self) -> bool:
+        """What waits is asked for when nothing is in its way, or when what is should have ended long ago.
+
+        True when it was.
+        """
         create = self._waiting
         if create is None:
-            return
+            return False
         if self._give_up_at is not None and self._clock() > self._give_up_at:
             self.reset()  # a service that never ends what was cancelled does not hold up the next answer
             self._answers.forget_running()
         spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
-        if not spoken:  # else not into the user's words: their answer ends, and then it is asked for
-            self.ask(create)
+        # Not into the user's words: their answer ends, and then it is asked for.
+        return not spoken and self.ask(create)
 
     def _lift_limit(self) -> None:
         """The limit is over with the last thing that it is for."""

@@ -283,10 +283,12 @@ class Session:
         now = self._clock()
         if self._interrupter.tick():
             self._floor.settle()
-        self._requests.tick()
+        if self._requests.tick() and not self.answers.pending and self.state != "listening":
+            self._floor.think()
         if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
             self.answers.abandon()
+            self._requests.free(ran=True)
             self._rest()
         waited = now - self._floor.since
         silent_s = self._mic.voice.silent_s(now, self._floor.since)

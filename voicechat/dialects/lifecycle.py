@@ -290,9 +290,9 @@ class Responses:
             return running.name, []
         if self.over(wire):
             return "", [ev.Ignored("a second end of a response")]
-        name = self._known[wire] = self._names.of("response", wire)
-        self._unannounced[wire] = True
-        return name, [ev.ResponseStarted(name, self._inputs.answered())]
+        events = self._begin(wire)
+        self._forget(self._running[self.latest])
+        return self.latest, events
 
     def cancelled(self, name: str) -> None:
         """We tell the service to stop this one; "": whatever runs."""
