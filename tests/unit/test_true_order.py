@@ -189,6 +189,19 @@ def test_a_service_that_says_it_is_busy_is_asked_something_else_all_the_same() -
     assert len(stage.of(cmd.CreateResponse)) == 2
 
 
+def test_a_tool_of_an_answer_that_was_interrupted_leads_to_no_other() -> None:
+    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
+    stage.session.say("what time is it")
+    stage.speak(1, finish=False)
+    stage.pass_ms(300)
+    stage.session.interrupt()
+    stage.tell(ev.ToolCall("resp1", "i1", "c1", "clock", "{}"), ev.ResponseFinished("resp1", "cancelled"))
+    stage.pass_ms(500)
+    assert len(stage.of(cmd.ToolResult)) == 1
+    assert len(stage.of(cmd.CreateResponse)) == 1
+    assert stage.session.settled
+
+
 def test_an_answer_that_stops_with_a_tool_is_not_waited_for_for_ever() -> None:
     stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
     stage.session.say("what time is it")

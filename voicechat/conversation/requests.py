@@ -28,7 +28,7 @@ class Requests:
     =========  ============================================  =======  ===============  ==============  ===============
     expected   what it means                                 `ask`    `announced`      `withdraw`      ends otherwise
     =========  ============================================  =======  ===============  ==============  ===============
-    FREE       nothing of ours is on its way                 ASKED    wanted           UNINVITED (*)   refused after all:
+    FREE       nothing of ours is on its way                 ASKED    wanted           UNINVITED (*)   late refusal:
                                                                                                        BUSY
     ASKED      we asked, and nothing was announced           waits    wanted, FREE     WITHDRAWN       failed: FREE,
                                                                                                        refused: BUSY

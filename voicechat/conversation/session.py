@@ -180,7 +180,8 @@ class Session:
             note.ToolNotice(self.turns.answered(event.response_id), event.name, event.arguments, output, ok=False)
         )
         self._send(cmd.ToolResult(event.call_id, output))
-        self._requests.ask_later()
+        if self.answers.find(event.response_id) is not None:  # else nobody wants to hear how that goes on
+            self._requests.ask_later()
 
     def _on_error(self, event: ev.ServiceError) -> None:
         if event.code == "conversation_already_has_active_response":
