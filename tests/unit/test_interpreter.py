@@ -37,10 +37,10 @@ def test_the_recogniser_runs_nothing_of_the_working_directory(hostile: Path, mon
 
     async def main() -> str:
         ear = ProcessEar()
-        await ear.start()
+        ear.start()
         try:
-            utterance = ear.listen(True, lambda partial: None)
-            utterance.feed(bytes(16_000))
+            utterance = ear.listen(lambda partial: None)
+            utterance.feed(bytes(16_000), 0)
             utterance.finish()
             return await utterance.text()
         finally:
