@@ -10,8 +10,10 @@ from typer.main import get_command
 
 from voicechat.cli.app import app
 from voicechat.cli.options import MICROPHONE, TURN_TAKING, TalkOptions, with_talk_options
+from voicechat.cli.talking import turn_detection_of
 from voicechat.config.settings import Settings
 from voicechat.errors import UsageError
+from voicechat.realtime.capabilities import Capabilities
 
 SHARED = {field.name for field in dataclasses.fields(TalkOptions)}
 
@@ -97,3 +99,33 @@ def test_stdout_cannot_carry_sound_and_words() -> None:
     with pytest.raises(UsageError, match="both want stdout"):
         check_streams(TalkOptions(output="-", json=True))
     check_streams(TalkOptions(output="-", plain=True))
+
+
+@pytest.mark.parametrize(
+    ("asked", "has", "found", "told"),
+    [
+        ("server", {}, "server", ""),
+        ("local", {}, "local", ""),
+        ("local", {"supports_server_vad": False}, "local", ""),
+        ("semantic", {"supports_semantic_vad": True}, "semantic", ""),
+        ("semantic", {"supports_semantic_vad": True, "supports_server_vad": False}, "semantic", ""),
+        ("semantic", {}, "server", "it has no semantic turn detection: the server's voice detection is used.\n"),
+        (
+            "semantic",
+            {"supports_server_vad": False},
+            "local",
+            "it has no semantic turn detection: this machine's voice detection is used.\n",
+        ),
+        (
+            "server",
+            {"supports_server_vad": False},
+            "local",
+            "it has no server turn detection: this machine's voice detection is used.\n",
+        ),
+    ],
+)
+def test_turns_are_found_by_whoever_can(
+    asked: str, has: dict[str, bool], found: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert turn_detection_of(asked, Capabilities(**has), "it") == found
+    assert capsys.readouterr().err == told

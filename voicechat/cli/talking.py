@@ -16,6 +16,7 @@ from voicechat.redaction import RedactingFormatter
 if TYPE_CHECKING:
     from voicechat.config import Choice, Loaded
     from voicechat.conversation.talk import Talk, TalkPlan
+    from voicechat.realtime.capabilities import Capabilities
     from voicechat.services import Service
 
 Kind = Literal["vad", "manual", "say"]
@@ -121,6 +122,17 @@ def start_logging(options: TalkOptions) -> None:
     logging.getLogger("voicechat.wire.wirelog").setLevel(logging.DEBUG if options.log_file else logging.WARNING)
 
 
+def turn_detection_of(asked: str, capabilities: "Capabilities", name: str) -> str:
+    """Who finds the turns, `asked` or the next best that the service has; said where it is not what was asked for."""
+    if asked == "semantic" and capabilities.supports_semantic_vad:
+        return asked
+    found, whose = ("server", "the server's") if capabilities.supports_server_vad else ("local", "this machine's")
+    if asked in (found, "local"):
+        return asked
+    typer.echo(f"{name} has no {asked} turn detection: {whose} voice detection is used.", err=True)
+    return found
+
+
 def plan(
     kind: Kind, options: TalkOptions, loaded: "Loaded", choice: "Choice", service: "Service", opening: str
 ) -> "TalkPlan":
@@ -134,12 +146,7 @@ def plan(
 
     settings = loaded.settings
     capabilities = service.provider.codec().capabilities
-    turn_kind: str = settings.turn
-    if turn_kind == "semantic" and not capabilities.supports_semantic_vad:
-        typer.echo(f"{choice.name} has no semantic turn detection: the server's voice detection is used.", err=True)
-        turn_kind = "server"
-    if turn_kind != "local" and not capabilities.supports_server_vad:
-        turn_kind = "local"
+    turn_kind = turn_detection_of(settings.turn, capabilities, choice.name)
     local = turn_kind == "local"
     silence_ms = settings.silence_ms or DEFAULT_SILENCE_MS
     detection = TurnDetection(

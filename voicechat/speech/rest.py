@@ -13,6 +13,7 @@ from voicechat.speech.base import Abilities, Interrupted, Manner
 from voicechat.speech.promised import Promised
 from voicechat.wire.http import HttpFailed, http_client, http_errors
 from voicechat.wire.network import Network, retry_after_s
+from voicechat.wire.retry import RETRY_STATUSES
 
 MAX_CHARS = 4096
 PCM_HZ = 24_000
@@ -99,7 +100,7 @@ class RestSpeech:
             if len(text) > _MAX_ERROR_BYTES:
                 break
         error = explain(endpoint.title, self._manner.model, endpoint.speech_hints(), status, None, text)
-        if status in (408, 409, 425, 429) or status >= 500:
+        if status == 409 or status in RETRY_STATUSES:  # 409: what it is about is locked at the moment
             if classify(complaint_of(text)).severity == "fatal":  # an empty account answers 429 for ever
                 return Refused(error.message, error.hint)
             return Interrupted(error, retry_after_s(response.headers.get("retry-after", "")))
