@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tests.program import isolated_environment
 from tests.speech_servers.rest import KEY, RestServer
-from voicechat.speech.base import Manner
+from voicechat.speech.base import SpeechSettings
 from voicechat.speech.local import LocalSpeech
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and it does so once more. "
@@ -46,7 +46,7 @@ def rest_first_sound_ms(home: Path) -> float:
 
 
 async def offline_first_sound_ms() -> float:
-    service = LocalSpeech(Manner("espeak-ng"))
+    service = LocalSpeech(SpeechSettings("espeak-ng"))
     for _ in range(2):
         began = time.perf_counter()
         async with aclosing(service.speak(SENTENCE)) as stream:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from voicechat.config.settings import Connection
     from voicechat.config.speech import SpeechChoice
     from voicechat.providers.base import Provider, ProviderOptions
-    from voicechat.speech.base import Manner, SpeechService
+    from voicechat.speech.base import SpeechService, SpeechSettings
     from voicechat.wire.network import ConnectRequest, Network
     from voicechat.wire.transport import Transport
 
@@ -42,22 +42,22 @@ def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecur
     return Service(provider, lambda: WebSocketTransport(request, network=choice.network, **pings))
 
 
-def open_speech(choice: "SpeechChoice", manner: "Manner", *, insecure: bool = False) -> "SpeechService":
-    """The service that reads aloud, in that manner; nothing is connected yet.
+def open_speech(choice: "SpeechChoice", settings: "SpeechSettings", *, insecure: bool = False) -> "SpeechService":
+    """The service that reads aloud, with these settings; nothing is connected yet.
 
     Raises UsageError for what it cannot do, else as `open_service`.
     """
     from voicechat.speech.protocols import abilities_of, service_class
 
-    abilities_of(choice.protocol).check(manner, choice.info.title)
+    abilities_of(choice.protocol).check(settings, choice.info.title)
     if choice.protocol == "local":
         from voicechat.engine.engine import require
         from voicechat.speech.local import LocalSpeech
 
         require()
-        return LocalSpeech(manner)
+        return LocalSpeech(settings)
     provider, _ = _checked(choice.service, choice.options, choice.network, insecure)
-    return service_class(choice.protocol)(provider, manner, choice.network)
+    return service_class(choice.protocol)(provider, settings, choice.network)
 
 
 def _checked(

@@ -16,7 +16,7 @@ from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatErr
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.registry import create
 from voicechat.speech import inference, rest, tts_realtime
-from voicechat.speech.base import Interrupted, Manner, SpeechService
+from voicechat.speech.base import Interrupted, SpeechService, SpeechSettings
 from voicechat.speech.dialogue import DialogueSpeech
 from voicechat.speech.inference import InferenceTts
 from voicechat.speech.promised import Promised
@@ -29,15 +29,15 @@ VOICES = {RestServer: "alloy", QwenTtsServer: "Cherry", CosyVoiceServer: "longxi
 SERVERS = pytest.mark.parametrize("server_type", [RestServer, QwenTtsServer, CosyVoiceServer])
 
 
-def service(server: Any, *, key: str = KEY, model: str = "", **manner: Any) -> SpeechService:
+def service(server: Any, *, key: str = KEY, model: str = "", **settings: Any) -> SpeechService:
     kind = type(server)
     model = model or MODELS[kind]
     options = ProviderOptions(api_key=key, url=server.url, model=model)
-    manner = {"voice": VOICES[kind], **manner}
+    settings = {"voice": VOICES[kind], **settings}
     if kind is RestServer:
-        return RestSpeech(create("openai", options), Manner(model=model, **manner))  # type: ignore[arg-type]
+        return RestSpeech(create("openai", options), SpeechSettings(model=model, **settings))  # type: ignore[arg-type]
     make = TtsRealtime if kind is QwenTtsServer else InferenceTts
-    return make(create("qwen", options), Manner(model=model, **manner))  # type: ignore[arg-type]
+    return make(create("qwen", options), SpeechSettings(model=model, **settings))  # type: ignore[arg-type]
 
 
 class Ear:
@@ -162,11 +162,11 @@ def test_closing_the_sound_stops_it(server_type: Any) -> None:
 @SERVERS
 def test_the_rate_and_the_manner_are_asked_for(server_type: Any) -> None:
     with server_type() as server:
-        manner: dict[str, Any] = {"speed": 1.5}
+        settings: dict[str, Any] = {"speed": 1.5}
         if server_type is not RestServer:
-            manner |= {"pitch": 0.8, "volume": 70, "rate_hz": 16_000}
+            settings |= {"pitch": 0.8, "volume": 70, "rate_hz": 16_000}
         sink = Ear()
-        made = service(server, **manner)
+        made = service(server, **settings)
         read(made, ["Hello."], sink)
         if server_type is RestServer:
             assert server.requests == [
@@ -376,17 +376,17 @@ def test_throttling_is_waited_for() -> None:
 
 
 def test_what_a_service_cannot_do_is_said_before_it_is_asked() -> None:
-    for abilities, manner in (
-        (rest.ABILITIES, Manner("m", speed=5.0)),
-        (rest.ABILITIES, Manner("m", pitch=1.0)),
-        (tts_realtime.ABILITIES, Manner("m", speed=0.4)),
-        (tts_realtime.ABILITIES, Manner("m", mode="both")),
-        (inference.ABILITIES, Manner("m", volume=101)),
-        (inference.ABILITIES, Manner("m", mode="commit")),
+    for abilities, settings in (
+        (rest.ABILITIES, SpeechSettings("m", speed=5.0)),
+        (rest.ABILITIES, SpeechSettings("m", pitch=1.0)),
+        (tts_realtime.ABILITIES, SpeechSettings("m", speed=0.4)),
+        (tts_realtime.ABILITIES, SpeechSettings("m", mode="both")),
+        (inference.ABILITIES, SpeechSettings("m", volume=101)),
+        (inference.ABILITIES, SpeechSettings("m", mode="commit")),
     ):
         with pytest.raises(UsageError):
-            abilities.check(manner, "It")
-    tts_realtime.ABILITIES.check(Manner("m", speed=2.0, pitch=0.5, volume=0, mode="commit"), "It")
+            abilities.check(settings, "It")
+    tts_realtime.ABILITIES.check(SpeechSettings("m", speed=2.0, pitch=0.5, volume=0, mode="commit"), "It")
 
 
 def test_an_interruption_carries_what_to_say() -> None:
@@ -428,9 +428,9 @@ def test_where_tasks_are_served(options: dict[str, str], url: str) -> None:
     assert request.headers["Authorization"] == "Bearer k"
 
 
-def dialogue_service(server: DoubaoServer, **manner: Any) -> DialogueSpeech:
+def dialogue_service(server: DoubaoServer, **settings: Any) -> DialogueSpeech:
     options = ProviderOptions(app_id="1234", access_key=KEY, url=server.url)
-    return DialogueSpeech(create("doubao", options), Manner("1.2.1.1", **manner))  # type: ignore[arg-type]
+    return DialogueSpeech(create("doubao", options), SpeechSettings("1.2.1.1", **settings))  # type: ignore[arg-type]
 
 
 def test_a_dialogue_is_given_its_words() -> None:

@@ -90,10 +90,10 @@ def speak(
 ) -> None:
     """Read a text aloud, word for word, to the speaker or into a file. The space bar pauses, Ctrl-C stops."""
     from voicechat.cli.speaking import Order, read_aloud
-    from voicechat.speech.base import Manner
+    from voicechat.speech.base import SpeechSettings
 
     options = dataclasses.replace(options, provider=provider)
-    manner = Manner(
+    settings = SpeechSettings(
         model="",
         instructions=instructions,
         language=language,
@@ -103,6 +103,6 @@ def speak(
         rate_hz=rate,
         mode=mode,
     )
-    code = read_aloud(options, Order(text, file, output, format, manner))
+    code = read_aloud(options, Order(text, file, output, format, settings))
     if code:
         raise typer.Exit(code)

@@ -23,7 +23,7 @@ from voicechat.signals import endings, on_signals
 
 if TYPE_CHECKING:
     from voicechat.config.speech import SpeechChoice
-    from voicechat.speech.base import Manner, SpeechService
+    from voicechat.speech.base import SpeechService, SpeechSettings
     from voicechat.speech.sinks import FileSink
     from voicechat.speech.source import TextSource
 
@@ -44,7 +44,7 @@ class Order:
     file: Path | None
     output: str
     format: str
-    manner: "Manner"
+    settings: "SpeechSettings"
 
 
 def read_aloud(options: TalkOptions, order: Order) -> int:
@@ -60,17 +60,17 @@ def read_aloud(options: TalkOptions, order: Order) -> int:
         require(encoding)
     elif order.format:
         raise UsageError("--format is the format of a file.", "Name one: -o hello.mp3.")
-    if order.manner.rate_hz is not None:
-        check_rate(encoding, order.manner.rate_hz)
+    if order.settings.rate_hz is not None:
+        check_rate(encoding, order.settings.rate_hz)
     with _text(order) as (text, descriptor):
         loaded = with_key_file(load(options.config, options.settings()), options.api_key_file)
         choice = choose_speech(loaded)
         for line in choice.notes:
             typer.echo(line, err=True)
-        manner = replace(order.manner, model=choice.options.model, voice=choice.options.voice)
+        settings = replace(order.settings, model=choice.options.model, voice=choice.options.voice)
         reading = Reading(
             choice,
-            manner,
+            settings,
             order.output,
             encoding,
             output_device=loaded.settings.output_device,
@@ -109,7 +109,7 @@ class Reading:
     def __init__(
         self,
         choice: "SpeechChoice",
-        manner: "Manner",
+        settings: "SpeechSettings",
         output: str,
         encoding: str,
         *,
@@ -117,7 +117,7 @@ class Reading:
         insecure: bool = False,
     ):
         self._choice = choice
-        self._manner = manner
+        self._settings = settings
         self._output = output
         self._encoding = encoding
         self._output_device = output_device
@@ -145,11 +145,11 @@ class Reading:
             if not few:
                 raise _nothing()
         kept = self._output and self._encoding in abilities.encodings - {"wav", "pcm"}
-        rate_hz = self._manner.rate_hz
+        rate_hz = self._settings.rate_hz
         # Of MP3 and AAC frames many answers make one file, of Ogg and FLAC only one does.
         kept = kept and (single or self._encoding in ("mp3", "aac")) and (not rate_hz or rate_hz in abilities.rates_hz)
-        manner = replace(self._manner, encoding=self._encoding if kept else "pcm")
-        service = open_speech(self._choice, manner, insecure=self._insecure)
+        settings = replace(self._settings, encoding=self._encoding if kept else "pcm")
+        service = open_speech(self._choice, settings, insecure=self._insecure)
         try:
             self._task = asyncio.current_task()
             stops = {number: partial(self._stop, code) for number, code in endings().items()}
@@ -178,7 +178,7 @@ class Reading:
         from voicechat.speech.reading import Reader
         from voicechat.speech.sinks import FileSink
 
-        rate_hz = service.rate_hz if kept else self._manner.rate_hz or service.rate_hz
+        rate_hz = service.rate_hz if kept else self._settings.rate_hz or service.rate_hz
         sink = FileSink(self._output, self._encoding, rate_hz, 0 if kept else service.rate_hz)
         with _progress(chars, self._jobs) as progress:
             try:

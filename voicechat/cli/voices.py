@@ -187,7 +187,7 @@ def _play(name: str, provider: str | None, model: str | None, config: Path | Non
     from voicechat.config import load
     from voicechat.config.speech import choose_speech
     from voicechat.providers.catalogue import speech_providers
-    from voicechat.speech.base import Manner
+    from voicechat.speech.base import SpeechSettings
 
     chosen = choose_speech(load(config, {"provider": provider, "model": model, "voice": name}))
     having = [
@@ -204,5 +204,5 @@ def _play(name: str, provider: str | None, model: str | None, config: Path | Non
     tag = (listed[0].languages or ("",))[0] if listed else name
     text = SAMPLES.get(tag.partition("-")[0], SAMPLE)
     options = TalkOptions(provider=provider, model=model, voice=name, config=config)
-    if code := read_aloud(options, Order(text, None, output, "", Manner(model=""))):
+    if code := read_aloud(options, Order(text, None, output, "", SpeechSettings(model=""))):
         raise typer.Exit(code)

@@ -8,7 +8,7 @@ from voicechat.errors import UsageError, VoicechatError
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SpeechSettings:
     """How to speak. None and "" leave it to the service."""
 
     model: str
@@ -37,7 +37,7 @@ class Interrupted(Exception):
 
 
 class SpeechService(Protocol):
-    """One service with its manner. Several pieces may be spoken at the same time."""
+    """One service, with its settings. Several pieces may be spoken at the same time."""
 
     @property
     def rate_hz(self) -> int:
@@ -50,7 +50,7 @@ class SpeechService(Protocol):
         ...
 
     def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """The sound of `text` in the manner's encoding, as it comes. Closing the iterator stops the synthesis.
+        """The sound of `text` in the encoding of the settings, as it comes. Closing the iterator stops the synthesis.
 
         PCM comes in whole samples. Raises Interrupted when trying again may help, VoicechatError when not.
         """
@@ -71,16 +71,16 @@ class Abilities:
     instructions: bool = False
     modes: tuple[str, ...] = ()
 
-    def check(self, manner: Manner, title: str) -> None:
+    def check(self, settings: SpeechSettings, title: str) -> None:
         """Raise UsageError for what the service would refuse or, worse, ignore."""
-        _in_range("--speed", manner.speed, self.speed, title)
-        _in_range("--pitch", manner.pitch, self.pitch, title)
-        _in_range("--volume", manner.volume, (0, 100) if self.volume else None, title)
-        if manner.instructions and not self.instructions:
+        _in_range("--speed", settings.speed, self.speed, title)
+        _in_range("--pitch", settings.pitch, self.pitch, title)
+        _in_range("--volume", settings.volume, (0, 100) if self.volume else None, title)
+        if settings.instructions and not self.instructions:
             raise UsageError(f"{title} takes no instructions for reading.", "Leave --instructions out.")
-        if manner.mode and manner.mode not in self.modes:
+        if settings.mode and settings.mode not in self.modes:
             known = f"It knows {' and '.join(self.modes)}." if self.modes else "Leave --mode out."
-            raise UsageError(f"{title} has no mode {manner.mode!r}.", known)
+            raise UsageError(f"{title} has no mode {settings.mode!r}.", known)
 
 
 def _in_range(option: str, value: float | None, limits: tuple[float, float] | None, title: str) -> None:

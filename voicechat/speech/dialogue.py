@@ -13,7 +13,7 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Codec
 from voicechat.realtime.opening import Opening
-from voicechat.speech.base import Abilities, Interrupted, Manner
+from voicechat.speech.base import Abilities, Interrupted, SpeechSettings
 from voicechat.speech.sockets import Sockets, SpeechSocket
 from voicechat.wire.network import ConnectRequest, Network
 
@@ -42,9 +42,9 @@ class DialogueSpeech:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: DialogueEndpoint, manner: Manner, network: Network = Network()):
+    def __init__(self, endpoint: DialogueEndpoint, settings: SpeechSettings, network: Network = Network()):
         self._endpoint = endpoint
-        self._manner = manner
+        self._settings = settings
         self._sockets = Sockets(endpoint.request(), endpoint.refusal, network)
         self._turn = asyncio.Lock()
         self.rate_hz = endpoint.codec().capabilities.output_rate_hz
@@ -68,9 +68,9 @@ class DialogueSpeech:
 
     async def _open(self, socket: SpeechSocket) -> "_Line":
         line = _Line(socket, self._endpoint.codec(), self._endpoint.title)
-        manner = self._manner
+        settings = self._settings
         config = cmd.SessionConfig(
-            voice=manner.voice, turn_detection=None, language=manner.language, speed=manner.speed, source="text"
+            voice=settings.voice, turn_detection=None, language=settings.language, speed=settings.speed, source="text"
         )
         opening = Opening(config, service_speaks_first=line.codec.capabilities.emits_session_created)
         await line.send(*opening.begin())

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from voicechat.dialects.complaints import classify
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.refusals import complaint_of
-from voicechat.speech.base import Abilities, Interrupted, Manner
+from voicechat.speech.base import Abilities, Interrupted, SpeechSettings
 from voicechat.speech.sockets import Sockets, SpeechSocket
 from voicechat.wire.network import ConnectRequest, Network
 
@@ -48,10 +48,10 @@ class InferenceTts:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: InferenceEndpoint, manner: Manner, network: Network = Network()):
+    def __init__(self, endpoint: InferenceEndpoint, settings: SpeechSettings, network: Network = Network()):
         self._title = endpoint.title
-        self._manner = manner
-        self.rate_hz = manner.rate_hz if manner.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
+        self._settings = settings
+        self.rate_hz = settings.rate_hz if settings.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
         self._sockets = Sockets(endpoint.inference_request(), endpoint.refusal, network)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
@@ -63,7 +63,7 @@ class InferenceTts:
                 frame = await socket.receive()
                 if isinstance(frame, bytes):
                     sound = odd + frame
-                    odd = sound[len(sound) // 2 * 2 :] if self._manner.encoding == "pcm" else b""
+                    odd = sound[len(sound) // 2 * 2 :] if self._settings.encoding == "pcm" else b""
                     if sound := sound[: len(sound) - len(odd)]:
                         yield sound
                     continue
@@ -76,26 +76,26 @@ class InferenceTts:
                     return
 
     def _task(self) -> dict[str, object]:
-        manner = self._manner
+        settings = self._settings
         parameters: dict[str, object] = {
             "text_type": "PlainText",
-            "voice": manner.voice,
-            "format": manner.encoding,
+            "voice": settings.voice,
+            "format": settings.encoding,
             "sample_rate": self.rate_hz,
         }
         optional = {
-            "rate": manner.speed,
-            "pitch": manner.pitch,
-            "volume": manner.volume,
-            "instruction": manner.instructions or None,
-            "language_hints": [manner.language] if manner.language else None,
+            "rate": settings.speed,
+            "pitch": settings.pitch,
+            "volume": settings.volume,
+            "instruction": settings.instructions or None,
+            "language_hints": [settings.language] if settings.language else None,
         }
         parameters |= {name: value for name, value in optional.items() if value is not None}
         return {
             "task_group": "audio",
             "task": "tts",
             "function": "SpeechSynthesizer",
-            "model": manner.model,
+            "model": settings.model,
             "parameters": parameters,
             "input": {},
         }
@@ -121,7 +121,7 @@ class InferenceTts:
         said = classify(complaint_of(json.dumps({"error": {"code": code, "message": message}})))
         text = f"{self._title} failed: {said.message.rstrip('.')}."
         if any(mark in message for mark in _WRONG_VOICE):
-            model, voice = self._manner.model, self._manner.voice
+            model, voice = self._settings.model, self._settings.voice
             return Refused(text, f"Most likely {voice} is no voice of {model}: `voicechat voices` lists those.")
         if any(mark in f"{code} {message}" for mark in _TRANSIENT) or said.severity == "retry":
             return Interrupted(ConnectionFailed(text, "Try again in a moment."))

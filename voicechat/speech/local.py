@@ -7,7 +7,7 @@ from voicechat.engine.kokoro import require
 from voicechat.engine.synthesiser import RATE_HZ
 from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices
 from voicechat.errors import UsageError
-from voicechat.speech.base import Abilities, Manner
+from voicechat.speech.base import Abilities, SpeechSettings
 
 MAX_CHARS = 1000
 ABILITIES = Abilities(speed=(0.5, 2.5))
@@ -19,9 +19,9 @@ class LocalSpeech:
     rate_hz = RATE_HZ
     max_chars = MAX_CHARS
 
-    def __init__(self, manner: Manner):
-        self._voice = manner.voice or DEFAULT_VOICE
-        self._speed = manner.speed or 1.0
+    def __init__(self, settings: SpeechSettings):
+        self._voice = settings.voice or DEFAULT_VOICE
+        self._speed = settings.speed or 1.0
         require(self._voice)
         self._synthesiser = LocalVoices()
         if not self._synthesiser.knows(self._voice):

@@ -5,7 +5,7 @@ from typing import Any
 
 from voicechat.errors import ConfigError
 from voicechat.speech import dialogue, inference, local, rest, tts_realtime
-from voicechat.speech.base import Abilities, Manner, SpeechService
+from voicechat.speech.base import Abilities, SpeechService, SpeechSettings
 from voicechat.wire.network import Network
 
 _ABILITIES = {
@@ -15,7 +15,7 @@ _ABILITIES = {
     "dialogue": dialogue.ABILITIES,
     "local": local.ABILITIES,
 }
-_CLASSES: dict[str, Callable[[Any, Manner, Network], SpeechService]] = {
+_CLASSES: dict[str, Callable[[Any, SpeechSettings, Network], SpeechService]] = {
     "rest": rest.RestSpeech,
     "realtime": tts_realtime.TtsRealtime,
     "inference": inference.InferenceTts,
@@ -30,8 +30,8 @@ def abilities_of(protocol: str) -> Abilities:
     return _ABILITIES[protocol]
 
 
-def service_class(protocol: str) -> Callable[[Any, Manner, Network], SpeechService]:
-    """Makes the service from its provider, the manner and the network. Raises ConfigError for an unknown protocol."""
+def service_class(protocol: str) -> Callable[[Any, SpeechSettings, Network], SpeechService]:
+    """Makes the service from its provider, the settings and the network. Raises ConfigError for an unknown protocol."""
     if protocol not in _CLASSES:
         raise _silent(protocol)
     return _CLASSES[protocol]

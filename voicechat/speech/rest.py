@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from voicechat.dialects.complaints import classify
 from voicechat.errors import Refused, VoicechatError
 from voicechat.providers.refusals import Hints, complaint_of, explain
-from voicechat.speech.base import Abilities, Interrupted, Manner
+from voicechat.speech.base import Abilities, Interrupted, SpeechSettings
 from voicechat.speech.promised import Promised
 from voicechat.wire.http import HttpFailed, http_client, http_errors
 from voicechat.wire.network import Network, retry_after_s
@@ -45,15 +45,15 @@ class RestSpeech:
     rate_hz = PCM_HZ
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: Endpoint, manner: Manner, network: Network = Network()):
+    def __init__(self, endpoint: Endpoint, settings: SpeechSettings, network: Network = Network()):
         self._endpoint = endpoint
-        self._manner = manner
+        self._settings = settings
         self._url = endpoint.speech_url()
         self._network = network
         self._client: Any = None
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        title, encoding = self._endpoint.title, self._manner.encoding
+        title, encoding = self._endpoint.title, self._settings.encoding
         if self._client is None:
             headers, ca_file = self._endpoint.headers(), self._network.ca_file
             self._client = http_client(self._url, headers=headers, silence_s=SILENCE_TIMEOUT_S, ca_file=ca_file)
@@ -78,18 +78,18 @@ class RestSpeech:
             await self._client.aclose()
 
     def _body(self, text: str) -> dict[str, object]:
-        manner = self._manner
+        settings = self._settings
         body: dict[str, object] = {
-            "model": manner.model,
+            "model": settings.model,
             "input": text,
-            "voice": manner.voice,
-            "response_format": manner.encoding,
+            "voice": settings.voice,
+            "response_format": settings.encoding,
         }
         # The schema allows no unknown fields, and older models no instructions: only what was asked for is sent.
-        if manner.instructions:
-            body["instructions"] = manner.instructions
-        if manner.speed is not None:
-            body["speed"] = manner.speed
+        if settings.instructions:
+            body["instructions"] = settings.instructions
+        if settings.speed is not None:
+            body["speed"] = settings.speed
         return body
 
     async def _refusal(self, response: Any) -> VoicechatError | Interrupted:
@@ -99,7 +99,7 @@ class RestSpeech:
             text += data
             if len(text) > _MAX_ERROR_BYTES:
                 break
-        error = explain(endpoint.title, self._manner.model, endpoint.speech_hints(), status, None, text)
+        error = explain(endpoint.title, self._settings.model, endpoint.speech_hints(), status, None, text)
         if status == 409 or status in RETRY_STATUSES:  # 409: what it is about is locked at the moment
             if classify(complaint_of(text)).severity == "fatal":  # an empty account answers 429 for ever
                 return Refused(error.message, error.hint)

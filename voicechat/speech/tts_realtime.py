@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from voicechat.dialects.complaints import classify
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.refusals import complaint_of
-from voicechat.speech.base import Abilities, Interrupted, Manner
+from voicechat.speech.base import Abilities, Interrupted, SpeechSettings
 from voicechat.speech.sockets import Sockets, SpeechSocket
 from voicechat.wire.network import ConnectRequest, Network
 
@@ -49,11 +49,11 @@ class TtsRealtime:
 
     max_chars = MAX_CHARS
 
-    def __init__(self, endpoint: RealtimeEndpoint, manner: Manner, network: Network = Network()):
+    def __init__(self, endpoint: RealtimeEndpoint, settings: SpeechSettings, network: Network = Network()):
         self._title = endpoint.title
-        self._manner = manner
-        self._commits = manner.mode == "commit"
-        self.rate_hz = manner.rate_hz if manner.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
+        self._settings = settings
+        self._commits = settings.mode == "commit"
+        self.rate_hz = settings.rate_hz if settings.rate_hz in ABILITIES.rates_hz else DEFAULT_RATE_HZ
         self._sockets = Sockets(endpoint.request(), endpoint.refusal, network)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
@@ -67,28 +67,28 @@ class TtsRealtime:
             while (event := await self._receive(socket))["type"] != end:
                 if event["type"] == "response.audio.delta":
                     sound = odd + _decoded(event.get("delta"), self._title)
-                    odd = sound[len(sound) // 2 * 2 :] if self._manner.encoding == "pcm" else b""
+                    odd = sound[len(sound) // 2 * 2 :] if self._settings.encoding == "pcm" else b""
                     if sound := sound[: len(sound) - len(odd)]:
                         yield sound
             if self._commits:
                 socket.keep()
 
     async def _configure(self, socket: SpeechSocket) -> None:
-        manner = self._manner
+        settings = self._settings
         while (await self._receive(socket))["type"] != "session.created":
             continue
         session: dict[str, object] = {
-            "voice": manner.voice,
+            "voice": settings.voice,
             "mode": "commit" if self._commits else "server_commit",
-            "response_format": manner.encoding,
+            "response_format": settings.encoding,
             "sample_rate": self.rate_hz,
         }
         optional = {
-            "speech_rate": manner.speed,
-            "pitch_rate": manner.pitch,
-            "volume": manner.volume,
-            "instructions": manner.instructions or None,
-            "language_type": manner.language or None,
+            "speech_rate": settings.speed,
+            "pitch_rate": settings.pitch,
+            "volume": settings.volume,
+            "instructions": settings.instructions or None,
+            "language_type": settings.language or None,
         }
         session |= {name: value for name, value in optional.items() if value is not None}
         await self._send(socket, "session.update", session=session)
