@@ -16,6 +16,7 @@ from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Codec, Frame
 from voicechat.wire.retry import RetryPolicy
 from voicechat.wire.transport import Closed
@@ -305,6 +306,32 @@ def test_a_session_is_configured_when_the_service_has_spoken_or_at_once_where_it
 
     asyncio.run(main())
     assert connection.asked == ["session.update"]
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_the_last_word_is_waited_for_where_the_service_has_one(tells: bool) -> None:
+    connection = Configured(speaks_first=True)
+    codec = RealtimeCodec(Profile(Capabilities(emits_session_finished=tells), dialect="qwen"))
+    provider = OpenAI(ProviderOptions(api_key="k" * 20))
+    provider.codec = lambda: codec  # type: ignore[method-assign]
+
+    async def main() -> None:
+        there = asyncio.Event()
+        line = Line(provider, lambda: connection, lambda _: there.set(), lambda: None, lambda *_: None)
+        run = asyncio.create_task(line.run())
+        await asyncio.wait_for(there.wait(), 5)
+        line.send(cmd.Finish())
+        if not tells:
+            await asyncio.wait_for(line.finish(60), 5)
+        else:
+            finishing = asyncio.create_task(line.finish(60))
+            assert not (await asyncio.wait([finishing], timeout=0.1))[0]
+            connection.frames.put_nowait('{"type": "session.finished"}')
+            await asyncio.wait_for(finishing, 5)
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
+    asyncio.run(main())
 
 
 def test_ids_of_two_connections_are_told_apart() -> None:

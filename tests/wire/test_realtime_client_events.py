@@ -388,3 +388,12 @@ def unknown_fields(model: Any, place: str = "") -> list[str]:
             if hasattr(part, "model_extra"):
                 found += unknown_fields(part, f"{place}{name}.")
     return found
+
+
+def test_what_a_service_does_not_support_is_not_sent() -> None:
+    able, unable = Capabilities(supports_images=True), Capabilities(supports_images=False, supports_tools=False)
+    session = cmd.Configure(cmd.SessionConfig(tools=(TOOL,)))
+    for capabilities in (able, unable):
+        codec = RealtimeCodec(Profile(capabilities=capabilities, dialect="qwen"))
+        assert bool(sent(codec, cmd.SendImage(b"JPG"))) is capabilities.supports_images
+        assert ("tools" in sent(codec, session)[0]["session"]) is capabilities.supports_tools
