@@ -1,4 +1,4 @@
-"""Voices that replies are made of: recordings of people, espeak-ng (the offline engine's own), flite, any WAV file."""
+"""Voices that replies are made of: recordings of people, espeak-ng, flite, any WAV file."""
 
 import asyncio
 import shutil
@@ -12,7 +12,8 @@ import numpy as np
 
 from tests.realtime_server import OUTPUT_RATE_HZ
 from tests.recordings import Sound, at_level, pcm, speech, trimmed
-from voicechat.engine.synthesiser import DEFAULT_VOICE, EspeakSynthesiser
+from voicechat.engine.synthesiser import EspeakSynthesiser
+from voicechat.engine.voices import PLAIN_VOICE
 
 TEXT = (
     "Tomorrow will be cloudy, with a chance of rain in the evening. The wind comes from the west, and it will not be "
@@ -35,7 +36,7 @@ def voice(name: str) -> Sound:
 
 async def espeak() -> Sound:
     engine = EspeakSynthesiser()
-    async with aclosing(engine.speak(TEXT, DEFAULT_VOICE, 1.0)) as stream:
+    async with aclosing(engine.speak(TEXT, PLAIN_VOICE, 1.0)) as stream:
         spoken = b"".join([block.pcm async for block in stream])
     await engine.close()
     return np.frombuffer(spoken, "<i2").astype(np.float64)
