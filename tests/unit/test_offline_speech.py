@@ -295,7 +295,7 @@ def test_a_name_in_use_costs_neither_the_turn_nor_the_next_ones_words() -> None:
             assert isinstance(refused, events.ServiceError)
             assert (refused.code, refused.command) == ("item_create_duplicate_item_id", "CommitAudio")
             await transport.send(commands.CommitAudio("turn-2"))
-            assert await until(events.UserTranscript) == events.UserTranscript("turn-2", "what time is it", True)
+            assert await until(events.UserTranscript) == events.UserTranscript("turn-2", "What time is it?", True)
         finally:
             await transport.close()
 
