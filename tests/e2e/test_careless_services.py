@@ -105,6 +105,7 @@ def test_a_word_over_the_answer_interrupts_it_and_is_answered(turns: str, carele
         if script.ends != "missing":
             second = program.wait_for("assistant", count=2)
             assert (second["turn"], second["text"].split()[0]) == (2, "second")
+        program.wait_for("user", says(2, HEARD[1]))
         program.interrupt()
         assert program.wait() == 130, program.describe()
         users = [(line["turn"], line["text"]) for line in program.of_type("user") if line["text"]]
