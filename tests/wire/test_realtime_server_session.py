@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.wire.server_halves import Halves, Json
-from voicechat.dialects.openai.server import Profile, ServerCodec, chosen_dialect
+from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec, chosen_dialect
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -155,6 +155,14 @@ def test_an_item_is_retrieved_with_what_is_known_of_it() -> None:
     halves.tell(ev.ItemRetrieved("item_1"), ev.ItemRetrieved("item_1", "hello, as it is known behind"))
     texts = [event["item"]["content"][0]["text"] for event in halves.of("conversation.item.retrieved")]
     assert texts == ["hello", "hello, as it is known behind"]
+
+
+@pytest.mark.parametrize(("dialect", "kind"), [("ga", "output_text"), ("beta", "text")])
+def test_an_answer_that_has_no_part_here_is_retrieved_as_text(dialect: Dialect, kind: str) -> None:
+    halves = Halves(dialect)
+    halves.tell(ev.ItemAdded("a", "assistant"))
+    assert halves.tell(ev.ItemRetrieved("a", "hello")) == [ev.ItemRetrieved("a", "hello")]
+    assert halves.of("conversation.item.retrieved")[0]["item"]["content"] == [{"type": kind, "text": "hello"}]
 
 
 def test_what_was_not_heard_was_not_said() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from voicechat.dialects.fields import Json
@@ -205,9 +206,11 @@ class ServerCodec:
 
     def _retrieved(self, event: ev.ItemRetrieved) -> None:
         item = self._conversation.find(event.item_id) or Item(event.item_id, role="user")
+        if event.text and item.kind == "message" and not item.content:
+            item = replace(item, content=[{"type": "output_text" if item.role == "assistant" else "input_text"}])
         shape = item.shape(self._session.dialect)
         if event.text and item.kind == "message":
-            shape["content"] = _with_text(shape["content"], event.text)
+            shape["content"] = [_with_text(shape["content"][0], event.text)]
         self._tell("conversation.item.retrieved", item=shape)
 
     def _rate_limits(self, event: ev.RateLimits) -> None:
@@ -255,11 +258,10 @@ class ServerCodec:
         return out
 
 
-def _with_text(content: list[Json], text: str) -> list[Json]:
-    """The parts of a retrieved item with the words that are known behind."""
-    first = content[0] if content else {"type": "input_text"}
-    key = "transcript" if "transcript" in first or first["type"] in ("input_audio", "output_audio", "audio") else "text"
-    return [first | {key: text}]
+def _with_text(part: Json, text: str) -> Json:
+    """The part of a retrieved item with the words that are known behind."""
+    key = "transcript" if "transcript" in part or part["type"] in ("input_audio", "output_audio", "audio") else "text"
+    return part | {key: text}
 
 
 def _id(prefix: str) -> str:
