@@ -52,6 +52,7 @@ def test_a_microphone_that_was_pulled_out_is_used_again_when_it_is_back(soundcar
         end_quietly(program, server)
 
 
+@pytest.mark.realtime
 def test_a_speaker_that_was_pulled_out_in_mid_answer_goes_on_when_it_is_back(soundcard: SoundCard) -> None:
     script = Script(replies=(Reply(seconds=6.0),))
     with RealtimeServer(script=script) as server, talking(soundcard, server) as program:
