@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from voicechat.audio.frames import Frame, block_bytes
-from voicechat.audio.recorder import HANDOVER_FRAMES, HandOver, Recorder
+from voicechat.audio.recorder import FRAME_BLOCKS, HANDOVER_FRAMES, STEADY_AFTER, STEADY_BLOCKS, HandOver, Recorder
 from voicechat.audio.reference import Reference
 from voicechat.errors import AudioError
 
@@ -94,14 +94,27 @@ def test_a_change_of_opinion_is_handed_over_at_once() -> None:
     ]
 
 
-def test_a_frame_carries_both_verdicts_on_its_last_block() -> None:
-    frames, _, _ = record(Microphone([block(1)] * 7), detector=Opinions("..vbss."))
-    assert [(len(frame.pcm) // BLOCK, frame.voiced, frame.speech) for frame in frames] == [
-        (2, False, False),
-        (1, True, False),
-        (2, False, True),
-        (2, False, False),
+def test_a_frame_carries_both_verdicts_and_they_hold_for_all_of_it() -> None:
+    blocks = [block(n) for n in range(1, 9)]
+    frames, _, _ = record(Microphone(blocks), detector=Opinions("...vbbs."))
+    assert [(frame.pcm, frame.voiced, frame.speech) for frame in frames] == [
+        (block(1) + block(2), False, False),
+        (block(3), False, False),  # what waited goes first
+        (block(4), True, False),
+        (block(5), True, True),
+        (block(6), True, True),
+        (block(7), False, True),
+        (block(8), False, False),
     ]
+    assert sorted(frame.captured_at for frame in frames) == [frame.captured_at for frame in frames]
+
+
+def test_while_nothing_changes_more_goes_into_a_frame_and_a_word_still_comes_at_once() -> None:
+    opinions = "." * (STEADY_AFTER + STEADY_BLOCKS + 3) + "v."
+    frames, _, _ = record(Microphone([block(1)] * len(opinions)), detector=Opinions(opinions))
+    lengths = [len(frame.pcm) // BLOCK for frame in frames]
+    assert lengths == [FRAME_BLOCKS] * (STEADY_AFTER // FRAME_BLOCKS) + [STEADY_BLOCKS, 3, 1, 1]
+    assert [frame.voiced for frame in frames][-3:] == [False, True, False]
 
 
 def test_sound_is_handed_over_block_by_block() -> None:

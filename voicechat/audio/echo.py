@@ -7,7 +7,7 @@ block must come with exactly the block the speaker was given meanwhile (see `ref
 from collections import deque
 from typing import Any
 
-from voicechat.audio.frames import block_bytes, dbfs, is_silent
+from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs, is_silent
 from voicechat.errors import AudioError
 
 WARM_UP_S = 5.0
@@ -51,16 +51,20 @@ class EchoCanceller:
             raise AudioError(
                 "There is no echo canceller for this platform: use headphones.", "--no-aec silences this line."
             ) from error
-        self._frame: Any = AudioFrame
+        # One frame each way for all blocks: to make one for each costs as much as half of the cancelling.
+        self._captured: Any = AudioFrame.create(capture_hz, 1, capture_hz * BLOCK_MS // 1000)
+        self._reference: Any = AudioFrame.create(render_hz, 1, render_hz * BLOCK_MS // 1000)
+        self._captured_pcm, self._reference_pcm = self._captured.data.cast("B"), self._reference.data.cast("B")
         self._capture_hz = capture_hz
         self._render_hz = render_hz
 
     def cancel(self, captured: bytes, reference: bytes) -> bytes:
-        """One captured block without the echo of the sound the speaker was given."""
-        self._apm.process_reverse_stream(self._frame(bytearray(reference), self._render_hz, 1, self._render_hz // 100))
-        frame = self._frame(bytearray(captured), self._capture_hz, 1, self._capture_hz // 100)
-        self._apm.process_stream(frame)
-        return bytes(frame.data.cast("b"))
+        """One captured block without the echo of the sound the speaker was given. One thread at a time."""
+        self._reference_pcm[:] = reference
+        self._apm.process_reverse_stream(self._reference)
+        self._captured_pcm[:] = captured
+        self._apm.process_stream(self._captured)
+        return bytes(self._captured_pcm)
 
     def hint_delay(self, delay_ms: float) -> None:
         """How long a reference block takes to come back through device, room and device."""

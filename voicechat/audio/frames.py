@@ -9,10 +9,10 @@ BLOCK_MS = 10
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Captured sound: one or two blocks of s16le mono at the recorder's rate.
+    """Captured sound: one to four blocks of s16le mono at the recorder's rate.
 
-    `voiced` and `speech` are the local detector's quick and sure opinion of the last block, `dbfs` its level (−inf
-    for digital silence), `captured_at` the monotonic time at which the device handed it over. `reference` is what
+    `voiced` and `speech` are the local detector's quick and sure opinion of it, `dbfs` the level of its last block
+    (−inf for digital silence), `captured_at` the monotonic time at which the device handed it over. `reference` is what
     the loudspeaker was given meanwhile, sample for sample, when somebody asked for it; else empty.
     """
 

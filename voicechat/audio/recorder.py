@@ -21,10 +21,12 @@ from voicechat.errors import AudioError
 SOUND_DBFS = -45.0
 ONSET_BLOCKS = 8
 """So many blocks above that level are handed over one by one: ten milliseconds matter when somebody begins to speak."""
+FRAME_BLOCKS, STEADY_BLOCKS, STEADY_AFTER = 2, 4, 100
+"""Blocks of a frame, also once the detector has not changed its opinion for so many: nobody waits for these."""
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 100
-"""Frames the loop may be behind: one to two seconds."""
+"""Frames the loop may be behind: one to four seconds."""
 
 
 class HandOver:
@@ -67,8 +69,8 @@ class Recorder:
     """Owns the thread that owns the input stream.
 
     `cancel` maps (captured block, reference block) to the block without echo, at the stream's rate; `convert`
-    brings that to the rate of the frames. Two blocks make a frame, which
-    halves the cost of everything after it; a change of the detector's opinion is handed over at once.
+    brings that to the rate of the frames. Two blocks make a frame, which halves the cost of everything after it, and
+    four while nothing changes; a change of the detector's opinion is handed over at once.
     """
 
     def __init__(
@@ -131,28 +133,44 @@ class Recorder:
             self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
-        voiced, speech, pending, references, loud = False, False, b"", b"", 0
+        opinion, same, loud = (False, False), 0, 0
+        waiting: list[bytes] = []
+        references: list[bytes] = []
         while not self._stopping:
             block = self._stream.read()
-            now = self.captured_at = time.monotonic()
+            now = time.monotonic()
             self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
             if self.muted:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""
             if self._cancel is not None:
                 block = self._cancel(block, reference)
-            was_voiced = voiced
+            before, level = opinion, self.level_dbfs
             if self._detector is not None:
-                voiced = self._detector.voiced(block)
-                speech, self.level_dbfs = self._detector.speech, self._detector.level_dbfs
+                opinion = self._detector.voiced(block), self._detector.speech
+                self.level_dbfs = self._detector.level_dbfs
             else:
                 self.level_dbfs = dbfs(block)
+            if opinion != before and waiting:  # what waited was judged otherwise
+                self._hand_over(waiting, references, before, level)
+            self.captured_at = now
+            waiting.append(block)
             if self._keep_reference:
-                references += reference
-            if self._convert is not None:
-                block = self._convert(block)
-            pending += block
+                references.append(reference)
+            same = same + 1 if opinion == before else 0
             loud = loud + 1 if self.level_dbfs > SOUND_DBFS else 0
-            if len(pending) > len(block) or voiced != was_voiced or 0 < loud <= ONSET_BLOCKS:
-                self._deliver(Frame(pending, voiced, self.level_dbfs, now, references, speech))
-                pending, references = b"", b""
+            together = STEADY_BLOCKS if same > STEADY_AFTER else FRAME_BLOCKS
+            if opinion != before or 0 < loud <= ONSET_BLOCKS or len(waiting) >= together:
+                self._hand_over(waiting, references, opinion, self.level_dbfs)
+
+    def _hand_over(
+        self, waiting: list[bytes], references: list[bytes], opinion: tuple[bool, bool], level: float
+    ) -> None:
+        """Everything that waited, as one frame: the last block was captured at `captured_at`."""
+        pcm = b"".join(waiting)
+        if self._convert is not None:
+            pcm = self._convert(pcm)
+        voiced, speech = opinion
+        self._deliver(Frame(pcm, voiced, level, self.captured_at, b"".join(references), speech))
+        waiting.clear()
+        references.clear()

@@ -23,6 +23,8 @@ WEIGHTS = Path(__file__).with_name("silero.npz")
 _CONTEXT = 64  # samples of the window before, which the spectrum begins with
 _HOP, _FRAME = 128, 256  # of the spectrum: four frames a window
 _UNITS = 128
+SETTLED = 10
+"""After so many windows of silence the network knows that there is nothing, and is not asked until there is."""
 
 
 class Network:
@@ -59,6 +61,8 @@ class Silero:
         self._piece = rate_hz * WINDOW // RATE_HZ * 2  # converted at once: that costs less than block by block
         self._captured = self._converted = b""
         self._probability = 0.0
+        self._audible = False
+        self._silent = 0  # windows in a row without anything audible
         self._network = network()
         self._samples = np.zeros(_CONTEXT + WINDOW + _CONTEXT, np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(self._samples, _FRAME)[::_HOP]
@@ -67,12 +71,20 @@ class Silero:
         self._input_and_state = np.zeros(2 * _UNITS, np.float32)
         self._cell = np.zeros(_UNITS, np.float32)
 
-    def feed(self, block: bytes) -> float:
-        """The probability of speech in the last whole window, of 32 ms; `block` is no longer than that."""
+    def feed(self, block: bytes, audible: bool = True) -> float:
+        """The probability of speech in the last whole window, of 32 ms; `block` is no longer than that.
+
+        What is not `audible` cannot be speech: after a while of nothing else the network rests.
+        """
         self._captured += block
+        self._audible = self._audible or audible
         if len(self._captured) < self._piece:
             return self._probability
         piece, self._captured = self._captured[: self._piece], self._captured[self._piece :]
+        self._silent, self._audible = 0 if self._audible else self._silent + 1, False
+        if self._silent > SETTLED:
+            self._probability = 0.0
+            return 0.0
         self._converted += self._convert(piece)
         if len(self._converted) >= WINDOW * 2:
             window, self._converted = self._converted[: WINDOW * 2], self._converted[WINDOW * 2 :]

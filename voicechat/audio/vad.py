@@ -77,8 +77,9 @@ class VoiceDetector:
             self._noise = min(max(level, quietest), LOUDEST_START_DBFS)
         heard: bool = self._vad.is_speech(self._decimator.feed(block), self._rate_hz)
         voiced = heard and level > self.floor_dbfs
+        audible = level > (SILENCE_DBFS if self._fixed is None else self._fixed)
         if self._model is not None:
-            probability = self._model.feed(block)
+            probability = self._model.feed(block, audible)
             voiced = self._believed(voiced, probability)
             self._goes_on = probability >= (GO_ON if self._goes_on else BEGIN)
         if level < self._noise:
@@ -87,7 +88,6 @@ class VoiceDetector:
             self._noise = min(level, self._noise + RISE_DB_PER_BLOCK * 10)
         else:
             self._noise += RISE_DB_PER_BLOCK
-        audible = level > (SILENCE_DBFS if self._fixed is None else self._fixed)
         self.speech = self._goes_on and audible if self._model is not None else voiced
         return voiced
 
