@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 from voicechat.audio.frames import Frame, block_bytes
-from voicechat.audio.recorder import FRAME_BLOCKS, HANDOVER_FRAMES, STEADY_AFTER, STEADY_BLOCKS, HandOver, Recorder
+from voicechat.audio.recorder import FEW, HANDOVER_FRAMES, MANY, ONSET_BLOCKS, UNDECIDED_BLOCKS, HandOver, Recorder
 from voicechat.audio.reference import Reference
 from voicechat.errors import AudioError
 
@@ -101,20 +102,35 @@ def test_a_frame_carries_both_verdicts_and_they_hold_for_all_of_it() -> None:
         (block(1) + block(2), False, False),
         (block(3), False, False),  # what waited goes first
         (block(4), True, False),
-        (block(5), True, True),
-        (block(6), True, True),
+        (block(5) + block(6), True, True),
         (block(7), False, True),
         (block(8), False, False),
     ]
-    assert sorted(frame.captured_at for frame in frames) == [frame.captured_at for frame in frames]
 
 
-def test_while_nothing_changes_more_goes_into_a_frame_and_a_word_still_comes_at_once() -> None:
-    opinions = "." * (STEADY_AFTER + STEADY_BLOCKS + 3) + "v."
+def test_in_silence_more_goes_into_a_frame_and_a_voice_splits_it() -> None:
+    opinions = "." * (UNDECIDED_BLOCKS + MANY + 3) + "v.."
     frames, _, _ = record(Microphone([block(1)] * len(opinions)), detector=Opinions(opinions))
     lengths = [len(frame.pcm) // BLOCK for frame in frames]
-    assert lengths == [FRAME_BLOCKS] * (STEADY_AFTER // FRAME_BLOCKS) + [STEADY_BLOCKS, 3, 1, 1]
+    assert lengths == [FEW] * (UNDECIDED_BLOCKS // FEW) + [MANY, 3, 1, 2]
     assert [frame.voiced for frame in frames][-3:] == [False, True, False]
+    assert frames[-2].captured_at - frames[-3].captured_at == pytest.approx(0.01, abs=1e-6)
+
+
+def test_what_is_loud_is_not_waited_with() -> None:
+    quiet = [block(1)] * (UNDECIDED_BLOCKS + 1)
+    frames, _, _ = record(Microphone([*quiet, block(1000), block(1001)]))
+    assert [frame.pcm for frame in frames][-2:] == [block(1) + block(1000), block(1001)]
+
+
+def test_a_voice_is_sent_in_larger_pieces_once_it_has_begun_but_not_where_it_may_be_an_interruption() -> None:
+    voice = [block(1000 + n) for n in range(ONSET_BLOCKS + MANY)]
+    frames, _, _ = record(Microphone(voice), reference=Reference(RATE))
+    assert [len(frame.pcm) // BLOCK for frame in frames] == [1] * ONSET_BLOCKS + [MANY]
+    reference = Reference(RATE)
+    reference.write(block(7))
+    frames, _, _ = record(Microphone(voice), reference=reference)
+    assert [len(frame.pcm) // BLOCK for frame in frames] == [1] * ONSET_BLOCKS + [FEW, FEW]
 
 
 def test_sound_is_handed_over_block_by_block() -> None:

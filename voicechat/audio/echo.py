@@ -24,6 +24,9 @@ QUIET_AGAIN_DB = 4.0
 """A room must fall this far below that before it counts as quiet again: one at the limit would switch to and fro."""
 PAUSE_DB = 6.0
 """Up to this much above the noise nobody is speaking, and a switch cuts no word."""
+DIP_DB, DIP_FORGOTTEN_DB = 20.0, 0.2
+"""Nor in a dip of a voice so far below its loudest, which is forgotten by so much a block: who goes on talking for
+half a minute after he interrupted has no other pause."""
 LEAD_IN_BLOCKS = 10
 """What a canceller that rested is given first: its filters and their delay are full when its sound is used."""
 SPEECH_LEVEL = 0.055
@@ -109,6 +112,7 @@ class CleanMicrophone:
         self._minimum = 0.0
         self._minima: deque[float] = deque(maxlen=10)
         self._count = 0
+        self._loudest = float("-inf")
 
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """The block to use for this captured block; both inputs as for `EchoCanceller.cancel`."""
@@ -116,6 +120,7 @@ class CleanMicrophone:
         level = dbfs(captured)
         self._track_noise(level)
         noise = self.noise_dbfs
+        self._loudest = max(level, self._loudest - DIP_FORGOTTEN_DB)
         if self._noisy:
             self._noisy = noise > QUIET_ROOM_DBFS - QUIET_AGAIN_DB
         elif noise > QUIET_ROOM_DBFS:  # in the middle of speech that may be the voice itself
@@ -127,7 +132,8 @@ class CleanMicrophone:
         while self._rested:
             self._canceller.cancel(*self._rested.popleft())
         clean = self._canceller.cancel(captured, reference)
-        if untouched == self._untouched or (untouched and level > max(noise, QUIET_ROOM_DBFS) + PAUSE_DB):
+        pause_dbfs = max(max(noise, QUIET_ROOM_DBFS) + PAUSE_DB, self._loudest - DIP_DB)
+        if untouched == self._untouched or (untouched and level > pause_dbfs):
             return clean
         old, new = (clean, captured) if untouched else (captured, clean)
         self._untouched = untouched

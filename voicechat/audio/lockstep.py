@@ -267,6 +267,8 @@ class Lockstep:
         return len(block) // 2
 
     def _next(self) -> bytes | None:
+        if not (self.queue.busy or self._playing.sounding):  # most of the time
+            return None
         if self.queue.ready or not self.queue.busy or self._partial >= PARTIAL_BLOCKS:
             self._partial = 0
             return self._playing.next(0.0, self.latency_ms)

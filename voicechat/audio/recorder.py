@@ -13,16 +13,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from voicechat.audio.frames import Frame, dbfs, is_silent
+from voicechat.audio.frames import BLOCK_MS, Frame, dbfs, is_silent
 from voicechat.audio.streams import InputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
 SOUND_DBFS = -45.0
 ONSET_BLOCKS = 8
-"""So many blocks above that level are handed over one by one: ten milliseconds matter when somebody begins to speak."""
-FRAME_BLOCKS, STEADY_BLOCKS, STEADY_AFTER = 2, 4, 100
-"""Blocks of a frame, also once the detector has not changed its opinion for so many: nobody waits for these."""
+"""So many blocks above that level are worked off one by one: ten milliseconds matter when somebody begins to speak."""
+FEW, MANY = 2, 4
+"""Blocks that are worked off together, in haste and without: the first after a wait costs as much as three others."""
+UNDECIDED_BLOCKS = 100
+"""So long after the detector's last change of opinion a silence may be the end of a turn, for which somebody waits."""
+ECHO_BLOCKS = 60
+"""So long after the speaker's last sound what is loud may be somebody who talks over it, or its echo."""
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 100
@@ -69,8 +73,8 @@ class Recorder:
     """Owns the thread that owns the input stream.
 
     `cancel` maps (captured block, reference block) to the block without echo, at the stream's rate; `convert`
-    brings that to the rate of the frames. Two blocks make a frame, which halves the cost of everything after it, and
-    four while nothing changes; a change of the detector's opinion is handed over at once.
+    brings that to the rate of the frames. All of that is done for several blocks at a time, which costs half; only
+    when it grows loud is each block worked off as it comes.
     """
 
     def __init__(
@@ -97,6 +101,8 @@ class Recorder:
         self._detector = detector
         self._convert = convert
         self._keep_reference = keep_reference
+        self._opinion = False, False  # voiced, speech
+        self._same = 0  # blocks since it has changed
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="voicechat-recorder", daemon=True)
 
@@ -133,44 +139,56 @@ class Recorder:
             self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
-        opinion, same, loud = (False, False), 0, 0
-        waiting: list[bytes] = []
-        references: list[bytes] = []
+        waiting: list[tuple[bytes, bytes]] = []
+        loud, played = 0, ECHO_BLOCKS
         while not self._stopping:
             block = self._stream.read()
-            now = time.monotonic()
+            self.captured_at = time.monotonic()
             self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
             if self.muted:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""
+            waiting.append((block, reference))
+            loud = loud + 1 if dbfs(block) > SOUND_DBFS else 0
+            played = played + 1 if is_silent(reference) else 0
+            haste = played < ECHO_BLOCKS if loud else self._same < UNDECIDED_BLOCKS
+            if 0 < loud <= ONSET_BLOCKS or len(waiting) >= (FEW if haste else MANY):
+                self._work_off(waiting)
+                waiting.clear()
+
+    def _work_off(self, waiting: list[tuple[bytes, bytes]]) -> None:
+        """Make a frame of these blocks and their references, or more where the detector changes its opinion."""
+        frame: list[bytes] = []
+        references: list[bytes] = []
+        later_s = len(waiting) * BLOCK_MS / 1000
+        for block, reference in waiting:
             if self._cancel is not None:
                 block = self._cancel(block, reference)
-            before, level = opinion, self.level_dbfs
-            if self._detector is not None:
-                opinion = self._detector.voiced(block), self._detector.speech
-                self.level_dbfs = self._detector.level_dbfs
-            else:
-                self.level_dbfs = dbfs(block)
-            if opinion != before and waiting:  # what waited was judged otherwise
-                self._hand_over(waiting, references, before, level)
-            self.captured_at = now
-            waiting.append(block)
+            opinion, level = self._judged(block)
+            if opinion != self._opinion and frame:
+                self._hand_over(frame, references, later_s)
+            self._same = self._same + 1 if opinion == self._opinion else 0
+            self._opinion, self.level_dbfs = opinion, level
+            later_s -= BLOCK_MS / 1000
+            frame.append(block)
             if self._keep_reference:
                 references.append(reference)
-            same = same + 1 if opinion == before else 0
-            loud = loud + 1 if self.level_dbfs > SOUND_DBFS else 0
-            together = STEADY_BLOCKS if same > STEADY_AFTER else FRAME_BLOCKS
-            if opinion != before or 0 < loud <= ONSET_BLOCKS or len(waiting) >= together:
-                self._hand_over(waiting, references, opinion, self.level_dbfs)
+        self._hand_over(frame, references, 0.0)
 
-    def _hand_over(
-        self, waiting: list[bytes], references: list[bytes], opinion: tuple[bool, bool], level: float
-    ) -> None:
-        """Everything that waited, as one frame: the last block was captured at `captured_at`."""
-        pcm = b"".join(waiting)
+    def _judged(self, block: bytes) -> tuple[tuple[bool, bool], float]:
+        """The detector's two verdicts, and the level."""
+        if self._detector is None:
+            return (False, False), dbfs(block)
+        voiced = self._detector.voiced(block)
+        return (voiced, self._detector.speech), self._detector.level_dbfs
+
+    def _hand_over(self, frame: list[bytes], references: list[bytes], before_s: float) -> None:
+        """Blocks of one opinion, the last of which was captured so long before the latest; they are used up."""
+        pcm = b"".join(frame)
         if self._convert is not None:
             pcm = self._convert(pcm)
-        voiced, speech = opinion
-        self._deliver(Frame(pcm, voiced, level, self.captured_at, b"".join(references), speech))
-        waiting.clear()
+        voiced, speech = self._opinion
+        at = self.captured_at - before_s
+        self._deliver(Frame(pcm, voiced, self.level_dbfs, at, b"".join(references), speech))
+        frame.clear()
         references.clear()

@@ -19,6 +19,7 @@ class Uplink:
         self.dropped_ms = 0.0
         self._codec = codec
         self._rate_hz = codec.capabilities.input_rate_hz
+        self._keep_alive_s = codec.capabilities.keep_alive_s  # a codec works out its capabilities when asked
         self._commands: deque[Command] = deque()
         self._replies: deque[Frame] = deque()
         self._waiting_ms = 0.0
@@ -43,7 +44,7 @@ class Uplink:
 
     def renew(self, codec: Codec) -> None:
         """Another connection: what waited was meant for the one before."""
-        self._codec = codec
+        self._codec, self._keep_alive_s = codec, codec.capabilities.keep_alive_s
         self._commands.clear()
         self._replies.clear()
         self._waiting_ms = 0.0
@@ -74,7 +75,7 @@ class Uplink:
             self._idle.set()
             self._some.clear()
             try:
-                async with asyncio.timeout(self._codec.capabilities.keep_alive_s):
+                async with asyncio.timeout(self._keep_alive_s):
                     await self._some.wait()
             except TimeoutError:
                 self.send(AppendAudio(b""))
