@@ -184,6 +184,7 @@ def test_muted_is_silence_in_time_and_zeros_of_the_device_are_counted() -> None:
     recorder[0].stop()
     assert [frame.pcm for frame in frames] == [block(9) * 2, bytes(2 * BLOCK), bytes(2 * BLOCK)]
     assert recorder[0].zero_ms == 20  # the device's own zeros, not ours
+    assert recorder[0].sounded
 
 
 def test_stopping_is_no_loss() -> None:

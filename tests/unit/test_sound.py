@@ -140,6 +140,36 @@ def test_while_a_microphone_is_away_silence_is_heard_in_time(tmp_path: Path, mon
     asyncio.run(main())
 
 
+def test_zeros_are_told_after_ten_seconds_not_after_sound_nor_while_muted_and_taken_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        stage = Stage(tmp_path, lambda rate: Source(0))
+        await stage.sound.open()
+        assert stage.sound._engine is not None
+        recorder = stage.sound._engine.recorder
+        assert recorder is not None
+        assert recorder.stop()  # from here on the test says what it captured
+        stage.sound._has_microphone = True  # not one that ends
+
+        def told(zero_ms: int, sounded: bool) -> list[str]:
+            recorder.zero_ms, recorder.sounded = zero_ms, sounded
+            stage.warnings.clear()
+            stage.sound._look_for_zeros()
+            return stage.warnings
+
+        assert told(9_990, False) == []
+        stage.sound.mute(True)
+        assert told(10_000, False) == []
+        stage.sound.mute(False)
+        assert told(10_000, False) == ["silent_microphone"]
+        assert told(20_000, False) == []
+        assert told(0, True) == ["microphone_heard"]
+        assert told(0, True) == []
+        assert told(60_000, True) == [], "the silence of a headset or a noise gate"
+        await stage.sound.close()
+
+    asyncio.run(main())
+
+
 def test_without_a_microphone_its_silence_is_no_fault_and_a_slow_reader_of_the_output_neither(tmp_path: Path) -> None:
     async def main() -> None:
         stage = Stage(tmp_path, None, microphone=False, keep_reference=True)

@@ -10,7 +10,7 @@ from voicechat.audio import defaults
 from voicechat.audio.background import in_background
 from voicechat.audio.engine import OPEN_S, AudioPlan, Engine
 from voicechat.audio.frames import BLOCK_MS, Frame, block_bytes
-from voicechat.audio.permission import how_to_unmute
+from voicechat.audio.permission import how_to_unmute, zeros
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
 from voicechat.errors import AudioError, UsageError
@@ -19,8 +19,11 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
 HANG_S = 5.0
-ZEROS_MS = 2000
-"""Exact zeros for this long are no room: the microphone is muted, or the system feeds us nothing on purpose."""
+ZEROS_MS = 10_000
+"""Exact zeros for this long, and nothing else before: the microphone is muted, or the system gives us none on purpose.
+
+A shorter time, or zeros after sound, are the silence of a Bluetooth headset, a noise gate or a virtual device.
+"""
 
 SILENCE_BLOCKS = 2
 """Of the frames that stand in for a microphone that is away: as long as a quiet microphone's."""
@@ -173,12 +176,15 @@ class Sound:
 
     def _look_for_zeros(self) -> None:
         recorder = self._engine.recorder if self._engine else None
-        if self._zeros_told or not self._has_microphone or recorder is None or recorder.zero_ms < ZEROS_MS:
+        if not self._has_microphone or recorder is None:
             return
-        self._zeros_told = True
-        self._warn(
-            "silent_microphone", f"{recorder.name} gives nothing but zeros: muted or forbidden. {how_to_unmute()}"
-        )
+        if recorder.sounded:
+            if self._zeros_told:
+                self._warn("microphone_heard", f"{recorder.name} gives sound now.")
+            self._zeros_told = False
+        elif recorder.zero_ms >= ZEROS_MS and not self._zeros_told and not self.muted:
+            self._zeros_told = True
+            self._warn("silent_microphone", f"{zeros(recorder.name)} {how_to_unmute()}")
 
     def _look_for_hangs(self) -> None:
         """A sound server that does not answer blocks our threads without an error: after a while it counts as lost."""
@@ -198,6 +204,11 @@ class Sound:
         self.muted = muted
         if self._engine is not None and self._engine.recorder is not None:
             self._engine.recorder.muted = muted
+
+    @property
+    def paused(self) -> bool:
+        """The answer is held: what was heard may be the user."""
+        return self._queue.paused
 
     @property
     def ended(self) -> bool:

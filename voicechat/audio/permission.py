@@ -15,3 +15,8 @@ _ELSEWHERE = (
 def how_to_unmute() -> str:
     """One or two sentences for the user of this system."""
     return _HOW.get(sys.platform, _ELSEWHERE)
+
+
+def zeros(name: str) -> str:
+    """What is wrong with that microphone."""
+    return f"{name} gives nothing but zeros: it is muted, or the system forbids it."

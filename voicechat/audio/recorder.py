@@ -92,6 +92,8 @@ class Recorder:
         self.muted = False
         self.level_dbfs = float("-inf")
         self.zero_ms = 0
+        self.sounded = False
+        """Something else than exact zeros was captured."""
         self.captured_at = time.monotonic()
         self._stream = stream
         self._deliver = deliver
@@ -145,6 +147,7 @@ class Recorder:
             block = self._stream.read()
             self.captured_at = time.monotonic()
             self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
+            self.sounded = self.sounded or not self.zero_ms
             if self.muted:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""

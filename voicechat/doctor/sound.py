@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from voicechat.audio.devices import Backend
-from voicechat.audio.permission import how_to_unmute
+from voicechat.audio.permission import how_to_unmute, zeros
 from voicechat.audio.vad import VoiceDetector
 from voicechat.doctor.bench import CAPTURE_HZ, RENDER_HZ, Bench
 from voicechat.doctor.checks import Check, attempt, failed, not_tested
@@ -123,8 +123,8 @@ def _microphone(name: str, silence: Samples | None, zeros_only: bool, problem: V
         "exact_zeros": zeros_only,
     }
     if zeros_only:
-        detail = f"{name} gives nothing but exact zeros: it is muted, or the system forbids it."
-        advice = how_to_unmute()
+        detail = zeros(name)
+        advice = f"{how_to_unmute()} A headset or a noise gate may be silent until you speak: speak while it listens."
         return [
             Check(MICROPHONE, False, detail, advice, AudioError.exit_code, figures),
             not_tested(LEVEL, "There is no sound of it."),

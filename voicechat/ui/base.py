@@ -26,7 +26,15 @@ class View(Protocol):
 
 
 class Meters(Protocol):
-    """Sound levels of this moment in dBFS: −inf for digital silence, 0 for full scale."""
+    """Sound levels of this moment in dBFS: −inf for digital silence, 0 for full scale; and what keeps sound back."""
+
+    muted: bool
+    """The user has closed the microphone."""
+
+    @property
+    def paused(self) -> bool:
+        """The answer is held: what was heard may be the user."""
+        ...
 
     def microphone_dbfs(self) -> float: ...
 
