@@ -49,14 +49,14 @@ def picture() -> "list[Text]":
     """The lines of the sample."""
     from rich.text import Text
 
-    painter = Painter(COLUMNS, voice=SESSION.voice)
+    painter = Painter(COLUMNS, speaker=SESSION.voice)
     turns = Turns()
     for notice in TALK:
         turns.add(notice, 0.0)
     microphone = Meter()
     for level_dbfs in MICROPHONE_DBFS:
         microphone.push(level_dbfs)
-    status = Status("listening", str(microphone), latency_ms=540, elapsed_s=192, aec=True, tokens=2_140)
+    status = Status("listening", str(microphone), elapsed_s=192)
     lines = painter.lines(SESSION)
     for finished in turns.release(1.0):
         lines += painter.lines(finished)

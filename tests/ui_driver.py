@@ -19,6 +19,7 @@ KINDS = {kind.kind: kind for kind in get_args(Notice)}
 
 class Levels:
     microphone = speaker = float("-inf")
+    muted = paused = False
 
     def microphone_dbfs(self) -> float:
         return self.microphone
@@ -49,7 +50,7 @@ class Reports:
 
 async def main(commands_fd: int, reports_fd: int, interactive: bool) -> None:
     levels, reports = Levels(), Reports(reports_fd)
-    view = make_view("auto", levels, reports, interactive=interactive)
+    view = make_view("auto", levels, reports, interactive=interactive, verbose="VERBOSE" in os.environ)
     running = asyncio.create_task(view.run())
     reports.tell("ready")
     with LineReader(commands_fd) as commands:
@@ -63,7 +64,8 @@ async def main(commands_fd: int, reports_fd: int, interactive: bool) -> None:
             elif "type" in command:
                 view.show(KINDS[command.pop("type")](**command))
             else:
-                levels.microphone, levels.speaker = command["microphone"], command["speaker"]
+                for name, value in command.items():
+                    setattr(levels, name, value)
     view.close()
     if not running.done():
         await running

@@ -78,7 +78,7 @@ def test_with_a_sound_card_the_answers_are_heard_and_it_tells_how_to_go_on(
         assert program.wait(60) == 0, program.describe()
         you, assistant, you_too, assistant_too = program.stdout.splitlines()
         assert [you, you_too] == ["you: What time is it?", "you: What is twelve times seven?"]
-        assert assistant.startswith("heart: It is ")
+        assert assistant.startswith("companion: It is ")
         assert "84" in assistant_too
         assert "Now talk yourself: " in program.stderr
         heard = loud_spans_s(speaker.samples()[::2])

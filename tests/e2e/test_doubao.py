@@ -162,11 +162,11 @@ def test_a_line_typed_before_the_reply_to_another_is_the_one_that_is_answered(
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in KEYS.items()))
     words = ["manual", "--provider", "doubao", "--url", server.url, "--input", str(QUESTION), "--output", str(answer)]
     with Terminal(words, tmp_path) as terminal:  # lines from a pipe would wait for each other's answers
-        terminal.see("● idle")
+        terminal.see("● ready")
         terminal.type("one\r")
         server.wait_for(553)
         terminal.type("two\r")
-        terminal.see("second", "● idle")
+        terminal.see("second", "● ready")
         terminal.type("/quit\r")
         assert terminal.wait() == 0
         assert "first" not in "\n".join(terminal.everything())

@@ -60,7 +60,13 @@ def test_settings_that_cannot_be_used(arguments: list[str], code: int, says: lis
 
 
 @pytest.mark.parametrize(
-    "arguments", [["say", "hi", "--input", "x.wav"], ["say", "hi", "--turn", "local"], ["manual", "--threshold", "0.5"]]
+    "arguments",
+    [
+        ["say", "hi", "--input", "x.wav"],
+        ["say", "hi", "--turn", "local"],
+        ["say", "hi", "--greeting", "x"],
+        ["manual", "--threshold", "0.5"],
+    ],
 )
 def test_an_option_that_would_mean_nothing_is_not_one(arguments: list[str]) -> None:
     with Program([*arguments, *DEAD], env=KEYS) as program:

@@ -63,10 +63,10 @@ def test_manual_with_enter_and_words(soundcard: SoundCard, tmp_path: Path) -> No
     ):
         terminal.see("openai · gpt-realtime · marin", "Enter")
         terminal.type("\r")
-        terminal.see("● listening")
+        terminal.see("● hearing you", "Enter ends your turn")
         soundcard.play(tone(0.4)).wait()
         terminal.type("\r")
-        terminal.see("spoken", "First answer.", "● idle")
+        terminal.see("spoken", "First answer.", "● ready")
         terminal.type("/help\r")
         terminal.see("/mute")
         terminal.type("typo\x7f\x7f\x7f\x7ftext\r")
@@ -98,7 +98,7 @@ def test_ctrl_c_at_any_moment_leaves_a_sane_terminal(moment: str, tmp_path: Path
             terminal.type("half a sen")
             terminal.see("half a sen")
         else:
-            terminal.see(f"● {moment}")
+            terminal.see(f"● {'hearing you' if moment == 'listening' else moment}")
         began = time.monotonic()
         terminal.type("\x03")
         assert terminal.wait(5) == 130

@@ -289,10 +289,27 @@ def test_auto_takes_the_first_service_with_a_key(monkeypatch: pytest.MonkeyPatch
 def test_without_a_key_it_is_the_offline_companion_with_one_line_saying_so() -> None:
     choice = choose('voice = "Tina"\nmodel = "m"')
     assert (choice.name, choice.options.model, choice.options.voice) == ("offline", "companion", "heart")
-    assert len(choice.notes) == 1
-    assert choice.notes[0].startswith("No key found (looked for DASHSCOPE_API_KEY, OPENAI_API_KEY, ")
+    assert (choice.notes, choice.fallback) == ([], "No key: the companion answers (see `voicechat providers`).")
+    assert choice.called == "companion"
     assert choose(voice="en-gb").options.voice == "en-gb"
-    assert choose(provider="offline").notes == []
+    assert (choose(provider="offline").notes, choose(provider="offline").fallback) == ([], "")
+
+
+def test_a_voice_of_a_service_without_a_key_is_explained_once() -> None:
+    choice = choose(voice="Cherry")
+    assert (choice.name, choice.options.voice) == ("offline", "heart")
+    assert choice.fallback.startswith("Cherry is a voice of qwen, and there is no key for it: the companion answers")
+    assert "set DASHSCOPE_API_KEY; keys: https://" in choice.fallback
+    assert choose(voice="en-gb").fallback.startswith("No key")
+    assert choose(voice="my-own-voice").options.voice == "my-own-voice"
+
+
+@pytest.mark.parametrize(
+    ("persona", "called"),
+    [("instructions = 'x'", "teacher"), ("name = 'Ada'", "Ada"), ("provider = 'qwen'", "teacher")],
+)
+def test_the_assistant_is_called_by_its_persona(persona: str, called: str) -> None:
+    assert choose(f"persona = 'teacher'\n[personas.teacher]\n{persona}\n").called == called
 
 
 def test_an_address_without_any_key_is_a_gateway() -> None:

@@ -187,6 +187,22 @@ def test_a_greeting_says_its_words_apart() -> None:
     assert create.instructions.endswith("exactly these words: Good morning")
 
 
+def test_a_greeting_is_no_turn_of_the_user_and_neither_is_one_without_a_word() -> None:
+    stage = Stage(turn_taking=TurnTaking(hands_free=False), greeting="Good morning")
+    stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured())
+    stage.speak(1, "Good morning", ms=100)
+    stage.pass_ms(200)
+    assert [turn.text for turn in stage.of(note.AssistantTurn)] == ["Good morning"]
+    assert stage.session.turns.begun == 0
+    stage.session.begin_turn()
+    stage.session.end_turn()
+    assert [warning.code for warning in stage.of(note.WarningNotice)] == ["too_short"]
+    assert stage.session.turns.begun == 0
+    stage.session.say("hello")
+    assert stage.session.turns.begun == 1
+    assert stage.of(note.UserTurn)[-1].turn == stage.session.turn == 3, "numbers are never used twice"
+
+
 class Polite:
     """A codec that greets by itself and acknowledges everything it is told."""
 

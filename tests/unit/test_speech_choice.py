@@ -47,7 +47,7 @@ def test_defaults(choose) -> None:  # type: ignore[no-untyped-def]
 
 def test_auto_takes_the_first_key_and_else_this_machine(choose) -> None:  # type: ignore[no-untyped-def]
     fallback = choose()
-    assert (fallback.name, len(fallback.notes)) == ("offline", 1)
+    assert (fallback.name, len(fallback.notes)) == ("offline", 0)
     assert choose(env={"OPENAI_API_KEY": "sk-1"}).name == "openai"
     assert choose(env={"DASHSCOPE_API_KEY": "sk-1"}).name == "qwen"
 

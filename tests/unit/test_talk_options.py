@@ -24,7 +24,7 @@ def parameters(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("name", "without"), [("vad", ()), ("manual", TURN_TAKING), ("say", (*TURN_TAKING, *MICROPHONE))]
+    ("name", "without"), [("vad", ()), ("manual", TURN_TAKING), ("say", (*TURN_TAKING, *MICROPHONE, "greeting"))]
 )
 def test_conversation_commands_have_the_same_options_where_they_mean_something(
     name: str, without: tuple[str, ...]

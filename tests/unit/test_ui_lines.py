@@ -2,12 +2,15 @@
 
 import asyncio
 import dataclasses
+import fcntl
 import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 import types
@@ -308,6 +311,50 @@ def test_lines_of_a_pipe_reach_the_controls_and_then_its_end() -> None:
     asyncio.run(deliver_lines(heard, read))
     os.close(read)
     assert heard.calls == ["hello", "", "/quit", "last", "<end>"]
+
+
+def test_ctrl_d_on_a_keyboard_ends_the_conversation_as_in_the_live_view() -> None:
+    master, slave = os.openpty()
+    os.write(master, b"hello\n\x04")
+    heard = Heard()
+    asyncio.run(deliver_lines(heard, slave))
+    os.close(master)
+    os.close(slave)
+    assert heard.calls == ["hello", "<quit>"]
+
+
+def test_a_terminal_gets_lines_broken_at_words_and_a_newcomer_a_hint() -> None:
+    words = "The quick brown fox jumps over the lazy dog, and 明天可能有雨也可能没有雨。"
+    master, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 40, 0, 0))
+
+    async def main(out: TextIO) -> None:
+        view = PlainView(out, out, Heard(), stdin_fd=slave)
+        view.show(dataclasses.replace(SESSION, assistant="teacher"))
+        view.show(note.WarningNotice("help", "  /mute    silences the microphone until /unmute"))
+        view.show(note.UserTurn(1, words))
+        view.show(note.AssistantTurn(1, "Ja.", "Ja.", False, 5))
+        view.close()
+
+    with open(slave, "w", closefd=False) as out:
+        asyncio.run(main(out))
+    written = b""
+    while b"Ja." not in written:
+        written += os.read(master, 65536)
+    lines = written.decode().splitlines()
+    os.close(master)
+    os.close(slave)
+    assert lines == [
+        "voicechat: qwen · omni · Cherry",
+        "Say something: try “What time is it?”",
+        "  Ctrl-C ends.",
+        "  /mute    silences the microphone until",
+        "           /unmute",
+        "you: The quick brown fox jumps over the",
+        "  lazy dog, and 明天可能有雨也可能没有",
+        "  雨。",
+        "teacher: Ja.",
+    ]
 
 
 def test_a_view_delivers_lines_while_it_runs() -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyte
 import pytest
+from wcwidth import wcswidth
 
 from voicechat.conversation import notices as note
 from voicechat.ui.render import Ansi, Painter
@@ -30,11 +31,52 @@ DEADLINE_S = 20.0
 SESSION = {"type": "session", "provider": "qwen", "model": "omni-flash", "voice": "Cherry", "aec": True}
 
 
+USAGE = (
+    "input_tokens", "output_tokens", "cached_tokens", "input_audio_tokens", "output_audio_tokens",
+    "session_input_tokens", "session_output_tokens",
+)  # fmt: skip
+
+
+class Joining(pyte.HistoryScreen):
+    """A terminal that draws emoji that are joined, and their colours of skin, in the two cells of the first."""
+
+    def draw(self, data: str) -> None:
+        for character in data:
+            before = self._before()
+            if before is not None and (character == "\u200d" or "🏻" <= character <= "🏿" or before.endswith("\u200d")):
+                x = self.cursor.x - 2
+                cell = self.buffer[self.cursor.y][x]
+                self.buffer[self.cursor.y][x] = cell._replace(data=before + character)
+                self.dirty.add(self.cursor.y)
+            else:
+                super().draw(character)
+
+    @property
+    def display(self) -> list[str]:
+        return [
+            "".join(line[x].data for x in range(self.columns))
+            for line in map(self.buffer.__getitem__, range(self.lines))
+        ]
+
+    def _before(self) -> str | None:
+        """The wide character before the cursor."""
+        x, line = self.cursor.x, self.buffer[self.cursor.y]
+        return line[x - 2].data if x >= 2 and line[x - 1].data == "" else None
+
+
 class Terminal:
     """A live view in a pseudo terminal of its own."""
 
-    def __init__(self, columns: int, rows: int, *options: str, stdin: int | None = None, **env: str):
-        self.screen = pyte.HistoryScreen(columns, rows, history=500)
+    def __init__(
+        self,
+        columns: int,
+        rows: int,
+        *options: str,
+        stdin: int | None = None,
+        screen: type[pyte.HistoryScreen] = pyte.HistoryScreen,
+        **env: str,
+    ):
+        self.screen = screen(columns, rows, history=500)
         self._stream = pyte.ByteStream(self.screen)
         self._changed = threading.Condition()
         self.raw = b""
@@ -162,20 +204,19 @@ def test_a_conversation_at_80_columns() -> None:
             {"type": "user.partial", "turn": 3, "text": "just the"},
         )
         terminal.see("just the▌")
-        terminal.until(lambda: terminal.rows()[-1].endswith("aec on"))
+        terminal.until(lambda: "0:0" in terminal.rows()[-1])
         rows = terminal.rows()
         assert rows[0] == " voicechat  qwen · omni-flash · Cherry" + " " * 36 + "/help"
         assert rows[1] == ""
         assert rows[2] == " you       今天适合去爬山吗？"
         assert rows[3].startswith(" Cherry    今天晴。")
-        assert rows[3].endswith("0.62 s")
+        assert rows[3].endswith("after 0.62 s")
         assert rows[4] == " you       And tomorrow?"
         assert rows[5] == " Cherry    Tomorrow will be rainy" + " " * 26 + "interrupted at 1.8 s"
         assert rows[6] == " you       just the▌"
         assert rows[7] == " " + "─" * 78
-        assert rows[8] == " › Enter interrupts · type to write"
-        assert rows[9].startswith(" ● listening   mic ▁▁▁▁   out ▁▁▁▁   0.62 s   0:0")
-        assert rows[9].endswith("aec on")
+        assert rows[8] == " › it answers when you pause · Ctrl-C ends"
+        assert rows[9].startswith(" ● hearing you   mic ▁▁▁▁   speaker ▁▁▁▁   0:0")
         assert len(rows) == 10
         # Wide characters take two cells: the second column and the right edge are the same in every row.
         assert terminal.column(2, "今") == terminal.column(4, "A") == terminal.column(3, "今") == 11
@@ -200,7 +241,7 @@ def test_narrow_and_wide(columns: int) -> None:
             {"type": "latency", "turn": 1, "voice_to_voice_ms": 620.0},
             {"type": "state", "state": "speaking"},
         )
-        terminal.until(lambda: terminal.text().count("0.62 s") == 2 and "speaking" in terminal.rows()[-1])
+        terminal.until(lambda: "0.62 s" in terminal.text() and "speaking" in terminal.rows()[-1])
         rows = terminal.rows()
         assert rows[0].endswith("/help")
         if columns == 40:
@@ -210,12 +251,12 @@ def test_narrow_and_wide(columns: int) -> None:
                 "         雨，也可能没有。",
                 " Cherry  It will be cloudy with a",
             ]
-            assert rows[7] == "         雨，也可能没有。        0.62 s"
-            assert rows[-1] == " ● speaking   mic ▁▁▁▁  out ▁▁▁▁  0.62 s"
+            assert rows[7] == "         雨，也可能没有。  after 0.62 s"
+            assert rows[-1] == " ● speaking     mic ▁▁▁▁  speaker ▁▁▁▁"
         else:
             assert [row.rstrip() for row in rows[2:4]] == [
                 f" you       {words}",
-                f" Cherry    {words}" + " " * (120 - 1 - 6 - 11 - 44 - 26) + "0.62 s",
+                f" Cherry    {words}" + " " * (120 - 1 - 12 - 11 - 44 - 26) + "after 0.62 s",
             ]
             assert rows[4] == " " + "─" * 118
         terminal.close()
@@ -237,7 +278,9 @@ def test_typing_editing_pasting_and_history() -> None:
         terminal.see(" › /help")
         terminal.type("\r")
         assert terminal.report() == ["submit", "/help"]
-        terminal.until(lambda: " ›" in terminal.rows())  # drawn anew: only then is the history there to go back in
+        terminal.until(
+            lambda: " › Ctrl-C ends" in terminal.rows()
+        )  # drawn anew: only then is the history there to go back in
         terminal.type("\x1b[A\x1b[A\x1b[A\x1b[A\r")
         assert terminal.report() == ["submit", "hallo .世界"]
         terminal.type("\x1b")
@@ -269,7 +312,7 @@ def test_ctrl_c_leaves_a_sane_terminal(end: str) -> None:
             " error     The service went away.",
             "           Try again.",
             "",
-            "           2 turns in 1:15 · 1 underrun",
+            " 2 turns in 1:15 · 1 underrun",
         ]
         assert terminal.raw.rfind(b"\x1b[?2004l") > terminal.raw.rfind(b"\x1b[?2004h") > -1
         assert not terminal.screen.cursor.hidden
@@ -278,7 +321,7 @@ def test_ctrl_c_leaves_a_sane_terminal(end: str) -> None:
 def test_hostile_text_stays_text() -> None:
     with Terminal(80, 24) as terminal:
         terminal.send(
-            SESSION | {"voice": "\x1b[2Jeve"},
+            SESSION | {"assistant": "\x1b[2Jeve"},
             {"type": "user", "turn": 1, "text": "\x1b]0;owned\x07[red]a[/red]\x9b2J\u202eb"},
             {"type": "assistant.partial", "turn": 1, "text": "\x1b[5m[/]"},
         )
@@ -307,7 +350,7 @@ def test_a_long_partial_shows_its_end() -> None:
     with Terminal(40, 10) as terminal:
         terminal.send(SESSION, {"type": "assistant.partial", "turn": 1, "text": "word " * 200 + "end"})
         terminal.see("end▌")
-        assert terminal.rows()[-1].startswith(" ● idle")
+        assert terminal.rows()[-1].startswith(" ● listening")
         terminal.send({"type": "assistant.partial", "turn": 1, "text": "short"})
         terminal.see("short▌")
         terminal.until(lambda: terminal.text().count("▌") == 1)
@@ -342,14 +385,13 @@ def test_a_resize_lays_the_conversation_out_again() -> None:
 
 def test_nothing_is_written_while_nothing_changes() -> None:
     with Terminal(80, 24) as terminal:
-        terminal.send({"type": "state", "state": "thinking"})
-        terminal.see("thinking")
+        terminal.see("connecting")
         before = len(terminal.raw)
         with terminal._changed:
             assert not terminal._changed.wait(0.7)
         assert len(terminal.raw) == before
         terminal.send({"microphone": -3.0, "speaker": -30.0})
-        terminal.see("mic ████   out ▅▅▅▅")
+        terminal.see("mic ████   speaker ▅▅▅▅")
         terminal.close()
 
 
@@ -371,7 +413,9 @@ def test_lines_of_a_pipe_without_an_input_line() -> None:
 def test_keys_without_an_input_line() -> None:
     with Terminal(80, 24, "quiet") as terminal:
         terminal.send(SESSION)
-        terminal.see("Esc interrupts · Ctrl-C ends")
+        terminal.see("Ctrl-C ends")
+        terminal.send({"type": "state", "state": "speaking"})
+        terminal.see("Esc silences it · Ctrl-C ends")
         terminal.type("x\r\x1b")
         assert terminal.report() == ["interrupt"]
         terminal.type("\x03")
@@ -390,6 +434,140 @@ def test_no_color() -> None:
         terminal.close()
 
 
+# -- what one may say and do at each moment ------------------------------------------------------------------------
+
+
+def test_each_state_says_what_goes_on_and_what_can_be_done() -> None:
+    with Terminal(60, 20) as terminal:
+        terminal.see("› Ctrl-C ends")
+        terminal.see("● connecting")
+        terminal.send(SESSION)
+        terminal.see(" Say something: try “What time is it?”")
+        terminal.see("● listening")
+        terminal.see("› speak, or type · Ctrl-C ends")
+        terminal.send({"muted": True})
+        terminal.see("● muted")
+        terminal.see("› /unmute to be heard, or type · Ctrl-C ends")
+        terminal.send({"muted": False}, {"type": "state", "state": "listening"})
+        terminal.see("● hearing you")
+        terminal.see("› it answers when you pause · Ctrl-C ends")
+        terminal.send({"type": "user", "turn": 1, "text": "hello"}, {"type": "state", "state": "thinking"})
+        terminal.see("● thinking")
+        terminal.see("› Enter stops it, or type · Ctrl-C ends")
+        assert "Say something" not in terminal.text(), "one who has spoken knows how"
+        terminal.send({"type": "state", "state": "speaking"})
+        terminal.see("● speaking")
+        terminal.see("› Enter silences it, or type · Ctrl-C ends")
+        terminal.send({"paused": True})
+        terminal.see("● paused")
+        terminal.see("› it goes on unless you speak · Ctrl-C ends")
+        terminal.close()
+
+
+def test_a_dead_line_is_one_line_that_counts_down() -> None:
+    with Terminal(80, 24) as terminal:
+        terminal.send(SESSION)
+        for attempt in range(1, 5):
+            terminal.send({"type": "connection", "attempt": attempt, "in_s": 9.0, "message": "Nobody answers."})
+        terminal.see("● reconnecting in 9 s (attempt 4)")
+        terminal.see("› Enter tries again now · Ctrl-C ends")
+        assert terminal.text().count("connection lost: Nobody answers.") == 1
+        terminal.send(SESSION | {"state_restored": True})
+        terminal.see("● listening")
+        terminal.see(" connected again; the conversation was restored")
+        terminal.close()
+
+
+def test_a_silent_microphone_is_told_until_it_is_heard() -> None:
+    with Terminal(80, 24) as terminal:
+        terminal.send(SESSION, {"type": "warning", "code": "silent_microphone", "message": "Nothing but zeros."})
+        terminal.see(" warning   Nothing but zeros.")
+        terminal.send({"type": "warning", "code": "microphone_heard", "message": "It gives sound."})
+        terminal.until(lambda: "zeros" not in terminal.text())
+        assert "It gives sound." not in terminal.text(), "nothing is wrong: nothing is said"
+        terminal.close()
+
+
+def test_what_only_engineers_read_is_for_verbose() -> None:
+    notices = (
+        SESSION,
+        {"type": "usage", "turn": 1} | dict.fromkeys(USAGE, 700),
+        {"type": "latency", "turn": 1, "voice_to_voice_ms": 620.0},
+    )
+    with Terminal(80, 24) as terminal:
+        terminal.send(*notices)
+        terminal.see("0:0")
+        assert not {"aec", "tokens", "0.62"} & set(terminal.rows()[-1].split())
+        terminal.close()
+    with Terminal(100, 24, VERBOSE="1") as terminal:
+        terminal.send(*notices)
+        terminal.see("reply 0.62 s   aec on   1.4k tokens")
+        terminal.close()
+
+
+def test_an_answer_taller_than_the_window_says_who_speaks() -> None:
+    with Terminal(60, 20) as terminal:
+        terminal.send(
+            SESSION | {"assistant": "小雅"},
+            {"type": "user.partial", "turn": 1, "text": "tell me"},
+            {"type": "assistant.partial", "turn": 1, "text": "word " * 300 + "end"},
+        )
+        terminal.see("end▌")
+        answer = [row for row in terminal.rows() if "word" in row]
+        assert len(answer) == 13, "two thirds of the window"
+        assert answer[0].startswith(" 小雅      word word")
+        assert answer[1].startswith("           word")
+        terminal.close()
+
+
+# -- every script, at every size -----------------------------------------------------------------------------------
+
+FAMILY = "👩\u200d👩\u200d👧"
+ASK = "明天会下雨吗？ Will it rain tomorrow, or shall I hang the washing out?"
+ANSWER = f"Nein {FAMILY} 👍🏽, אמר המטאורולוג שלא ירד גשם מחר, والجو سيكون صحوا طوال اليوم، 明天晴。"
+SCREENS = {
+    60: [
+        " you       明天会下雨吗？ Will it rain tomorrow, or shall I",
+        "           hang the washing out?",
+        " Xiaoya    Nein 👩 👍, אמר המטאורולוג שלא ירד גשם מחר,",
+        "           والجو سيكون صحوا طوال اليوم، 明天晴。▌",
+    ],
+    80: [
+        " you       明天会下雨吗？ Will it rain tomorrow, or shall I hang the washing",
+        "           out?",
+        " Xiaoya    Nein 👩 👍, אמר המטאורולוג שלא ירד גשם מחר, والجو سيكون صحوا طوال",
+        "           اليوم، 明天晴。▌",
+    ],
+    140: [
+        " you       明天会下雨吗？ Will it rain tomorrow, or shall I hang the washing out?",
+        " Xiaoya    Nein 👩 👍, אמר המטאורולוג שלא ירד גשם מחר, والجو سيكون صحوا طوال اليوم، 明天晴。▌",
+    ],
+}
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(60, 20), (80, 24), (140, 40)])
+@pytest.mark.parametrize("joins", [False, True], ids=["spendthrift", "thrifty"])
+def test_chinese_emoji_and_right_to_left_text(columns: int, rows: int, joins: bool) -> None:
+    """In a terminal that gives each part of an emoji its cells, and in one that knows what belongs together."""
+    kind = Joining if joins else pyte.HistoryScreen
+    with Terminal(columns, rows, screen=kind) as terminal:
+        terminal.send(SESSION | {"assistant": "Xiaoya"}, {"type": "user", "turn": 1, "text": ASK})
+        for end in range(len(ANSWER) - 6, len(ANSWER) + 1):  # word by word, so that lines are changed in the middle
+            terminal.send({"type": "assistant.partial", "turn": 1, "text": ANSWER[:end]})
+            terminal.see("▌")
+        terminal.see("明天晴。▌")
+        shown = terminal.rows()
+        assert shown[2:-3] == SCREENS[columns]
+        assert shown[-3] == " " + "─" * (min(columns, 120) - 2)
+        finished = {"turn": 1, "text": ANSWER, "heard": ANSWER, "interrupted": False, "heard_ms": 9}
+        terminal.send({"type": "latency", "turn": 1, "voice_to_voice_ms": 620.0}, {"type": "assistant"} | finished)
+        terminal.see("after 0.62 s")
+        assert f"Nein {FAMILY} 👍🏽, ".encode() in terminal.raw, "what is written for good is whole"
+        assert sum("─" in row for row in terminal.rows()) == terminal.text().count("› ") == 1
+        assert all(wcswidth(row) <= columns for row in terminal.rows())
+        terminal.close()
+
+
 # -- the same by value ---------------------------------------------------------------------------------------------
 
 
@@ -403,34 +581,35 @@ def test_meters() -> None:
 
 
 def test_the_status_line_drops_parts_from_the_right() -> None:
-    status = Status("speaking", latency_ms=12_340.0, elapsed_s=3723.0, tokens=12_345)
-    assert status.line(120).plain == (" ● speaking    mic ▁▁▁▁   out ▁▁▁▁   12.3 s   1:02:03   aec off   12.3k tokens")
-    assert status.line(70).plain.endswith("1:02:03   aec off")
-    assert status.line(30).plain == " ● speaking   mic ▁▁▁▁"
+    status = Status("speaking", latency_ms=12_340.0, elapsed_s=3723.0, tokens=12_345, verbose=True)
+    most = " ● speaking      mic ▁▁▁▁   speaker ▁▁▁▁   1:02:03   reply 12.3 s   aec off   12.3k tokens"
+    assert status.line(120).plain == most
+    assert status.line(70).plain.endswith("1:02:03   reply 12.3 s")
+    assert status.line(30).plain == " ● speaking     mic ▁▁▁▁"
     assert status.line(5).plain == " ● sp"
 
 
 def test_notices_that_end_in_the_right_column() -> None:
-    painter = Painter(60, voice="Cherry")
+    painter = Painter(60, speaker="Cherry")
 
     def rows(turn: note.AssistantTurn) -> list[str]:
         return [line.plain.rstrip() for line in painter.lines(Finished(turn, 0.0, 500.0))]
 
-    exact = "x" * 40
-    assert rows(note.AssistantTurn(1, exact, exact, False, 0)) == [f" Cherry    {exact}  0.50 s"]
+    exact = "x" * 34
+    assert rows(note.AssistantTurn(1, exact, exact, False, 0)) == [f" Cherry    {exact}  after 0.50 s"]
     longer = exact + "y"
-    assert rows(note.AssistantTurn(1, longer, longer, False, 0)) == [f" Cherry    {longer}", " " * 53 + "0.50 s"]
+    assert rows(note.AssistantTurn(1, longer, longer, False, 0)) == [f" Cherry    {longer}", " " * 47 + "after 0.50 s"]
     assert rows(note.AssistantTurn(1, "", "", False, 0, "failed")) == [" Cherry    (no words)" + " " * 32 + "failed"]
 
 
 def test_a_long_voice_name_is_cut() -> None:
     answer = Finished(note.AssistantTurn(1, "a", "a", False, 0), 0.0)
-    assert Painter(80, voice="myvoice-20260101-clone-abcdef").lines(answer)[0].plain == " myvoice-20260… a"
-    assert Painter(40, voice="myvoice-20260101-clone-abcdef").lines(answer)[0].plain == " myvoice-… a"
+    assert Painter(80, speaker="myvoice-20260101-clone-abcdef").lines(answer)[0].plain == " myvoice-20260… a"
+    assert Painter(40, speaker="myvoice-20260101-clone-abcdef").lines(answer)[0].plain == " myvoice-… a"
 
 
 def test_ansi_has_styles_but_no_colour_where_none_is_wanted() -> None:
-    line = Painter(40, voice="V").lines(Finished(note.UserTurn(1, "a"), 0.0))
+    line = Painter(40, speaker="V").lines(Finished(note.UserTurn(1, "a"), 0.0))
     assert Ansi(no_color=False)(line) == " \x1b[1;36myou\x1b[0m     a"
     assert Ansi(no_color=True)(line) == " \x1b[1myou\x1b[0m     a"
 

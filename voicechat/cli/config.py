@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from voicechat.cli.tables import print_json, print_table
+from voicechat.cli.telling import tell
 from voicechat.errors import ConfigError, UsageError, VoicechatError
 
 app = typer.Typer(help="Write, find and show the settings.", no_args_is_help=True)
@@ -37,7 +38,7 @@ def init(
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.", "Choose another with --config.") from error
     typer.echo(path)
-    typer.echo("Written, everything commented out. Uncomment what you want to change.", err=True)
+    tell("Written, everything commented out. Uncomment what you want to change.")
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -58,7 +59,7 @@ def path(config: ConfigFile = None) -> None:
     typer.echo(found)
     if not found.is_file():
         option = f" --config {shlex.quote(str(config))}" if config else ""
-        typer.echo(f"It is not there yet; `voicechat config init{option}` writes it.", err=True)
+        tell(f"It is not there yet; `voicechat config init{option}` writes it.")
 
 
 @app.command("show")
@@ -74,12 +75,12 @@ def show(
     try:
         choose_provider(loaded)
     except VoicechatError as error:
-        typer.echo(f"These settings cannot be used as they are. {error.message}\n  {error.hint}", err=True)
+        tell(f"These settings cannot be used as they are. {error.message}\n  {error.hint}")
     if as_json:
         print_json({"path": str(loaded.path), "found": loaded.found, "settings": entries})
         return
     print_table(["setting", "origin", "value"], [[k, str(e["origin"]), _text(e["value"])] for k, e in entries.items()])
-    typer.echo(f"{'Read' if loaded.found else 'Not there'}: {loaded.path}", err=True)
+    tell(f"{'Read' if loaded.found else 'Not there'}: {loaded.path}")
 
 
 def _shown(settings: Any, key: str) -> Any:

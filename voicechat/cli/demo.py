@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from voicechat.cli.options import TalkOptions
+from voicechat.cli.telling import tell
 
 if TYPE_CHECKING:
     from voicechat.audio.files import FileInput
@@ -57,6 +58,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.devices import private_stderr
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
+    from voicechat.config.choose import COMPANION
     from voicechat.conversation.talk import Talk, TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.engine.engine import OfflineSettings
@@ -72,6 +74,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
         SessionConfig(voice=service.voice, turn_detection=TurnDetection(silence_ms=SILENCE_MS)),
         TurnTaking(silence_ms=SILENCE_MS),
         AudioPlan(make_input=questions.open, speaker_optional=True, keep_reference=True),
+        assistant=COMPANION,
         save=save,
     )
     talk = Talk(service, service.connect, plan)
@@ -79,9 +82,9 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
         watcher = Watcher(make_view(kind, talk.sound, Controls(talk), interactive=False), talk, questions)
         code = await talk.run(watcher)
     for line in summary(talk.saved, watcher.latencies_ms):
-        typer.echo(line, err=True)
+        tell(line)
     if code == 0:
-        typer.echo(_what_next(), err=True)
+        tell(_what_next())
     return code
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicechat.cli.tables import print_json, print_table
+from voicechat.cli.telling import tell
 from voicechat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def list_models(
         for e in entries
     ]
     print_table(["model", "use", "here", "size", "languages", "licence", "description"], rows)
-    typer.echo(f"They live in {models_folder()}; a folder of your own works by its path.", err=True)
-    typer.echo(_ollama(), err=True)
+    tell(f"They live in {models_folder()}; a folder of your own works by its path.")
+    tell(_ollama())
 
 
 @app.command("install")
@@ -67,13 +68,13 @@ def install(
     model = _model(name)
     if home_of(name).is_dir():
         typer.echo(home_of(name))
-        typer.echo(f"{name} is here already.", err=True)
+        tell(f"{name} is here already.")
         return
     ca_file = load(config).settings.ca_file
     here = begun(name)
-    typer.echo(f"{name}: {model.title}.", err=True)
-    typer.echo(f"  {size(model.bytes)}, licence {model.licence}, from {hub()}/{model.repository}", err=True)
-    typer.echo(f"  to {home_of(name)}{f'; {size(here)} of it are here already' if here else ''}", err=True)
+    tell(f"{name}: {model.title}.")
+    tell(f"  {size(model.bytes)}, licence {model.licence}, from {hub()}/{model.repository}")
+    tell(f"  to {home_of(name)}{f'; {size(here)} of it are here already' if here else ''}")
     if not yes and not _agreed():
         return
     try:
@@ -81,7 +82,7 @@ def install(
             path = asyncio.run(fetch(model, on_progress, ca_file=ca_file))
     except KeyboardInterrupt:
         kept = size(begun(name))
-        typer.echo(f"Interrupted. {kept} are kept: run the same command again to go on.", err=True)
+        tell(f"Interrupted. {kept} are kept: run the same command again to go on.")
         raise typer.Exit(130) from None
     typer.echo(path)
     _tell_use(model)
@@ -96,7 +97,7 @@ def remove(name: Name) -> None:
 
     if not home_of(_model(name).name).is_dir() and not begun(name):
         raise UsageError(f"{name} is not here.", "`voicechat models list` shows what is.")
-    typer.echo(f"Removed {name}; that frees {size(delete(name))}.", err=True)
+    tell(f"Removed {name}; that frees {size(delete(name))}.")
 
 
 @app.command("path")
@@ -111,7 +112,7 @@ def path(
         return
     typer.echo(home_of(_model(name).name))
     if not home_of(name).is_dir():
-        typer.echo(f"It is not here yet; `voicechat models install {name}` fetches it.", err=True)
+        tell(f"It is not here yet; `voicechat models install {name}` fetches it.")
 
 
 def _ollama() -> str:
@@ -177,6 +178,6 @@ def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
 def _tell_use(model: "Model") -> None:
     from voicechat.models.folder import missing_runtime
 
-    typer.echo(f'Use it with [providers.offline] {model.use} = "{model.name}" in config.toml.', err=True)
+    tell(f'Use it with [providers.offline] {model.use} = "{model.name}" in config.toml.')
     if hint := missing_runtime(model.kind):
-        typer.echo(f"What runs it is not installed yet. {hint}", err=True)
+        tell(f"What runs it is not installed yet. {hint}")

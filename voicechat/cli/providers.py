@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from voicechat.cli.tables import print_json, print_table
+from voicechat.cli.telling import tell
 
 
 def providers(
@@ -33,12 +34,12 @@ def providers(
     print_table(["", "provider", "state", "where"], rows)
     for entry in entries:
         if entry["selected"]:
-            typer.echo(f"→ in use: {entry['name']} · {chosen.options.model} · {chosen.options.voice}", err=True)
+            tell(f"→ in use: {entry['name']} · {chosen.options.model} · {chosen.options.voice}")
         elif not entry["configured"] and entry["key_url"]:
-            typer.echo(f"  a key for {entry['name']}: {entry['key_url']}", err=True)
+            tell(f"  a key for {entry['name']}: {entry['key_url']}")
     if chosen.name != "offline":  # why it is that one, the table has just shown
         for note in chosen.notes:
-            typer.echo(note, err=True)
+            tell(note)
 
 
 def _entries(loaded: Any, selected: str) -> list[dict[str, Any]]:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
+from voicechat.cli.telling import tell
 from voicechat.errors import UsageError
 from voicechat.realtime.capabilities import Capabilities
 
@@ -30,7 +29,7 @@ def role(instructions: str, name: str, style: str, context: str, capabilities: C
     if context and not capabilities.context_chars:
         parts.append(f"Background knowledge for your answers:\n{context}")
     elif len(context) > capabilities.context_chars:
-        typer.echo(f"--context: only the first {capabilities.context_chars} characters are used.", err=True)
+        tell(f"--context: only the first {capabilities.context_chars} characters are used.")
     return Role(
         "\n\n".join(filter(None, parts)),
         style if capabilities.supports_style else "",

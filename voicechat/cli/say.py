@@ -10,7 +10,7 @@ from voicechat.cli.talking import talk
 from voicechat.errors import UsageError
 
 
-@with_talk_options(*TURN_TAKING, *MICROPHONE)
+@with_talk_options(*TURN_TAKING, *MICROPHONE, "greeting")
 def say(
     options: TalkOptions,
     text: Annotated[str, typer.Argument(help="What to say to the assistant; - reads it from stdin.")],

@@ -13,11 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from voicechat.cli.keys import Jobs, watch_keys
 from voicechat.cli.options import TalkOptions
 from voicechat.cli.talking import start_logging
+from voicechat.cli.telling import tell
 from voicechat.errors import UsageError
 from voicechat.signals import endings, on_signals
 
@@ -66,7 +65,7 @@ def read_aloud(options: TalkOptions, order: Order) -> int:
         loaded = with_key_file(load(options.config, options.settings()), options.api_key_file)
         choice = choose_speech(loaded)
         for line in choice.notes:
-            typer.echo(line, err=True)
+            tell(line)
         settings = replace(order.settings, model=choice.options.model, voice=choice.options.voice)
         reading = Reading(
             choice,
@@ -188,7 +187,7 @@ class Reading:
         if not count:
             raise _nothing()
         if self._output != "-":
-            typer.echo(_written(sink, kept), err=True)
+            tell(_written(sink, kept))
 
     async def _play(self, service: "SpeechService", pieces: AsyncGenerator[str, None], chars: int) -> None:
         from voicechat.audio.devices import private_stderr
@@ -254,7 +253,7 @@ class _Progress:
 
     def pause(self, paused: bool) -> None:
         if sys.stderr.isatty():
-            typer.echo("paused: space goes on" if paused else "going on", err=True)
+            tell("paused: space goes on" if paused else "going on")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import typer
 
 from voicechat.cli.options import TalkOptions
+from voicechat.cli.telling import tell
 from voicechat.errors import UsageError
 from voicechat.redaction import RedactingFormatter
 
@@ -32,7 +33,9 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     loaded = with_key_file(load(options.config, options.settings()), options.api_key_file)
     choice = choose_provider(loaded)
     for line in choice.notes:
-        typer.echo(line, err=True)
+        tell(line)
+    if choice.fallback:
+        tell(choice.fallback, dim=True)
     from voicechat.services import open_service
 
     service = open_service(choice, loaded.settings.connection, insecure=options.insecure)
@@ -59,7 +62,9 @@ async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool 
     interactive = reads_lines and options.input != "-"
     with private_stderr():
         words = sys.stderr if sound_to_stdout else None
-        view = make_view(kind, conversation.sound, controls, interactive=interactive, words=words)
+        view = make_view(
+            kind, conversation.sound, controls, interactive=interactive, words=words, verbose=options.verbose
+        )
         with log_held_back(kind == "auto" and sys.stdout.isatty()):
             return await conversation.run(view)
 
@@ -129,7 +134,7 @@ def turn_detection_of(asked: str, capabilities: "Capabilities", name: str) -> st
     found, whose = ("server", "the server's") if capabilities.supports_server_vad else ("local", "this machine's")
     if asked in (found, "local"):
         return asked
-    typer.echo(f"{name} has no {asked} turn detection: {whose} voice detection is used.", err=True)
+    tell(f"{name} has no {asked} turn detection: {whose} voice detection is used.")
     return found
 
 
@@ -192,6 +197,7 @@ def plan(
         opening,
         kind == "say",
         turn_kind if kind == "vad" else "manual",
+        choice.called,
         settings.save,
         RetryPolicy(tuple(watch.retry_delays_s), watch.retry_jitter, watch.retries_per_session),
     )

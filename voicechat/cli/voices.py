@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from voicechat.cli.tables import print_json, print_table
+from voicechat.cli.telling import tell
 
 if TYPE_CHECKING:
     from voicechat.providers.catalogue import ProviderInfo, Voice
@@ -72,11 +73,11 @@ def voices(
         rows = [_row(listing, voice, everything) for listing, voice in found]
         print_table([*(["model"] if everything else []), "voice", "", "", "language", "description"], rows)
     for note in notes:
-        typer.echo(note, err=True)
+        tell(note)
     if everything:
-        typer.echo(f"{len(found)} voices of {len(listings)} models (* is the default).", err=True)
+        tell(f"{len(found)} voices of {len(listings)} models (* is the default).")
     else:
-        typer.echo(_summary(listings[0], len(found), language), err=True)
+        tell(_summary(listings[0], len(found), language))
 
 
 def _chosen(provider: str | None, model: str | None, config: Path | None, aloud: bool, notes: list[str]) -> Listing:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 OFFLINE_MODULES = (("moonshine_voice", "pocketsphinx"), ("espeakng_loader",))
 """One of each is needed: a recogniser, a voice."""
+COMPANION = "companion"
 FILE, FLAG = 1, 3
 
 
@@ -49,8 +50,12 @@ class Choice:
     persona: str = ""
     assistant: str = ""
     """What the assistant is called, where the persona gives it a name."""
+    called: str = ""
+    """The same on the screen, where a voice's name would say nothing: by the persona, or what it is."""
     style: str = ""
     notes: list[str] = field(default_factory=list)
+    fallback: str = ""
+    """Why the companion answers although nobody asked for it: a line for conversations."""
     chat: Chat = field(default_factory=Chat)
     local: Local = field(default_factory=Local)
     network: Network = field(default_factory=Network)
@@ -102,7 +107,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
     notes: list[str] = []
     automatic = name == "auto"
     if automatic:
-        name, notes = _first_configured(loaded)
+        name = _first_configured(loaded)
     if name not in providers():
         raise UsageError(f"Unknown provider {name!r}.", did_you_mean(name, ["auto", *providers()]))
     info = providers()[name]
@@ -110,12 +115,12 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
 
     # What the file says was meant for the provider of the file, and what the environment says for a real service:
     # for another one it is a foreign word. A flag is meant for this very run.
-    fallback = automatic and name == "offline"
+    fell_back = automatic and name == "offline"
     foreign = loaded.file_provider not in (name, "auto")
 
     def top_level(key: str) -> str:
         rank = loaded.rank(key)
-        if rank < FLAG and (fallback or (rank == FILE and foreign)):
+        if rank < FLAG and (fell_back or (rank == FILE and foreign)):
             return ""
         return str(getattr(settings, key))
 
@@ -127,6 +132,9 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
     voice = top_level("voice") or section.voice
     if persona.voice and persona.provider in ("", name) and not _beats(loaded.rank("voice"), persona_rank):
         voice = persona.voice
+    owner = _owner(voice) if fell_back else None
+    if owner is not None:
+        voice = ""
     instructions = settings.instructions
     if persona.instructions and not _beats(loaded.rank("instructions"), persona_rank):
         instructions = persona.instructions
@@ -157,8 +165,10 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         greeting=persona.greeting,
         persona=settings.persona,
         assistant=persona.name,
+        called=persona.name or settings.persona or (COMPANION if info.kind == "local" else ""),
         style=persona.style,
         notes=notes,
+        fallback=_why_offline(loaded, owner) if fell_back else "",
         local=Local(section.ears, section.language or settings.language),
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
         network=Network(settings.ca_file, settings.log_audio),
@@ -196,18 +206,32 @@ def _beats(rank: int, persona_rank: int) -> bool:
     return rank == FLAG or rank > persona_rank
 
 
-def _first_configured(loaded: Loaded) -> tuple[str, list[str]]:
-    services = [info for info in providers().values() if info.kind != "local"]
-    for info in services:
-        if not missing_settings(loaded, info):
-            return info.name, []
-    if loaded.settings.url:  # someone who names an address wants that address, with or without a key
-        return "newapi", []
-    variables = [info.environment[name] for info in services for name in info.any_of if name in info.environment]
-    return "offline", [
-        f"No key found (looked for {', '.join(variables)}): using the offline companion; "
-        "`voicechat providers` shows how to set up a service."
-    ]
+def _first_configured(loaded: Loaded) -> str:
+    for info in providers().values():
+        if info.kind != "local" and not missing_settings(loaded, info):
+            return info.name
+    # Someone who names an address wants that address, with or without a key.
+    return "newapi" if loaded.settings.url else "offline"
+
+
+def _owner(voice: str) -> ProviderInfo | None:
+    """The service whose voice that is, where it is not the companion's."""
+    if voice in (known.name for known in providers()["offline"].all_voices):
+        return None
+    services = (info for info in providers().values() if info.kind == "cloud")
+    return next((info for info in services if voice in (known.name for known in info.all_voices)), None)
+
+
+def _why_offline(loaded: Loaded, owner: ProviderInfo | None) -> str:
+    """One line; with the way to the voice that was asked for, where it is a service's."""
+    if owner is None:
+        return "No key: the companion answers (see `voicechat providers`)."
+    voice = loaded.settings.voice or _persona(loaded).voice
+    variables = " or ".join(owner.environment[name] for name in owner.any_of if name in owner.environment)
+    return (
+        f"{voice} is a voice of {owner.name}, and there is no key for it: the companion answers, in its own voice. "
+        f"To talk with {voice}, set {variables}; keys: {owner.key_url}"
+    )
 
 
 def _model_in(url: str) -> str:

@@ -23,6 +23,8 @@ class SessionNotice:
     aec: bool = False
     turn: str = "server"
     state_restored: bool | None = None
+    assistant: str = ""
+    """What the assistant is called, where it has another name than its voice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class EndNotice:
     dropped_uplink_ms: int = 0
     speaker_gaps: int = 0
     microphone_gaps: int = 0
+    saved: str = ""
+    """The transcript, where the conversation was kept."""
 
 
 Notice = (

@@ -71,6 +71,8 @@ class TalkPlan:
     ends_when_settled: bool = False
     """Over after the opening has been answered."""
     turn_kind: str = "server"
+    assistant: str = ""
+    """What the assistant is called; "" leaves that to its voice."""
     save: str = ""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -349,6 +351,7 @@ class Talk:
                 aec=self.sound.cancels_echo,
                 turn=self._plan.turn_kind,
                 state_restored=restored,
+                assistant=self._plan.assistant,
             )
         )
 
@@ -379,7 +382,7 @@ class Talk:
         return note.EndNotice(
             reason,
             self.exit_code,
-            self.session.turn,
+            self.session.turns.begun,
             round(time.monotonic() - self._began, 3),
             self.sound.dropped_frames,
             self._queue.underruns,
@@ -389,4 +392,5 @@ class Talk:
             round(self.line.dropped_ms),
             self.sound.speaker_gaps,
             self.sound.microphone_gaps,
+            str(self._recording.transcript) if self._recording is not None else "",
         )

@@ -12,6 +12,8 @@ class UserTurns:
 
     def __init__(self, publish: Callable[[Notice], None]):
         self.number = 0
+        self.begun = 0
+        """How many turns were the user's: a greeting has a number too, and a turn that was none is not counted."""
         self._publish = publish
         self._items: dict[str, int] = {}
         self._responses: dict[str, int] = {}  # apart from the items: a service may well call both 1, 2, 3
@@ -25,14 +27,17 @@ class UserTurns:
     def begin(self) -> None:
         """The user begins to speak."""
         self.number += 1
+        self.begun += 1
         self._untold.add(self.number)
 
     def forget(self) -> None:
         """The current turn was none."""
         self._untold.discard(self.number)
+        self.begun -= 1
 
     def typed(self, text: str) -> None:
         self.number += 1
+        self.begun += 1
         self._publish(UserTurn(self.number, text, "text"))
 
     def item(self) -> str:

@@ -94,11 +94,14 @@ def split_lines(read: Callable[[], bytes]) -> Iterator[str]:
 
 
 async def deliver_lines(controls: Controls, fd: int = 0) -> None:
-    """Submit every line of `fd`, then say that the input has ended."""
+    """Submit every line of `fd`, then say that the input has ended: from a keyboard (Ctrl-D), that the user leaves."""
     with LineReader(fd) as lines:
         async for line in lines:
             controls.submit(line)
-    controls.end_of_input()
+    if os.isatty(fd):
+        controls.quit()
+    else:
+        controls.end_of_input()
 
 
 async def run_with_lines(work: Coroutine[Any, Any, None], controls: Controls | None, fd: int = 0) -> None:

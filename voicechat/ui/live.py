@@ -18,21 +18,33 @@ from voicechat.ui.render import Ansi, Item, Painter
 from voicechat.ui.screen import Screen
 from voicechat.ui.status import Meter, Status
 from voicechat.ui.tasks import run_beside
-from voicechat.ui.turns import Turns
+from voicechat.ui.text import plainer
+from voicechat.ui.turns import Told, Turns
 
+HINT_MARGIN = 6
+"""Cells of the input line that the hint leaves free."""
 TICKS_PER_S = 12
 TICKS_PER_LEVEL = 2
 REPAINTED_ITEMS = 100
 """How far back a resize can lay the conversation out again."""
 OTHER_ROWS = 5
 """Rows that the running turn leaves free: rule, input and status line, and a little of the scrollback."""
+SHARE = 2 / 3
+"""Of the window for the running turn at most: made narrower, it must still fit, or a copy of it would scroll away."""
 
 
 class LiveView:
-    """`interactive`: lines typed, or piped into stdin, go to `controls`. `now` counts seconds, monotonic."""
+    """`interactive`: lines typed, or piped into stdin, go to `controls`. `verbose`: with figures for those who measure.
+    `now` counts seconds, monotonic."""
 
     def __init__(
-        self, meters: Meters, controls: Controls, *, interactive: bool, now: Callable[[], float] = time.monotonic
+        self,
+        meters: Meters,
+        controls: Controls,
+        *,
+        interactive: bool,
+        verbose: bool = False,
+        now: Callable[[], float] = time.monotonic,
     ):
         keyboard = sys.stdin.isatty()
         self._meters = meters
@@ -42,7 +54,9 @@ class LiveView:
         self._ansi = Ansi()
         text_input = keyboard and interactive
         self._screen = Screen(controls, keyboard=keyboard, text_input=text_input, no_color=self._ansi.no_color)
-        self._status = Status(text_input=text_input, keyboard=keyboard)
+        self._status = Status(text_input=text_input, keyboard=keyboard, verbose=verbose)
+        self._opening = ""  # what a newcomer may try, until something was said
+        self._silent: note.WarningNotice | None = None  # told until it is over
         self._columns = self._screen.size.columns
         self._painter = Painter(self._columns, text_input=text_input)
         self._turns = Turns()
@@ -69,18 +83,27 @@ class LiveView:
             case note.UsageNotice():
                 self._status.tokens = notice.session_input_tokens + notice.session_output_tokens
             case note.ConnectionNotice():
-                self._status.retry_at = now + notice.in_s
-                self._unprinted.append(note.WarningNotice("connection", wording.connection(notice)))
+                if self._status.retry_at is None:  # the rest is told by the status line
+                    self._unprinted.append(note.WarningNotice("connection", wording.lost(notice)))
+                self._status.retry_at, self._status.attempt = now + notice.in_s, notice.attempt
+            case note.WarningNotice("silent_microphone"):
+                self._silent = notice
+            case note.WarningNotice("microphone_heard"):
+                self._silent = None
             case note.WarningNotice() | note.ErrorNotice():
                 self._unprinted.append(notice)
             case note.EndNotice():
                 self._unprinted += self._turns.release_all()
+                if self._silent is not None:
+                    self._unprinted.append(self._silent)
                 if notice.turns or self._began is not None:  # of a talk that never began there is nothing to sum up
                     self._unprinted.append(notice)
             case _:
                 if isinstance(notice, note.LatencyNotice):
                     latency_ms = wording.latency_ms(notice)
                     self._status.latency_ms = self._status.latency_ms if latency_ms is None else latency_ms
+                if isinstance(notice, note.UserPartial | note.UserTurn):
+                    self._opening = ""
                 self._turns.add(notice, now)
                 self._unprinted += self._turns.release(now)
 
@@ -88,10 +111,11 @@ class LiveView:
         self._status.retry_at = None
         self._status.aec = notice.aec
         self._status.manual = notice.turn == "manual"
-        self._painter = replace(self._painter, voice=notice.voice)
-        self._screen.hint(self._ansi([self._status.hint()]))
+        self._painter = replace(self._painter, speaker=wording.speaker(notice))
         if self._began is None:
             self._began = now
+            if self._status.text_input:
+                self._opening = wording.opening(notice)
             self._unprinted.append(replace(notice, state_restored=None))
         else:
             self._unprinted.append(replace(notice, state_restored=bool(notice.state_restored)))
@@ -145,6 +169,7 @@ class LiveView:
         drawn = (self._live_lines(), replace(self._status))
         if self._unprinted or drawn != self._drawn:
             self._drawn = drawn
+            self._screen.hint(self._ansi([self._status.hint(self._columns - HINT_MARGIN)]))
             self._screen.draw(drawn[0], self._status_line(), self._take_unprinted() if self._unprinted else None)
 
     def _measure(self, now: float) -> None:
@@ -153,6 +178,7 @@ class LiveView:
             self._speaker.push(self._meters.speaker_dbfs())
             self._status.microphone, self._status.speaker = str(self._microphone), str(self._speaker)
         self._ticks += 1
+        self._status.muted, self._status.paused = self._meters.muted, self._meters.paused
         if self._began is not None:
             self._status.elapsed_s = float(int(now - self._began))
 
@@ -176,11 +202,14 @@ class LiveView:
     def _live_lines(self) -> str:
         """The running turn as ANSI, and the rule below it; of a very long one its end."""
         if self._live is None:
-            lines = [line for item in self._turns.held for line in self._painter.lines(item)]
-            for partial in self._turns.partials():
-                lines += self._painter.partial(partial)
-            room = max(self._screen.size.rows - OTHER_ROWS, 1)
-            self._live = self._ansi([*lines[-room:], self._painter.rule()])
+            items = [self._painter.lines(replace(item, notice=_plainer(item.notice))) for item in self._turns.held]
+            items += [self._painter.partial(partial) for partial in self._turns.partials()]
+            below = self._painter.lines(self._silent) if self._silent is not None else []
+            if self._opening:
+                below += self._painter.opening(self._opening)
+            rows = self._screen.size.rows
+            room = max(min(rows - OTHER_ROWS, int(rows * SHARE)) - len(below), 1)
+            self._live = self._ansi([*self._painter.end_of(items, room), *below, self._painter.rule()])
         return self._live
 
     def _status_line(self) -> str:
@@ -196,3 +225,12 @@ class LiveView:
         """What is left when there is no lower part any more."""
         if self._unprinted:
             self._screen.print(self._take_unprinted())
+
+
+def _plainer(told: Told) -> Told:
+    """As it is drawn again and again, until it is written for good."""
+    if isinstance(told, note.UserTurn):
+        return replace(told, text=plainer(told.text))
+    if isinstance(told, note.AssistantTurn):
+        return replace(told, text=plainer(told.text), heard=plainer(told.heard))
+    return told

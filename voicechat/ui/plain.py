@@ -1,6 +1,10 @@
-"""The view for pipes and for `--plain`: one finished line per turn on stdout, everything else on stderr."""
+"""The view for pipes and for `--plain`: one finished line per turn on stdout, everything else on stderr.
+
+A terminal gets the same, broken at words: it would break them anywhere.
+"""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from typing import TextIO
@@ -10,7 +14,7 @@ from voicechat.ui import wording
 from voicechat.ui.base import Controls
 from voicechat.ui.lines import run_with_lines
 from voicechat.ui.output import LineOutput
-from voicechat.ui.text import clean
+from voicechat.ui.text import clean, fold
 from voicechat.ui.turns import Finished, Turns
 
 
@@ -33,8 +37,11 @@ class PlainView:
         self._now = now
         self._turns = Turns(latency_patience_s=0.0)
         self._timer: asyncio.TimerHandle | None = None
-        self._voice = ""
+        self._speaker = wording.ASSISTANT
         self._sessions = 0
+        # Someone sits there who may not know what to do next.
+        self._guides = controls is not None and err.isatty() and os.isatty(stdin_fd)
+        self._out_columns, self._err_columns = _columns(out), _columns(err)
 
     def show(self, notice: note.Notice) -> None:
         now = self._now()
@@ -81,10 +88,12 @@ class PlainView:
         self._set_timer(now)
 
     def _session(self, notice: note.SessionNotice) -> None:
-        self._voice = notice.voice
+        self._speaker = clean(wording.speaker(notice))
         self._sessions += 1
         if self._sessions == 1:
             self._tell(f"voicechat: {wording.service(notice)}")
+            if self._guides:
+                self._tell(f"{wording.opening(notice)} Ctrl-C ends.")
         else:
             self._tell(wording.reconnected(notice))
 
@@ -92,16 +101,32 @@ class PlainView:
         for each in finished:
             match each.notice:
                 case note.UserTurn(_, text):
-                    self._out.write(f"you: {clean(text) or wording.NOT_UNDERSTOOD}")
+                    self._say(f"you: {clean(text) or wording.NOT_UNDERSTOOD}")
                 case note.AssistantTurn() as turn:
-                    self._out.write(f"{clean(self._voice) or 'assistant'}: {_answer(turn)}")
+                    self._say(f"{self._speaker}: {_answer(turn)}")
                 case note.ToolNotice() as tool:
                     self._tell(f"tool: {wording.tool(tool)}")
 
+    def _say(self, text: str) -> None:
+        for line in _folded(text, self._out_columns):
+            self._out.write(line)
+
     def _tell(self, text: str) -> None:
         if not self._out.broken:  # nobody reads us any more: leave without a word
-            for line in clean(text, multiline=True).split("\n"):
+            for line in _folded(clean(text, multiline=True), self._err_columns):
                 self._err.write(line)
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of a terminal; 0 for anything else, which wants whole lines."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _folded(text: str, columns: int) -> list[str]:
+    return fold(text, columns) if columns else text.split("\n")
 
 
 def _answer(turn: note.AssistantTurn) -> str:

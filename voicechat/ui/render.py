@@ -1,6 +1,6 @@
 """What the terminal view looks like: notices in, lines of Rich text out, and from these ANSI. No I/O here.
 
-Two columns: who speaks, and what was said, with the latency at the right edge of its last line. Only the sixteen
+Two columns: who speaks, and what was said, with how long it took at the right edge of its last line. Only the sixteen
 colours of the terminal's own theme are used.
 """
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from voicechat.conversation import notices as note
 from voicechat.ui import wording
-from voicechat.ui.text import clean, wrap
+from voicechat.ui.text import cells, clean, fold, plainer, shorten, wrap
 from voicechat.ui.turns import Finished
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ Item = Finished | note.SessionNotice | note.WarningNotice | note.ErrorNotice | n
 
 @dataclass
 class Painter:
-    """Lays lines out for a frame of `width` cells. `voice` is what the assistant is called."""
+    """Lays lines out for a frame of `width` cells. `speaker` is what the assistant is called."""
 
     width: int
-    voice: str = ""
+    speaker: str = ""
     text_input: bool = True
     _labels: int = field(init=False, default=0)
 
@@ -39,17 +39,12 @@ class Painter:
         self._labels = max(10 if self.width >= 60 else 8, self._label_cells())
 
     def _label_cells(self) -> int:
-        from rich.cells import cell_len
+        return cells(self._speaker()) + 1
 
-        return cell_len(self._voice()) + 1
-
-    def _voice(self) -> str:
-        """The voice's name on one short line: a cloned voice may have a name of 60 characters."""
-        from rich.cells import cell_len, set_cell_size
-
-        name = clean(self.voice).strip() or "assistant"
-        longest = 14 if self.width >= 60 else 9
-        return name if cell_len(name) <= longest else set_cell_size(name, longest - 1).rstrip() + "…"
+    def _speaker(self) -> str:
+        """The name on one short line: a cloned voice may have one of 60 characters."""
+        name = clean(self.speaker).strip() or wording.ASSISTANT
+        return shorten(plainer(name), 14 if self.width >= 60 else 9)
 
     # -- whole items -------------------------------------------------------------------------------------------
 
@@ -69,6 +64,8 @@ class Painter:
                 return self.header(item) if item.state_restored is None else self.reconnected(item)
             case note.WarningNotice(code, message):
                 label = "" if code in wording.OWN_WORDS else "warning"
+                if not label:
+                    return self._aside(message)
                 return self._row(label, "yellow", Text(clean(message, multiline=True), "dim"))
             case note.ErrorNotice(_, message, hint):
                 words = Text().append(clean(message, multiline=True), "red")
@@ -76,7 +73,7 @@ class Painter:
                     words.append("\n" + clean(hint, multiline=True), "dim")
                 return self._row("error", "bold red", words)
             case note.EndNotice():
-                return [Text(), *self._row("", "", Text(wording.summary(item), "dim"))]
+                return [Text(), *self._aside(wording.summary(item))]
             case _:
                 return []
 
@@ -86,25 +83,57 @@ class Painter:
 
         name = Text("voicechat", "bold")
         help_text = Text("/help" if self.text_input else "", "dim")
-        words = Text(wording.service(session), "dim")
         room = self.width - 2 * MARGIN - len(name) - 2 - len(help_text) - 2
-        words.truncate(max(room, 8), overflow="ellipsis")
+        words = Text(shorten(wording.service(session), max(room, 8)), "dim")
         line = Text(" " * MARGIN) + name + Text("  ") + words
         return [self._with_note(line, help_text) or line, Text()]
 
     def reconnected(self, session: note.SessionNotice) -> "list[Text]":
+
+        return self._aside(wording.reconnected(session))
+
+    def opening(self, words: str) -> "list[Text]":
+        """What a newcomer may try, below the header until something was said."""
+        return self._aside(words, "dim italic")
+
+    def _aside(self, text: str, style: str = "dim") -> "list[Text]":
+        """What the program itself says, over the whole width."""
         from rich.text import Text
 
-        return self._row("", "", Text(wording.reconnected(session), "dim"))
+        lines = fold(clean(text, multiline=True), self.width - 2 * MARGIN)
+        return [Text(" " * MARGIN).append(line, style) for line in lines]
 
     def partial(self, partial: note.UserPartial | note.AssistantPartial) -> "list[Text]":
         """Words still coming, with a cursor behind them."""
         from rich.text import Text
 
-        words = Text(clean(partial.text).lstrip()).append(CURSOR, "bold")
+        words = Text(plainer(clean(partial.text)).lstrip()).append(CURSOR, "bold")
         if isinstance(partial, note.UserPartial):
             return self._row("you", "bold cyan", words)
-        return self._row(self._voice(), "bold magenta", words)
+        return self._row(self._speaker(), "bold magenta", words)
+
+    def end_of(self, items: "list[list[Text]]", room: int) -> "list[Text]":
+        """The last `room` lines of these items. Of one that is cut the first visible line says whose it is."""
+        lines: list[Text] = []
+        for item in reversed(items):
+            if len(lines) + len(item) <= room:
+                lines = item + lines
+                continue
+            rest = item[len(item) + len(lines) - room :]
+            if rest:
+                label = item[0][: self._label_end(item[0])]
+                rest[0] = label + rest[0][MARGIN + self._labels :]
+            return rest + lines
+        return lines
+
+    def _label_end(self, line: "Text") -> int:
+        """How many characters of a line are its label: some take two cells."""
+        used = 0
+        for index, character in enumerate(line.plain):
+            if used >= MARGIN + self._labels:
+                return index
+            used += cells(character)
+        return len(line.plain)
 
     def rule(self) -> "Text":
         from rich.text import Text
@@ -132,8 +161,8 @@ class Painter:
         elif turn.status != "completed":
             remark = Text(clean(turn.status), "yellow")
         else:
-            remark = Text(wording.seconds(latency_ms) if latency_ms is not None else "", "dim")
-        return self._row(self._voice(), "bold magenta", words, remark)
+            remark = Text(wording.after(latency_ms) if latency_ms is not None else "", "dim")
+        return self._row(self._speaker(), "bold magenta", words, remark)
 
     def _row(self, label: str, label_style: str, words: "Text", remark: "Text | None" = None) -> "list[Text]":
         """Two columns: the label stands at the first line only, the words hang beside it, the remark ends the last."""
@@ -144,7 +173,7 @@ class Painter:
         for start, end in wrap(words.plain, self.width - indent - MARGIN):
             lines.append(Text(" " * indent) + words[start:end])
         first = Text(" " * MARGIN).append(label, label_style)
-        first.pad_right(indent - first.cell_len)
+        first.pad_right(indent - cells(first.plain))
         lines[0] = first + lines[0][indent:]
         if remark:
             fitted = self._with_note(lines[-1], remark)
@@ -156,8 +185,8 @@ class Painter:
 
     def _with_note(self, line: "Text", remark: "Text") -> "Text | None":
         """`remark` at the right edge of `line`, when there is room for it."""
-        gap = self.width - MARGIN - line.cell_len - remark.cell_len
-        if gap < (2 if line.cell_len else 0):
+        gap = self.width - MARGIN - cells(line.plain) - cells(remark.plain)
+        if gap < (2 if line.plain else 0):
             return None
         line = line.copy()
         line.pad_right(gap)

@@ -1,8 +1,20 @@
-"""The status line: state, levels, latency, time, fitted to the width by leaving out parts from the right."""
+"""The status line: what goes on in words, levels and time, fitted to the width by leaving out parts from the right.
+
+| the conversation is | and | then it is called |
+|---|---|---|
+| not open yet, or its line is down | | connecting, reconnecting |
+| idle | the microphone is open | listening |
+| idle | Enter opens the microphone, or there is none | ready |
+| idle, or the user speaks | the microphone is muted | muted |
+| listening: the user speaks | | hearing you |
+| thinking | | thinking |
+| speaking | and is held while it may be the user | speaking, paused |
+"""
 
 import math
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from voicechat.conversation.notices import State
@@ -15,7 +27,52 @@ if TYPE_CHECKING:
 BARS = "▁▂▃▄▅▆▇█"
 CELLS = 4
 FLOOR_DBFS = -60.0
-COLOURS: dict[State, str] = {"idle": "dim", "listening": "green", "thinking": "yellow", "speaking": "magenta"}
+
+
+class Doing(Enum):
+    """What goes on, as the user would say it."""
+
+    CONNECTING = "connecting"
+    RECONNECTING = "reconnecting"
+    LISTENING = "listening"
+    READY = "ready"
+    MUTED = "muted"
+    HEARING = "hearing you"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    PAUSED = "paused"
+
+
+COLOURS = {
+    Doing.CONNECTING: "dim",
+    Doing.RECONNECTING: "red",
+    Doing.LISTENING: "green",
+    Doing.READY: "dim",
+    Doing.MUTED: "red",
+    Doing.HEARING: "bold green",
+    Doing.THINKING: "yellow",
+    Doing.SPEAKING: "magenta",
+    Doing.PAUSED: "yellow",
+}
+WIDEST = max(len(doing.value) for doing in (Doing.LISTENING, Doing.HEARING, Doing.SPEAKING))
+TYPE, ENDS = "or type", "Ctrl-C ends"
+HINTS: dict[Doing, tuple[str, ...]] = {
+    Doing.LISTENING: ("speak", TYPE, ENDS),
+    Doing.READY: ("Enter, then speak", TYPE, ENDS),
+    Doing.MUTED: ("/unmute to be heard", TYPE, ENDS),
+    Doing.HEARING: ("it answers when you pause", ENDS),
+    Doing.THINKING: ("Enter stops it", TYPE, ENDS),
+    Doing.SPEAKING: ("Enter silences it", TYPE, ENDS),
+    Doing.PAUSED: ("it goes on unless you speak", ENDS),
+    Doing.CONNECTING: (ENDS,),
+    Doing.RECONNECTING: ("Enter tries again now", ENDS),
+}
+HINTS_MANUAL = HINTS | {
+    Doing.HEARING: ("Enter ends your turn", ENDS),
+    Doing.THINKING: ("Esc stops it", "Enter begins your turn", ENDS),
+    Doing.SPEAKING: ("Esc silences it", "Enter begins your turn", ENDS),
+}
+"""What one can do now. Enter and Esc differ where Enter begins and ends a turn."""
 
 
 def bar(level_dbfs: float) -> str:
@@ -50,16 +107,37 @@ class Status:
     elapsed_s: float | None = None
     aec: bool = False
     manual: bool = False
+    muted: bool = False
+    paused: bool = False
     tokens: int = 0
     text_input: bool = True
     keyboard: bool = True
+    verbose: bool = False
+    """Figures for those who measure."""
     retry_at: float | None = None
     """While the connection is down: when the next attempt is made."""
     retry_in_s: int | None = None
     """The same, counted down."""
+    attempt: int = 0
+
+    @property
+    def doing(self) -> Doing:
+        if self.retry_in_s is not None:
+            return Doing.RECONNECTING
+        if self.elapsed_s is None:
+            return Doing.CONNECTING
+        if self.state == "speaking":
+            return Doing.PAUSED if self.paused else Doing.SPEAKING
+        if self.state == "thinking":
+            return Doing.THINKING
+        if self.muted:
+            return Doing.MUTED
+        if self.state == "listening":
+            return Doing.HEARING
+        return Doing.READY if self.manual else Doing.LISTENING
 
     def line(self, width: int) -> "Text":
-        """` ● listening   mic ▂▅▃▁   out ▁▁▁▁   0.62 s   3:12   aec on   1.5k tokens`."""
+        """` ● listening     mic ▂▅▃▁   speaker ▁▁▁▁   3:12`; verbose ones add `reply 0.62 s   aec on   1.5k tokens`."""
         from rich.text import Text
 
         gap = 3 if width >= 60 else 2
@@ -75,32 +153,38 @@ class Status:
     def _parts(self) -> "list[Text]":
         from rich.text import Text
 
-        state = Text(f"● {self.state:<9}", COLOURS[self.state])
-        if self.retry_in_s is not None:
-            state = Text(f"● connecting again {f'in {self.retry_in_s} s' if self.retry_in_s else 'now'}", "red")
+        doing = self.doing
+        words = doing.value
+        if doing is Doing.RECONNECTING:
+            words += f" in {self.retry_in_s} s" if self.retry_in_s else " now"
+            words += f" (attempt {self.attempt})" if self.attempt > 1 else ""
         parts = [
-            state,
-            Text().append("mic ", "dim").append(self.microphone, "green"),
-            Text().append("out ", "dim").append(self.speaker, "magenta"),
+            Text(f"● {words:<{WIDEST}}", COLOURS[doing]),
+            Text().append("mic ", "dim").append(self.microphone, "red" if self.muted else "green"),
+            Text().append("speaker ", "dim").append(self.speaker, "magenta"),
         ]
-        if self.latency_ms is not None:
-            parts.append(Text(wording.seconds(self.latency_ms)))
         if self.elapsed_s is not None:
             parts.append(Text(wording.clock(self.elapsed_s), "dim"))
+        if self.verbose and self.elapsed_s is not None:
+            if self.latency_ms is not None:
+                parts.append(Text(f"reply {wording.seconds(self.latency_ms)}", "dim"))
             parts.append(Text("aec on" if self.aec else "aec off", "dim"))
-        if self.tokens:
-            parts.append(Text(f"{wording.count(self.tokens)} tokens", "dim"))
+            if self.tokens:
+                parts.append(Text(f"{wording.count(self.tokens)} tokens", "dim"))
         if not self.text_input:
             parts.append(self.hint())
         return parts
 
-    def hint(self) -> "Text":
-        """What the keys do. It stands in the input line while that is empty, where it is never cut off."""
+    def hint(self, room: int = 80) -> "Text":
+        """What one can do now, in `room` cells. It stands in the input line while that is empty."""
         from rich.text import Text
 
-        if not self.keyboard:
-            return Text("Ctrl-C ends", "dim")
-        if not self.text_input:
-            return Text("Esc interrupts · Ctrl-C ends", "dim")
-        enter = "Enter begins and ends your turn" if self.manual else "Enter interrupts"
-        return Text(f"{enter} · type to write", "dim")
+        if self.text_input:
+            parts = (HINTS_MANUAL if self.manual else HINTS)[self.doing]
+        elif self.keyboard and self.doing in (Doing.SPEAKING, Doing.THINKING, Doing.PAUSED):
+            parts = ("Esc silences it", ENDS)
+        else:
+            parts = (ENDS,)
+        while len(parts) > 1 and len(" · ".join(parts)) > room:
+            parts = parts[:-1]
+        return Text(" · ".join(parts).replace(f" · {TYPE}", f", {TYPE}"), "dim")

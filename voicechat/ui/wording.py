@@ -5,13 +5,32 @@ from voicechat.ui.text import clean
 
 NOT_UNDERSTOOD = "(not understood)"
 NO_WORDS = "(no words)"
-OWN_WORDS = frozenset({"help", "mute", "connection"})
+ASSISTANT = "assistant"
+TRY = "Say something: try “What time is it?”"
+TRY_MANUAL = "Press Enter, say something, press Enter again: try “What time is it?”"
+OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
 
 def seconds(ms: float) -> str:
     """`0.62 s`, `12.3 s`."""
     return f"{ms / 1000:.2f} s" if ms < 9_995 else f"{ms / 1000:.1f} s"
+
+
+def after(latency_ms: float) -> str:
+    """How long the answer took to come: `after 0.62 s`."""
+    return f"after {seconds(latency_ms)}"
+
+
+def opening(notice: note.SessionNotice) -> str:
+    """What somebody who has never seen it may do."""
+    return TRY_MANUAL if notice.turn == "manual" else TRY
+
+
+def speaker(notice: note.SessionNotice) -> str:
+    """What the assistant is called: by its persona, else by a voice that is a name; one like a file's is none."""
+    name = notice.assistant.strip() or notice.voice.strip()
+    return name if notice.assistant.strip() or name.isalpha() else ASSISTANT
 
 
 def clock(elapsed_s: float) -> str:
@@ -94,6 +113,11 @@ def _several(number: int, name: str) -> str:
 
 def _shorten(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def lost(notice: note.ConnectionNotice) -> str:
+    """The line is down."""
+    return f"connection lost: {clean(notice.message)}"
 
 
 def connection(notice: note.ConnectionNotice) -> str:
