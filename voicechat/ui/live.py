@@ -8,12 +8,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from voicechat.conversation import notices as note
 from voicechat.ui import wording
 from voicechat.ui.base import Controls, Meters
 from voicechat.ui.job_control import TerminalClosed, explained
 from voicechat.ui.lines import run_with_lines
+from voicechat.ui.reflow import breaks_anew, rows_of
 from voicechat.ui.render import Ansi, Item, Painter
 from voicechat.ui.screen import Screen
 from voicechat.ui.status import Meter, Status
@@ -21,10 +23,16 @@ from voicechat.ui.tasks import run_beside
 from voicechat.ui.text import plainer
 from voicechat.ui.turns import Told, Turns
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 HINT_MARGIN = 6
 """Cells of the input line that the hint leaves free."""
 TICKS_PER_S = 12
 TICKS_PER_LEVEL = 2
+STEADY_TICKS = 4
+"""For so long a window that was drawn wider or narrower keeps its size before anything is drawn in it. tmux tells a
+program of a new size up to a quarter of a second after it has broken the lines anew."""
 REPAINTED_ITEMS = 100
 """How far back a resize can lay the conversation out again."""
 OTHER_ROWS = 5
@@ -57,15 +65,15 @@ class LiveView:
         self._status = Status(text_input=text_input, keyboard=keyboard, verbose=verbose)
         self._opening = ""  # what a newcomer may try, until something was said
         self._silent: note.WarningNotice | None = None  # told until it is over
-        self._columns = self._screen.size.columns
-        self._painter = Painter(self._columns, text_input=text_input)
+        self._size = self._resized_to = self._screen.size
+        self._steady_ticks = 0
+        self._painter = Painter(self._size.columns, text_input=text_input)
         self._turns = Turns()
         self._unprinted: list[Item] = []
-        self._printed: deque[Item] = deque(maxlen=REPAINTED_ITEMS)
+        self._printed: deque[tuple[Item, list[str]]] = deque(maxlen=REPAINTED_ITEMS)
         self._microphone, self._speaker = Meter(), Meter()
         self._began: float | None = None
         self._ticks = 0
-        self._resized_to = self._columns
         self._drawn: tuple[str, Status] | None = None
         self._live: str | None = None
         self._closed = False
@@ -169,7 +177,7 @@ class LiveView:
         drawn = (self._live_lines(), replace(self._status))
         if self._unprinted or drawn != self._drawn:
             self._drawn = drawn
-            self._screen.hint(self._ansi([self._status.hint(self._columns - HINT_MARGIN)]))
+            self._screen.hint(self._ansi([self._status.hint(self._size.columns - HINT_MARGIN)]))
             self._screen.draw(drawn[0], self._status_line(), self._take_unprinted() if self._unprinted else None)
 
     def _measure(self, now: float) -> None:
@@ -183,21 +191,41 @@ class LiveView:
             self._status.elapsed_s = float(int(now - self._began))
 
     def _same_size(self) -> bool:
-        """After a resize: wait until the window keeps its width, then lay everything visible out again."""
-        columns, rows = self._screen.size.columns, self._screen.size.rows
-        if columns == self._columns:
+        """After a resize: wait until the window keeps its size, then lay everything visible out again."""
+        size = self._screen.size
+        if size == self._size:
             return True
-        if columns != self._resized_to:
-            self._resized_to = columns
+        self._steady_ticks = self._steady_ticks + 1 if size == self._resized_to else 0
+        self._resized_to = size
+        if self._steady_ticks < STEADY_TICKS:
             return False
-        self._columns = columns
-        self._painter = replace(self._painter, width=columns)
+        self._size = size
+        self._painter = replace(self._painter, width=size.columns)
         self._live = None
-        lines = [line for item in self._printed for line in self._painter.lines(item)]
-        room = rows - OTHER_ROWS
-        above = self._ansi(lines[-room:]) if room > 0 else ""
-        self._screen.print_afresh(self._live_lines(), self._status_line(), above)
+        taken, again = self._whole_items(self._screen.rows_above)
+        above = self._ansi([line for item in again for line in self._lay_out(item)])
+        self._screen.print_afresh(self._live_lines(), self._status_line(), taken, above)
         return True
+
+    def _whole_items(self, room: int) -> tuple[int, list[Item]]:
+        """The last items that stand in the window with all of their lines, and how many rows they take there. What
+        has scrolled away, if only in part, stays as it is: laid out again it would be there twice."""
+        broken = breaks_anew()
+        taken, items = 0, list[Item]()
+        while self._printed:
+            lines = self._printed[-1][1]
+            rows = sum(rows_of(line, self._size.columns) for line in lines) if broken else len(lines)
+            if taken + rows > room:
+                break
+            taken += rows
+            items.insert(0, self._printed.pop()[0])
+        return taken, items
+
+    def _lay_out(self, item: Item) -> "list[Text]":
+        """The lines of something that goes into the scrollback, remembered as they stand there."""
+        lines = self._painter.lines(item)
+        self._printed.append((item, [line.plain for line in lines]))
+        return lines
 
     def _live_lines(self) -> str:
         """The running turn as ANSI, and the rule below it; of a very long one its end."""
@@ -216,8 +244,7 @@ class LiveView:
         return self._ansi([self._status.line(self._painter.width)])
 
     def _take_unprinted(self) -> str:
-        lines = [line for item in self._unprinted for line in self._painter.lines(item)]
-        self._printed.extend(self._unprinted)
+        lines = [line for item in self._unprinted for line in self._lay_out(item)]
         self._unprinted = []
         return self._ansi(lines)
 

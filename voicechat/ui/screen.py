@@ -24,6 +24,7 @@ from prompt_toolkit.styles import Style
 
 from voicechat.ui.base import Controls
 from voicechat.ui.job_control import stop_job, stoppable
+from voicechat.ui.reflow import ReflowRenderer
 
 PROMPT = " › "
 INPUT_ROWS = 4
@@ -50,6 +51,7 @@ class Screen:
         self._color_depth = ColorDepth.DEPTH_1_BIT if no_color else ColorDepth.DEPTH_4_BIT
         self._layout = self._make_layout(text_input)
         self._app: Application[None] | None = None
+        self._renderer: ReflowRenderer | None = None
 
     # -- drawing -----------------------------------------------------------------------------------------------
 
@@ -73,14 +75,19 @@ class Screen:
         """What the empty input line says."""
         self._hint = ANSI(ansi)
 
-    def print_afresh(self, live: str, status: str, above: str) -> None:
-        """Empty the visible screen and draw all of it: after a resize nobody knows what it looks like."""
+    @property
+    def rows_above(self) -> int:
+        """How much of what was printed is certainly still in the window, where that is full."""
+        return self._renderer.rows_above if self._renderer is not None else 0
+
+    def print_afresh(self, live: str, status: str, rows: int, above: str) -> None:
+        """Write the lines `above` in place of what fills that many `rows` above the lower part."""
 
         def repaint() -> None:
-            self._output.erase_screen()
-            self._output.cursor_goto(0, 0)
+            self._output.cursor_up(rows)
+            self._output.erase_down()
             if above:
-                self.print(above)
+                self.print(above, instead_of=rows)
 
         self._keep(live, status)
         self._draw_anew(repaint)
@@ -105,8 +112,10 @@ class Screen:
             self._output.write_raw(_END_SYNC)
             self._output.flush()
 
-    def print(self, ansi: str) -> None:
-        """Write lines where the cursor is: before and after `run`."""
+    def print(self, ansi: str, instead_of: int = 0) -> None:
+        """Write lines where the cursor is: before and after `run`; there were `instead_of` before."""
+        if self._renderer is not None:
+            self._renderer.wrote(ansi.count("\n") + 1 - instead_of)
         print_formatted_text(self._output, ANSI(ansi + "\n"), Style([]), color_depth=self._color_depth)
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -130,6 +139,7 @@ class Screen:
             erase_when_done=True,
         )
         self._app.ttimeoutlen = ESCAPE_S
+        self._app.renderer = self._renderer = ReflowRenderer(self._app.renderer.style, self._output)
         with stoppable(self._app):
             await self._app.run_async(handle_sigint=False, set_exception_handler=False)
 
