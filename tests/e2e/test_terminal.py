@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.scenes import service, spoken
+from tests.e2e.scenes import KEYS, service, spoken
 from tests.e2e.terminal import Terminal
+from tests.program import Program
 from tests.realtime_server import Faults, RealtimeServer, Reply, Script
 from tests.soundcard import SoundCard, tone
 
@@ -104,6 +105,48 @@ def test_ctrl_c_at_any_moment_leaves_a_sane_terminal(moment: str, tmp_path: Path
         assert terminal.wait(5) == 130
         assert time.monotonic() - began < 2.0
         terminal.check_sane()
+
+
+def test_enter_makes_a_dead_connection_again_at_once(tmp_path: Path) -> None:
+    (tmp_path / "slow.toml").write_text("[connection]\nretry_delays_s = [60, 60]\n")
+    faults = Faults(connections=1, close_at="response.created", close_code=1006)
+    with (
+        RealtimeServer(script=SCRIPT, faults=faults) as server,
+        Terminal(["vad", *service(server), *files(tmp_path), "--config", "slow.toml"], tmp_path) as terminal,
+    ):
+        terminal.see("● reconnecting in ", "› Enter tries again now · Ctrl-C ends")
+        terminal.type("\r")
+        terminal.see("connected again", "It will rain")
+        assert len(server.connections) == 2
+        terminal.type("\x03")
+        assert terminal.wait() == 130
+        left = " ".join("\n".join(terminal.everything()).split())
+        assert left.count("connection lost: ") == 1
+        assert "not kept (--save DIR keeps the next one)" in left
+
+
+@pytest.mark.parametrize("mode", [["--plain"], []], ids=["plain", "dumb"])
+def test_ctrl_d_ends_a_terminal_without_a_live_view(mode: list[str], server: RealtimeServer, tmp_path: Path) -> None:
+    dumb = {} if mode else {"TERM": "dumb"}
+    with Terminal(["vad", *service(server), *files(tmp_path), *mode], tmp_path, 60, 20, env=dumb) as terminal:
+        terminal.see("Say something: try “What time is it?” Ctrl-C ends.", "marin: 今天晴，最高二十五度。")
+        terminal.type("\x04")
+        assert terminal.wait(5) == 130
+        terminal.see("1 turn in")
+
+
+@pytest.mark.parametrize("words", ["providers", "models", "vad --provider doubao", "vad --persona nobody"])
+def test_what_stands_outside_the_live_view_is_broken_at_words(words: str, tmp_path: Path) -> None:
+    with Program(words.split(), env=dict.fromkeys(KEYS, "")) as piped:
+        piped.wait()
+    with Terminal(words.split(), tmp_path, 60, 20, env=dict.fromkeys(KEYS, "")) as terminal:
+        terminal.wait()
+        rows = terminal.everything()
+    shown = set(" ".join(rows).split())
+    assert rows
+    whole = [word for word in (piped.stdout + piped.stderr).split() if "/" not in word and len(word) < 40]
+    heads = {"provider", "model"}  # of a column: where there is no room for columns, each row has one of its own
+    assert [word for word in whole if word not in shown | heads] == []
 
 
 def test_an_error_is_left_on_the_screen(tmp_path: Path) -> None:

@@ -160,6 +160,35 @@ def test_a_session_that_has_expired_is_renewed_without_a_word() -> None:
     assert (told.errors, told.waits) == ([], [])
 
 
+def test_somebody_who_does_not_want_to_wait_is_not_made_to() -> None:
+    told = Story()
+
+    async def main() -> None:
+        line = told.line()
+        asleep = asyncio.Event()
+
+        async def sleep(_: float) -> None:
+            asleep.set()
+            await asyncio.Event().wait()
+
+        line._sleep = sleep
+        run = asyncio.create_task(line.run())
+        await told.opened()
+        line.try_now()  # up, and nothing is waited for: it is forgotten
+        told.connections[-1].frames.put_nowait(Closed(1006))
+        await asyncio.wait_for(asleep.wait(), 5)
+        assert line.waits
+        assert len(told.connections) == 1
+        line.try_now()
+        await told.opened()
+        assert (line.waits, len(told.connections)) == (False, 2)
+        assert len(told.waits) == 2, "told once more: it is tried now"
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
+    asyncio.run(main())
+
+
 def test_a_session_that_expires_at_once_is_not_renewed_in_a_circle() -> None:
     async def story(told: Story, line: Line) -> None:
         told.complains("session_expired")

@@ -3,7 +3,7 @@
 import pytest
 
 from voicechat.errors import ConnectionFailed, CredentialsError, Refused
-from voicechat.wire.retry import Retry, RetryPolicy, worth_a_retry
+from voicechat.wire.retry import PATIENT_DELAYS_S, Retry, RetryPolicy, worth_a_retry
 
 GONE = ConnectionFailed("gone")
 
@@ -38,6 +38,14 @@ def test_five_attempts_with_growing_delays_and_jitter() -> None:
     delays = [retry.next_delay_s() for _ in range(6)]
     assert delays[:5] == pytest.approx([1.1, 2.2, 3.3, 4.4, 5.5])
     assert delays[5] is None
+
+
+def test_somebody_who_sits_there_is_tried_for_half_an_hour_with_growing_pauses() -> None:
+    retry = Retry(RetryPolicy(PATIENT_DELAYS_S, jitter=0.0))
+    delays = [delay for _ in range(99) if (delay := retry.next_delay_s()) is not None]
+    assert delays == sorted(delays)
+    assert 1500 < sum(delays) < 2100
+    assert delays[:5] == [1.0, 2.0, 3.0, 4.0, 5.0], "it begins as it does for a script"
 
 
 def test_a_connection_that_held_begins_a_new_count_and_a_flicker_does_not() -> None:

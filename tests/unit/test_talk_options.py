@@ -8,12 +8,15 @@ import pytest
 import typer
 from typer.main import get_command
 
+from voicechat.cli import talking
 from voicechat.cli.app import app
 from voicechat.cli.options import MICROPHONE, TURN_TAKING, TalkOptions, with_talk_options
-from voicechat.cli.talking import turn_detection_of
+from voicechat.cli.talking import Kind, turn_detection_of
+from voicechat.config import choose_provider, load
 from voicechat.config.settings import Settings
 from voicechat.errors import UsageError
 from voicechat.realtime.capabilities import Capabilities
+from voicechat.services import open_service
 
 SHARED = {field.name for field in dataclasses.fields(TalkOptions)}
 
@@ -38,6 +41,29 @@ def test_conversation_commands_have_the_same_options_where_they_mean_something(
             model[option].help,
             model[option].default,
         )
+
+
+@pytest.mark.parametrize(
+    ("there", "config", "kind", "patient"),
+    [
+        (True, "", "vad", True),
+        (False, "", "vad", False),
+        (True, "", "say", False),
+        (True, "[connection]\nretry_delays_s = [1]\n", "vad", False),
+    ],
+)
+def test_only_somebody_who_sits_there_waits_long_for_a_service(
+    there: bool, config: str, kind: Kind, patient: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(talking, "_somebody_there", lambda: there)
+    (tmp_path / "config.toml").write_text(config)
+    options = TalkOptions(provider="offline", config=tmp_path / "config.toml")
+    loaded = load(options.config, options.settings())
+    choice = choose_provider(loaded)
+    service = open_service(choice, loaded.settings.connection)
+    made = talking.plan(kind, options, loaded, choice, service, "hello")
+    assert (len(made.retry.delays_s) > 5) is patient
+    assert made.assistant == "companion"
 
 
 NAMES = """

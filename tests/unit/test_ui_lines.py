@@ -108,7 +108,7 @@ def test_everything_else_is_on_stderr_and_harmless() -> None:
         "error: The key was refused.",
         "  Check \\x9b it.",
         'tool: clock({"zone": "\\x1b[2J"}) → noon',
-        "1 turn in 1:01 · 2 underruns",
+        "1 turn in 1:01 · 2 stutters",
     ]
 
 

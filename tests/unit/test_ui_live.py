@@ -307,12 +307,14 @@ def test_ctrl_c_leaves_a_sane_terminal(end: str) -> None:
         terminal.close()
         assert terminal.process.wait(DEADLINE_S) == 0
         assert termios.tcgetattr(terminal.slave) == terminal.before
-        terminal.until(lambda: "2 turns in 1:15 · 1 underrun" in terminal.text())
+        terminal.until(
+            lambda: "2 turns in 1:15 · 1 stutter · not kept (--save DIR keeps the next one)" in terminal.text()
+        )
         assert terminal.rows() == [
             " error     The service went away.",
             "           Try again.",
             "",
-            " 2 turns in 1:15 · 1 underrun",
+            " 2 turns in 1:15 · 1 stutter · not kept (--save DIR keeps the next one)",
         ]
         assert terminal.raw.rfind(b"\x1b[?2004l") > terminal.raw.rfind(b"\x1b[?2004h") > -1
         assert not terminal.screen.cursor.hidden

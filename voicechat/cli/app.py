@@ -10,6 +10,7 @@ import typer
 
 from voicechat import __version__
 from voicechat.cli import config, demo, devices, doctor, login, manual, models, providers, say, speak, vad, voices
+from voicechat.cli.telling import tell
 from voicechat.errors import VoicechatError
 from voicechat.redaction import redact
 from voicechat.ui.text import clean
@@ -101,9 +102,9 @@ def _run() -> None:
 def _tell(message: str, hint: str) -> None:
     """One or two lines on stderr. Without one, nobody can be told. They may quote what a service said."""
     with contextlib.suppress(OSError):
-        typer.echo(f"voicechat: {clean(redact(message))}", err=True)
+        tell(f"voicechat: {clean(redact(message))}")
         if hint:
-            typer.echo(f"  {clean(redact(hint))}", err=True)
+            tell(f"  {clean(redact(hint))}")
 
 
 def _explain_unexpected(error: Exception) -> tuple[str, str]:

@@ -3,6 +3,11 @@
 import json
 from collections.abc import Sequence
 
+LEAST_OF_LAST = 24
+"""Cells that the last column, which is a text, must have left to be read in."""
+GAP = 3
+"""Cells between two columns on a terminal."""
+
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows of untrusted text: markup in it is inert, control characters are shown escaped."""
@@ -15,19 +20,52 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    table = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold", show_edge=False)
+    cells_of = [[_printable(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        console = Console()
+        room = console.width - _width_before_last(columns, cells_of)
+        if room < min(_widest(columns, cells_of, len(columns) - 1), LEAST_OF_LAST):
+            console.print(Text("\n".join(_stacked(columns, cells_of, console.width))), soft_wrap=True)
+            return
+    else:
+        console = None
+    table = Table(box=box.SIMPLE_HEAD if console else None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=not terminal, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_printable(cell)) for cell in row))
-    if terminal:
-        Console().print(table)
+        table.add_column(column, no_wrap=console is None or column != columns[-1], overflow="fold")
+    for row in cells_of:
+        table.add_row(*(Text(cell) for cell in row))
+    if console is not None:
+        console.print(table)
         return
     text = io.StringIO()
     # One line per row however long it is: a pipe wants whole lines.
     Console(file=text, width=10_000, color_system=None).print(table)
     typer.echo("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+
+
+def _widest(columns: Sequence[str], rows: Sequence[Sequence[str]], index: int) -> int:
+    from voicechat.ui.text import cells
+
+    return max(cells(text) for text in (columns[index], *(row[index] for row in rows)))
+
+
+def _width_before_last(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    return sum(_widest(columns, rows, index) + GAP for index in range(len(columns) - 1))
+
+
+def _stacked(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Each row as a paragraph, where the columns have no room beside each other."""
+    from voicechat.ui.text import fold
+
+    named = next(index for index, column in enumerate(columns) if column)
+    labels = max(len(column) for column in columns[named + 1 :]) + 2
+    lines: list[str] = []
+    for row in rows:
+        lines.append(" ".join(filter(None, row[: named + 1])))
+        for column, cell in zip(columns[named + 1 :], row[named + 1 :], strict=True):
+            if cell:
+                lines += fold(f"  {column:<{labels}}{cell}", width)
+    return lines
 
 
 def print_json(value: object) -> None:

@@ -147,7 +147,7 @@ def plan(
     from voicechat.conversation.talk import TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.realtime.commands import SessionConfig, TurnDetection
-    from voicechat.wire.retry import RetryPolicy
+    from voicechat.wire.retry import PATIENT_DELAYS_S, RetryPolicy
 
     settings = loaded.settings
     capabilities = service.provider.codec().capabilities
@@ -190,6 +190,9 @@ def plan(
     )
     turn_taking = TurnTaking(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
     watch = settings.connection
+    # What was configured is meant; a script is told soon, somebody who sits there sees it and can end it.
+    patient = not loaded.rank("connection.retry_delays_s") and kind != "say" and not options.json and _somebody_there()
+    delays_s = PATIENT_DELAYS_S if patient else tuple(watch.retry_delays_s)
     return TalkPlan(
         config,
         turn_taking,
@@ -199,8 +202,13 @@ def plan(
         turn_kind if kind == "vad" else "manual",
         choice.called,
         settings.save,
-        RetryPolicy(tuple(watch.retry_delays_s), watch.retry_jitter, watch.retries_per_session),
+        RetryPolicy(delays_s, watch.retry_jitter, watch.retries_per_session),
     )
+
+
+def _somebody_there() -> bool:
+    """At the keyboard, and before the screen."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _source(kind: Kind, options: TalkOptions, turn_kind: str) -> Literal["microphone", "push_to_talk", "file", "text"]:

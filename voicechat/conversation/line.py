@@ -82,6 +82,19 @@ class Line:
         self._renewing = False
         self._hanging_up: asyncio.Task[None] | None = None  # kept: the loop holds tasks weakly
         self._finished = asyncio.Event()
+        self._awaited: tuple[VoicechatError, int] | None = None
+        self._hurried = asyncio.Event()
+
+    @property
+    def waits(self) -> bool:
+        """It is down, and the next attempt is not yet due."""
+        return self._awaited is not None
+
+    def try_now(self) -> None:
+        """Make the next attempt at once, where it is waited for; that is told like the wait for it."""
+        if self._awaited is not None:
+            self._waiting(*self._awaited, 0.0)
+            self._hurried.set()
 
     def send(self, command: Command) -> None:
         """Queue a command for the current connection; never waits."""
@@ -138,7 +151,20 @@ class Line:
                 down.error.hint or "Check the network, then start again.",
             ) from down.error
         self._waiting(down.error, attempt, delay_s)
-        await self._sleep(delay_s)
+        self._awaited = down.error, attempt
+        await self._pause(delay_s)
+
+    async def _pause(self, delay_s: float) -> None:
+        """Until the next attempt is due, or wanted."""
+        self._hurried.clear()
+        ways = [asyncio.ensure_future(self._sleep(delay_s)), asyncio.create_task(self._hurried.wait(), name="hurry")]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._awaited = None
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _one_connection(self) -> None:
         """Connect, and move frames until the end, which is raised as _Down."""

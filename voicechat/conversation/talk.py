@@ -119,11 +119,15 @@ class Talk:
     # -- what the user's side calls ----------------------------------------------------------------------------
 
     def submit(self, line: str, *, patient: bool = False) -> None:
-        """A line was entered: text is a typed turn, an empty one begins and ends turns, or interrupts.
+        """A line was entered: text is a turn, an empty one begins and ends turns, interrupts, or tries a dead line.
 
         Before the session is ready every line waits; a `patient` one, from a pipe, also until the answer to the
         one before it is over.
         """
+        if self.line.waits and not patient:
+            self.line.try_now()
+            if not line.strip() and not self.session.recording:
+                return
         reachable = self.session.ready or (self._opened.is_set() and not line.strip())  # Enter needs no connection
         if self._lines or not reachable or (patient and line.strip() and not self._takes_line):
             if len(self._lines) < WAITING_LINES:

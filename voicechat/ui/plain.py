@@ -59,7 +59,7 @@ class PlainView:
             case note.EndNotice():
                 self._print(self._turns.release_all())
                 if self._sessions:
-                    self._tell(wording.summary(notice))
+                    self._tell(wording.summary(notice, guides=self._guides))
             case _:
                 self._turns.add(notice, now)
         self._print(self._turns.release(now))

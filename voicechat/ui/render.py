@@ -73,7 +73,7 @@ class Painter:
                     words.append("\n" + clean(hint, multiline=True), "dim")
                 return self._row("error", "bold red", words)
             case note.EndNotice():
-                return [Text(), *self._aside(wording.summary(item))]
+                return [Text(), *self._aside(wording.summary(item, guides=self.text_input))]
             case _:
                 return []
 

@@ -82,11 +82,13 @@ def reconnected(notice: note.SessionNotice) -> str:
     return "connected again; only the latest part of the conversation was restored"
 
 
-def summary(notice: note.EndNotice) -> str:
-    """`5 turns in 3:12 · 2 underruns`: faults are told only when there were any."""
-    parts = [f"{_several(notice.turns, 'turn')} in {clock(notice.seconds)}"]
+def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
+    """`5 turns in 3:12 · 2 stutters · kept in FILE`: faults are told only when there were any. `guides`: somebody may
+    not know how a conversation is kept."""
+    said = _several(notice.turns, "turn") if notice.turns else "nothing was said"
+    parts = [f"{said} in {clock(notice.seconds)}"]
     for number, name in (
-        (notice.underruns, "underrun"),
+        (notice.underruns, "stutter"),
         (notice.speaker_gaps, "speaker gap"),
         (notice.microphone_gaps, "microphone gap"),
         (notice.dropped_input_frames, "dropped input frame"),
@@ -96,6 +98,10 @@ def summary(notice: note.EndNotice) -> str:
             parts.append(_several(number, name))
     if notice.dropped_uplink_ms:
         parts.append(f"{seconds(notice.dropped_uplink_ms)} of your sound not sent")
+    if notice.saved:
+        parts.append(f"kept in {clean(notice.saved)}")
+    elif guides and notice.turns and notice.reason == "quit":
+        parts.append("not kept (--save DIR keeps the next one)")
     return " · ".join(parts)
 
 
@@ -123,4 +129,5 @@ def lost(notice: note.ConnectionNotice) -> str:
 def connection(notice: note.ConnectionNotice) -> str:
     """The line is down, and when it is tried again."""
     which = "" if notice.attempt == 1 else f" (attempt {notice.attempt})"
-    return f"connection lost: {clean(notice.message)} Trying again in {notice.in_s:.0f} s{which}."
+    when = f"in {notice.in_s:.0f} s" if notice.in_s else "now"
+    return f"{lost(notice)} Trying again {when}{which}."

@@ -31,11 +31,16 @@ def worth_a_retry(error: VoicechatError, status: int | None = None, close_code: 
     return isinstance(error, ConnectionFailed)
 
 
+SHORT_DELAYS_S = (1.0, 2.0, 3.0, 4.0, 5.0)
+PATIENT_DELAYS_S = (*SHORT_DELAYS_S, 8.0, 13.0, 21.0, 34.0, *(60.0,) * 26)
+"""Where somebody sits and sees that it is tried: for half an hour. They can end it, or try at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Delays before each attempt after a drop; both bounds together keep a broken service from being hammered."""
 
-    delays_s: tuple[float, ...] = (1.0, 2.0, 3.0, 4.0, 5.0)
+    delays_s: tuple[float, ...] = SHORT_DELAYS_S
     jitter: float = 0.2
     """Each delay is stretched by up to this share, so that many clients do not come back at once."""
     attempts_per_session: int = 100
