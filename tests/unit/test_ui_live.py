@@ -601,6 +601,7 @@ def test_notices_that_end_in_the_right_column() -> None:
     assert rows(note.AssistantTurn(1, exact, exact, False, 0)) == [f" Cherry    {exact}  after 0.50 s"]
     longer = exact + "y"
     assert rows(note.AssistantTurn(1, longer, longer, False, 0)) == [f" Cherry    {longer}", " " * 47 + "after 0.50 s"]
+    assert rows(note.AssistantTurn(1, "", "", True, 0)) == [" Cherry    (stopped before it spoke)"]
     assert rows(note.AssistantTurn(1, "", "", False, 0, "failed")) == [" Cherry    (no words)" + " " * 32 + "failed"]
 
 

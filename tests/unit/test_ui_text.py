@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from wcwidth import iter_graphemes
 
-from voicechat.ui.text import clean, escape_json, wrap
+from voicechat.ui.text import cells, clean, escape_json, fold, plainer, shorten, wrap
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,42 @@ def test_chinese_breaks_between_characters_but_not_before_punctuation() -> None:
     assert lines("早上8点 from the gate", 10) == ["早上8点", "from the", "gate"]
 
 
-@given(st.text(alphabet="ab 今天，。（ \n👍", max_size=60), st.integers(4, 20))
-def test_no_line_is_too_wide_and_nothing_but_space_is_lost(text: str, width: int) -> None:
-    from rich.cells import cell_len
+FAMILY = "👩\u200d👩\u200d👧"
+CLUSTERS = ["a", "b", " ", "今", "，", "（", "\n", "👍", "👍🏽", FAMILY, "❤️", "🇩🇪", "e\u0301", "שָׁ", "م", "क्षि", "1️⃣"]
 
-    assert all(cell_len(line) <= width for line in lines(text, width))
+
+@given(st.lists(st.sampled_from(CLUSTERS), max_size=60), st.integers(8, 20))
+def test_no_line_is_too_wide_and_nothing_but_space_is_lost(clusters: list[str], width: int) -> None:
+    text = "".join(clusters)
+    assert all(cells(line) <= width for line in lines(text, width))
     assert "".join("".join(lines(text, width)).split()) == "".join(text.split())
+    begins, at = {0, len(text)}, 0
+    for cluster in iter_graphemes(text):
+        at += len(cluster)
+        begins.add(at)
+    assert all(start in begins for start, _ in wrap(text, width)), "a letter keeps its accents, an emoji its parts"
+
+
+def test_cells_are_those_of_the_terminal_that_needs_most() -> None:
+    assert [cells(text) for text in ("abc", "今天", FAMILY, "👍🏽", "❤️", "🇩🇪", "e\u0301", "שָׁלוֹם", "مرحبا")] == [
+        3, 4, 6, 4, 2, 4, 1, 4, 5,
+    ]  # fmt: skip
+
+
+def test_what_terminals_disagree_about_is_reduced_to_its_first_part() -> None:
+    assert plainer(f"so {FAMILY}, 👍🏽 ❤️ e\u0301 שָׁלוֹם क्षि 今天") == "so 👩, 👍 ❤ e\u0301 שָׁלוֹם क्षि 今天"
+
+
+def test_a_name_is_cut_between_clusters() -> None:
+    assert shorten("Xiaoya", 6) == "Xiaoya"
+    assert shorten("Xiaoyan", 6) == "Xiaoy…"
+    assert shorten("小雅老师", 6) == "小雅…"
+    assert shorten(f"ab{FAMILY}", 6) == "ab…"
+
+
+def test_what_goes_on_hangs_below_what_began_it() -> None:
+    assert fold("The key was not found anywhere.", 16) == ["The key was not", "  found", "  anywhere."]
+    assert fold("  a hint that is long", 12) == ["  a hint", "    that is", "    long"]
+    table = "/mute    silences the microphone\n/stop    silences it"
+    assert fold(table, 24) == ["/mute    silences the", "         microphone", "/stop    silences it"]
+    assert fold("", 24) == [""]

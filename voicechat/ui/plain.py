@@ -131,6 +131,8 @@ def _folded(text: str, columns: int) -> list[str]:
 
 def _answer(turn: note.AssistantTurn) -> str:
     heard, unheard = (clean(part).strip() for part in wording.split_heard(turn))
+    if turn.interrupted and not heard and not unheard:
+        return wording.SILENCED
     if turn.interrupted:
         rest = f"; not heard: {unheard}" if unheard else ""
         return f"{heard} [{wording.interrupted(turn)}{rest}]".lstrip()

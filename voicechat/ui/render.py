@@ -155,8 +155,10 @@ class Painter:
         words = Text(heard.lstrip())
         words.append(unheard.rstrip(), "dim strike")
         if not words.plain:
-            words = Text(wording.NO_WORDS, "dim italic")
-        if turn.interrupted:
+            words = Text(wording.SILENCED if turn.interrupted else wording.NO_WORDS, "dim italic")
+        if turn.interrupted and not turn.text.strip():
+            remark = Text()
+        elif turn.interrupted:
             remark = Text(wording.interrupted(turn), "dim yellow")
         elif turn.status != "completed":
             remark = Text(clean(turn.status), "yellow")

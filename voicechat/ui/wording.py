@@ -5,9 +5,10 @@ from voicechat.ui.text import clean
 
 NOT_UNDERSTOOD = "(not understood)"
 NO_WORDS = "(no words)"
+SILENCED = "(stopped before it spoke)"
 ASSISTANT = "assistant"
 TRY = "Say something: try “What time is it?”"
-TRY_MANUAL = "Press Enter, say something, press Enter again: try “What time is it?”"
+TRY_MANUAL = "Press Enter, speak, then Enter: try “What time is it?”"
 OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
