@@ -93,15 +93,6 @@ def test_a_changed_default_device_is_used_from_then_on(soundcard: SoundCard) -> 
         end_quietly(program, server)
 
 
-def test_a_microphone_of_zeros_is_named_once(soundcard: SoundCard) -> None:
-    with RealtimeServer() as server, talking(soundcard, server) as program:
-        told = program.wait_for("warning", lambda line: line["code"] == "silent_microphone", timeout_s=15)
-        assert "nothing but zeros: it is muted, or the system forbids it" in told["message"]
-        program.interrupt()
-        program.wait()
-        assert sum(line.get("code") == "silent_microphone" for line in program.events) == 1
-
-
 def test_a_machine_without_an_alsa_configuration_gets_a_line_and_no_abort(tmp_path: Path) -> None:
     with Program(["devices"], env={"ALSA_CONFIG_PATH": str(tmp_path / "none")}) as program:
         assert program.wait() == 4

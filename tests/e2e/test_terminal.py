@@ -29,7 +29,7 @@ def files(folder: Path, after_s: float = 20.0) -> list[str]:
     return ["--input", str(spoken(folder, after_s=after_s)), "--output", str(folder / "out.wav")]
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 20), (200, 50)])
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 20), (140, 40)])
 def test_vad_shows_header_turns_and_status(columns: int, rows: int, server: RealtimeServer, tmp_path: Path) -> None:
     with Terminal(["vad", *service(server), *files(tmp_path)], tmp_path, columns, rows) as terminal:
         terminal.see("openai · gpt-realtime · marin" if columns > 40 else "openai", "● ")
@@ -70,6 +70,10 @@ def test_manual_with_enter_and_words(soundcard: SoundCard, tmp_path: Path) -> No
         terminal.see("spoken", "First answer.", "● ready")
         terminal.type("/help\r")
         terminal.see("/mute")
+        terminal.type("/mute\r")
+        terminal.see("● muted", "/unmute to be heard", "The microphone is muted.")
+        terminal.type("/unmute\r")
+        terminal.see("● ready", "The microphone is open.")
         terminal.type("typo\x7f\x7f\x7f\x7ftext\r")
         terminal.see("Second answer.")
         texts = [item["item"]["content"][0]["text"] for item in server.received_of("conversation.item.create")]
@@ -125,17 +129,14 @@ def test_enter_makes_a_dead_connection_again_at_once(tmp_path: Path) -> None:
         assert "not kept (--save DIR keeps the next one)" in left
 
 
-@pytest.mark.parametrize("mode", [["--plain"], []], ids=["plain", "dumb"])
-def test_ctrl_d_ends_a_terminal_without_a_live_view(mode: list[str], server: RealtimeServer, tmp_path: Path) -> None:
-    dumb = {} if mode else {"TERM": "dumb"}
-    with Terminal(["vad", *service(server), *files(tmp_path), *mode], tmp_path, 60, 20, env=dumb) as terminal:
-        terminal.see("Say something: try “What time is it?” Ctrl-C ends.", "marin: 今天晴，最高二十五度。")
+def test_ctrl_d_ends_a_terminal_without_a_live_view(server: RealtimeServer, tmp_path: Path) -> None:
+    with Terminal(["vad", *service(server), *files(tmp_path)], tmp_path, 60, 20, env={"TERM": "dumb"}) as terminal:
+        terminal.see("Say something: try “What time is it?” Ctrl-C ends.")
         terminal.type("\x04")
         assert terminal.wait(5) == 130
-        terminal.see("1 turn in")
 
 
-@pytest.mark.parametrize("words", ["providers", "models", "vad --provider doubao", "vad --persona nobody"])
+@pytest.mark.parametrize("words", ["models", "vad --provider doubao"])
 def test_what_stands_outside_the_live_view_is_broken_at_words(words: str, tmp_path: Path) -> None:
     with Program(words.split(), env=dict.fromkeys(KEYS, "")) as piped:
         piped.wait()

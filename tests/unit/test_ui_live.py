@@ -547,8 +547,9 @@ SCREENS = {
 }
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(60, 20), (80, 24), (140, 40)])
-@pytest.mark.parametrize("joins", [False, True], ids=["spendthrift", "thrifty"])
+@pytest.mark.parametrize(
+    ("columns", "rows", "joins"), [(60, 20, True), (80, 24, False), (80, 24, True), (140, 40, True)]
+)
 def test_chinese_emoji_and_right_to_left_text(columns: int, rows: int, joins: bool) -> None:
     """In a terminal that gives each part of an emoji its cells, and in one that knows what belongs together."""
     kind = Joining if joins else pyte.HistoryScreen

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from voicechat.ui.reflow import rows_of
+from voicechat.ui.reflow import breaks_anew, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 20.0
@@ -106,3 +106,23 @@ def test_rows_of_a_line() -> None:
     assert [rows_of(line, 10) for line in ("", "x" * 10, "x" * 11, "x" * 25, "日" * 5, "日" * 6, "x" + "日" * 5)] == [
         1, 1, 2, 3, 1, 2, 2,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "breaks"),
+    [
+        ({"TERM": "xterm-256color"}, True),
+        ({"TERM": "xterm-256color", "XTERM_VERSION": "XTerm(390)"}, False),
+        ({"TERM": "linux"}, False),
+        ({"TERM": "screen.xterm-256color"}, False),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/tmux"}, True),
+    ],
+)
+def test_terminals_that_cut_lines_off_are_known(
+    environment: dict[str, str], breaks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "TMUX", "XTERM_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert breaks_anew() is breaks
