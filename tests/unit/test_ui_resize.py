@@ -46,6 +46,9 @@ class Window:
     def resize(self, columns: int, rows: int) -> None:
         self._run("resize-window", "-x", str(columns), "-y", str(rows))
 
+    def type(self, keys: str) -> None:
+        self._run("send-keys", keys)
+
     def lines(self) -> list[str]:
         """All, from the first that has scrolled away to the last on the screen."""
         return [line.rstrip() for line in self._run("capture-pane", "-p", "-S", "-").splitlines()]
@@ -83,6 +86,8 @@ def test_drawn_narrower_and_wider_while_it_talks_it_leaves_no_copies(window: Win
     window.until(
         lambda lines: any("the end▌" in line for line in lines) and any("● speaking" in line for line in lines)
     )
+    window.type("half a sen")
+    window.until(lambda lines: any("› half a sen" in line for line in lines))
     for columns, rows in ((90, 24), (82, 24), (71, 24), (60, 20), (75, 22), (110, 30), (60, 20)):
         window.resize(columns, rows)
         if columns in (71, 60, 110):  # else it is still being drawn when the next one comes
@@ -90,7 +95,7 @@ def test_drawn_narrower_and_wider_while_it_talks_it_leaves_no_copies(window: Win
             assert sum("●" in line for line in lines) == 1, lines
             assert sum("▌" in line for line in lines) == 1, lines
             assert sum("─" * 20 in line for line in lines) == 1, lines
-            assert sum("› " in line for line in lines) == 1, lines
+            assert sum("› half a sen" in line for line in lines) == 1, lines
             for turn in range(1, 9):
                 assert sum(f"question {turn}:" in line for line in lines) == 1, f"{columns}\n" + "\n".join(lines)
             if columns == 71:  # the last turn stands whole in the window: it is laid out for its width

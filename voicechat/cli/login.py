@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from voicechat.cli.telling import tell
 from voicechat.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ def logout(provider: Provider) -> None:
 
     info = _info(provider)
     if logins.forget(info.name):
-        tell(f"The key for {info.name} is no longer in the system keyring.")
+        typer.echo(f"The key for {info.name} is no longer in the system keyring.", err=True)
     else:
-        tell(f"There was no login to {info.name}.")
+        typer.echo(f"There was no login to {info.name}.", err=True)
 
 
 def _info(provider: str) -> "ProviderInfo":
@@ -60,7 +59,7 @@ def _ask(info: "ProviderInfo") -> dict[str, str]:
     from voicechat.config.keyfile import key_setting
 
     if info.key_url:
-        tell(f"A key for {info.title}: {info.key_url}")
+        typer.echo(f"A key for {info.title}: {info.key_url}", err=True)
     try:
         for setting, companion in info.companions.items():
             second = getpass(f"{_words(companion)} (empty: there is none): ").strip()
