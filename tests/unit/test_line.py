@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.stage import Stage
 from voicechat.conversation import line as line_module
-from voicechat.conversation.line import SHORTEST_LIFE_S, Line
+from voicechat.conversation.line import HURRY_S, SHORTEST_LIFE_S, Line
 from voicechat.dialects.openai.client import Profile, RealtimeCodec
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
@@ -160,7 +160,7 @@ def test_a_session_that_has_expired_is_renewed_without_a_word() -> None:
     assert (told.errors, told.waits) == ([], [])
 
 
-def test_somebody_who_does_not_want_to_wait_is_not_made_to() -> None:
+def test_somebody_who_does_not_want_to_wait_is_not_made_to_and_loses_no_attempt() -> None:
     told = Story()
 
     async def main() -> None:
@@ -171,18 +171,28 @@ def test_somebody_who_does_not_want_to_wait_is_not_made_to() -> None:
             asleep.set()
             await asyncio.Event().wait()
 
+        async def drops() -> None:
+            asleep.clear()
+            told.connections[-1].frames.put_nowait(Closed(1006))
+            await asyncio.wait_for(asleep.wait(), 5)
+            assert line.waits
+
         line._sleep = sleep
         run = asyncio.create_task(line.run())
         await told.opened()
         line.try_now()  # up, and nothing is waited for: it is forgotten
-        told.connections[-1].frames.put_nowait(Closed(1006))
-        await asyncio.wait_for(asleep.wait(), 5)
+        for number in range(1, 20):  # there are five attempts
+            await drops()
+            assert len(told.connections) == number
+            told.now += HURRY_S
+            line.try_now()
+            await told.opened()
+            assert not line.waits
+        assert len(told.waits) == 2 * 19, "told once more: it is tried now"
+        await drops()
+        line.try_now()  # too soon: somebody leans on the key
         assert line.waits
-        assert len(told.connections) == 1
-        line.try_now()
-        await told.opened()
-        assert (line.waits, len(told.connections)) == (False, 2)
-        assert len(told.waits) == 2, "told once more: it is tried now"
+        assert len(told.waits) == 2 * 19 + 1
         run.cancel()
         await asyncio.gather(run, return_exceptions=True)
 

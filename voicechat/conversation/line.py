@@ -29,6 +29,8 @@ COMPLAINT_S = 3.0
 """After the service's word that the session is lost: how long it may take to show that it is not, or to hang up."""
 SHORTEST_LIFE_S = 10.0
 """A session that expires sooner is not renewed at once, or a service with a wrong clock would be hammered."""
+HURRY_S = 1.0
+"""Between two attempts that the user does not want to wait for."""
 EXPIRED = "session_expired"
 """The one complaint after which nothing is wrong, and nothing to be waited for."""
 
@@ -84,6 +86,7 @@ class Line:
         self._finished = asyncio.Event()
         self._awaited: tuple[VoicechatError, int] | None = None
         self._hurried = asyncio.Event()
+        self._hurried_at = float("-inf")
 
     @property
     def waits(self) -> bool:
@@ -91,8 +94,10 @@ class Line:
         return self._awaited is not None
 
     def try_now(self) -> None:
-        """Make the next attempt at once, where it is waited for; that is told like the wait for it."""
-        if self._awaited is not None:
+        """Make the next attempt at once, where it is waited for. It is told like the wait for it, and uses none of
+        those that are left up. A key that is held hammers nobody."""
+        if self._awaited is not None and self._clock() - self._hurried_at >= HURRY_S:
+            self._hurried_at = self._clock()
             self._waiting(*self._awaited, 0.0)
             self._hurried.set()
 
@@ -153,6 +158,8 @@ class Line:
         self._waiting(down.error, attempt, delay_s)
         self._awaited = down.error, attempt
         await self._pause(delay_s)
+        if self._hurried.is_set():
+            self._retry.spare()
 
     async def _pause(self, delay_s: float) -> None:
         """Until the next attempt is due, or wanted."""

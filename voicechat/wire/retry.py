@@ -73,6 +73,11 @@ class Retry:
         if lasted_s >= self._policy.healthy_after_s:
             self._total = 0
 
+    def spare(self) -> None:
+        """The attempt that comes was asked for before its time: it takes none of those that are left."""
+        self._attempt -= 1
+        self._total -= 1
+
     def next_delay_s(self, asked_for_s: float | None = None) -> float | None:
         """How long to wait before the next attempt; None when there is none left. `asked_for_s`: Retry-After."""
         policy = self._policy
