@@ -3,8 +3,9 @@
 import json
 from collections.abc import Sequence
 
-LEAST_OF_LAST = 24
-"""Cells that the last column, which is a text, must have left to be read in."""
+LEAST_OF_LAST = 16
+LONGEST_WORD = 40
+"""Anything longer is a path or an address, and may be broken."""
 GAP = 3
 """Cells between two columns on a terminal."""
 
@@ -24,7 +25,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if sys.stdout.isatty():
         console = Console()
         room = console.width - _width_before_last(columns, cells_of)
-        if room < min(_widest(columns, cells_of, len(columns) - 1), LEAST_OF_LAST):
+        if room < _least_of_last(columns, cells_of):
             console.print(Text("\n".join(_stacked(columns, cells_of, console.width))), soft_wrap=True)
             return
     else:
@@ -47,6 +48,15 @@ def _widest(columns: Sequence[str], rows: Sequence[Sequence[str]], index: int) -
     from voicechat.ui.text import cells
 
     return max(cells(text) for text in (columns[index], *(row[index] for row in rows)))
+
+
+def _least_of_last(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How narrow the last column, which is a text, may become: it is read, and no word of it is broken."""
+    from voicechat.ui.text import cells
+
+    words = (cells(word) for row in rows for word in row[-1].split())
+    longest = max((word for word in words if word <= LONGEST_WORD), default=0)
+    return min(_widest(columns, rows, len(columns) - 1), max(longest, LEAST_OF_LAST))
 
 
 def _width_before_last(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
