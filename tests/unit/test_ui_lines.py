@@ -96,7 +96,7 @@ def test_everything_else_is_on_stderr_and_harmless() -> None:
         note.WarningNotice("help", "one\ntwo"),
         dataclasses.replace(SESSION, state_restored=True),
         note.ErrorNotice("key", "The key was refused.", "Check \x9b it."),
-        note.EndNotice("error", 6, 1, 61.5, underruns=2),
+        note.EndNotice("error", 6, 1, 61.5, underruns=2, microphone_gaps=1, saved="talks/today.md"),
     )
     assert out == []
     assert err == [
@@ -108,7 +108,7 @@ def test_everything_else_is_on_stderr_and_harmless() -> None:
         "error: The key was refused.",
         "  Check \\x9b it.",
         'tool: clock({"zone": "\\x1b[2J"}) → noon',
-        "1 turn in 1:01 · 2 stutters",
+        "1 turn in 1:01 · 2 stutters · 1 gap in your voice · kept in talks/today.md",
     ]
 
 

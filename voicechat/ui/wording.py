@@ -90,10 +90,10 @@ def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
     parts = [f"{said} in {clock(notice.seconds)}"]
     for number, name in (
         (notice.underruns, "stutter"),
-        (notice.speaker_gaps, "speaker gap"),
-        (notice.microphone_gaps, "microphone gap"),
-        (notice.dropped_input_frames, "dropped input frame"),
-        (notice.broken_frames, "broken frame"),
+        (notice.speaker_gaps, "pause of the speaker"),
+        (notice.microphone_gaps, "gap in your voice"),
+        (notice.dropped_input_frames, "piece of your voice lost"),
+        (notice.broken_frames, "message of the service not understood"),
     ):
         if number:
             parts.append(_several(number, name))
@@ -115,7 +115,9 @@ def tool(notice: note.ToolNotice) -> str:
 
 
 def _several(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
+    """`1 piece of it`, `2 pieces of it`."""
+    first, space, rest = name.partition(" ")
+    return f"{number} {first}{'' if number == 1 else 's'}{space}{rest}"
 
 
 def _shorten(text: str, length: int) -> str:
