@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +24,8 @@ class Window:
     """A live view in a window of tmux, which can be drawn wider and narrower."""
 
     def __init__(self, folder: Path, columns: int, rows: int):
-        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
+        self._socket = Path(tempfile.mkdtemp(prefix="tmux-"))  # a socket's path must be short
+        self._tmux = ["tmux", "-S", str(self._socket / "s"), "-f", "/dev/null"]
         commands, reports = folder / "commands", folder / "reports"
         os.mkfifo(commands)
         view = f"exec {shlex.quote(sys.executable)} -m tests.ui_driver 3 4 3<{commands} 4>{reports}"
@@ -34,6 +37,7 @@ class Window:
     def close(self) -> None:
         self._commands.close()
         self._run("kill-server")
+        shutil.rmtree(self._socket)
 
     def _run(self, *words: str) -> str:
         return subprocess.run([*self._tmux, *words], capture_output=True, text=True, check=True, timeout=10).stdout
