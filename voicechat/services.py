@@ -1,7 +1,7 @@
 """From a choice to a service and the way to it: where providers, the engine and the wire are put together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ def open_speech(choice: "SpeechChoice", settings: "SpeechSettings", *, insecure:
     """
     from voicechat.speech.protocols import abilities_of, service_class
 
-    abilities_of(choice.protocol).check(settings, choice.info.title)
+    abilities = abilities_of(choice.protocol)
+    abilities.check(settings, choice.info.title)
+    settings = replace(settings, language=abilities.language(settings.language, choice.info.title))
     if choice.protocol == "local":
         from voicechat.engine.engine import require
         from voicechat.speech.local import LocalSpeech

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 ENCODINGS = ("wav", "mp3", "flac", "opus", "aac", "pcm")
 """What a file may hold; `opus` is Ogg Opus, `aac` is ADTS, `pcm` is s16le mono without a header."""
 _ENDINGS = {"raw": "pcm", "ogg": "opus", "oga": "opus"}
+ENDINGS = (*ENCODINGS, *_ENDINGS)
+"""What the name of a file may end in; each means the same in every command."""
 OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 AAC_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -38,7 +40,7 @@ def encoding_of(path: str, asked: str = "") -> str:
     if asked and encoding not in ENCODINGS:
         raise UsageError(f"The format {asked!r} is not one this program writes.", f"It writes {', '.join(ENCODINGS)}.")
     if encoding not in ENCODINGS:
-        endings = ", ".join(f".{ending}" for ending in (*ENCODINGS, *_ENDINGS))
+        endings = ", ".join(f".{ending}" for ending in ENDINGS)
         raise UsageError(f"{path!r} has no ending of a sound format that is written here.", f"It takes {endings}.")
     if path == "-" and encoding != "pcm":
         raise UsageError("stdout takes raw PCM only.", "Write a file, or leave --format out.")

@@ -10,6 +10,7 @@ import typer
 
 from voicechat import __version__
 from voicechat.cli import config, demo, devices, doctor, login, manual, models, providers, say, speak, vad, voices
+from voicechat.cli.program import ONE_TEXT, Program, mend_completion
 from voicechat.cli.telling import tell
 from voicechat.errors import VoicechatError
 from voicechat.redaction import redact
@@ -17,6 +18,7 @@ from voicechat.ui.text import clean
 
 app = typer.Typer(
     name="voicechat",
+    cls=Program,
     help="Talk with any realtime speech model from a terminal, on open speakers.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -42,8 +44,8 @@ def root(
 # --- Talking ---
 app.command("vad")(vad.vad)
 app.command("manual")(manual.manual)
-app.command("say")(say.say)
-app.command("speak")(speak.speak)
+app.command("say", context_settings=ONE_TEXT)(say.say)
+app.command("speak", context_settings=ONE_TEXT)(speak.speak)
 app.command("demo")(demo.demo)
 
 # --- Looking around ---
@@ -67,6 +69,8 @@ def _fill_missing_streams() -> None:
 def main() -> None:
     """Run the program: every known error is one or two lines on stderr and its documented exit code."""
     _fill_missing_streams()
+    if "_VOICECHAT_COMPLETE" in os.environ or sys.argv[1:2] in (["--install-completion"], ["--show-completion"]):
+        mend_completion()
     try:
         _run()
     except SystemExit as end:

@@ -5,7 +5,6 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -123,6 +122,7 @@ class Questions:
 def read_question(name: str) -> tuple[bytes, int]:
     """(s16le mono, rate in Hz) of a recording in the package."""
     import wave
+    from importlib import resources
 
     with resources.files("voicechat.engine").joinpath("questions", name).open("rb") as file, wave.open(file) as sound:
         return sound.readframes(sound.getnframes()), sound.getframerate()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicechat.cli import complete
 from voicechat.cli.options import ApiKeyFile, Insecure
 from voicechat.doctor.checks import Check, attempt, exit_code, failed, not_tested
 from voicechat.doctor.terminal import TERMINAL, terminal_check
@@ -24,16 +25,35 @@ STYLES = {"ok": "green", "failed": "bold red", "not tested": "dim"}
 
 
 def doctor(
-    provider: Annotated[str | None, typer.Option("--provider", help="Service to try.", show_default=False)] = None,
-    url: Annotated[str | None, typer.Option("--url", help="Its address.", show_default=False)] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider", metavar="NAME", autocompletion=complete.providers, help="Service to try.", show_default=False
+        ),
+    ] = None,
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Its address.", show_default=False)] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")] = None,
     api_key_file: ApiKeyFile = None,
     insecure: Insecure = False,
     input_device: Annotated[
-        str | None, typer.Option("--input-device", help="Microphone, by a part of its name.", show_default=False)
+        str | None,
+        typer.Option(
+            "--input-device",
+            metavar="NAME",
+            autocompletion=complete.microphones,
+            help="Microphone, by a part of its name.",
+            show_default=False,
+        ),
     ] = None,
     output_device: Annotated[
-        str | None, typer.Option("--output-device", help="Speaker, by a part of its name.", show_default=False)
+        str | None,
+        typer.Option(
+            "--output-device",
+            metavar="NAME",
+            autocompletion=complete.speakers,
+            help="Speaker, by a part of its name.",
+            show_default=False,
+        ),
     ] = None,
     sound: Annotated[bool, typer.Option("--sound/--no-sound", help="Try microphone and speaker aloud.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.", show_default=False)] = False,

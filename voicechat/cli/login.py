@@ -5,12 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from voicechat.cli import complete
 from voicechat.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
     from voicechat.providers.catalogue import ProviderInfo
 
-Provider = Annotated[str, typer.Argument(help="Service; `voicechat providers` lists them.", metavar="PROVIDER")]
+Provider = Annotated[
+    str,
+    typer.Argument(
+        help="Service; `voicechat providers` lists them.", metavar="PROVIDER", autocompletion=complete.providers
+    ),
+]
 
 
 def login(provider: Provider) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicechat.cli import complete
 from voicechat.cli.tables import print_json, print_table
 from voicechat.cli.telling import tell
 from voicechat.errors import UsageError
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Models that you add to the offline engine.")
 
-Name = Annotated[str, typer.Argument(help="Model; `voicechat models list` shows them.", metavar="NAME")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Model; `voicechat models list` shows them.", metavar="NAME", autocompletion=complete.added_models
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)

@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from voicechat.cli import complete
+
 VOICE, TURNS, SOUND, OUTPUT = "Voice and service", "Turn taking", "Sound", "Output"
 TURN_TAKING = ("turn", "silence_ms", "threshold", "barge_in")
 MICROPHONE = ("input_device", "input", "aec")
@@ -17,6 +19,7 @@ MICROPHONE = ("input_device", "input", "aec")
 
 
 def _option(*names: str, panel: str, help: str, **more: Any) -> Any:
+    """An option without a default to show. `metavar` is what the value is called in the help."""
     return typer.Option(*names, rich_help_panel=panel, help=help, show_default=False, **more)
 
 
@@ -32,66 +35,140 @@ class TalkOptions:
 
     provider: Annotated[
         str | None,
-        _option("--provider", panel=VOICE, help="Service: qwen, openai, azure, doubao, newapi, offline; auto chooses."),
+        _option(
+            "--provider",
+            panel=VOICE,
+            metavar="NAME",
+            autocompletion=complete.providers,
+            help="Service: qwen, openai, azure, doubao, newapi, offline; auto chooses.",
+        ),
     ] = None
-    model: Annotated[str | None, _option("--model", panel=VOICE, help="Model, or deployment on Azure.")] = None
-    voice: Annotated[str | None, _option("--voice", panel=VOICE, help="Voice; `voicechat voices` lists them.")] = None
+    model: Annotated[
+        str | None,
+        _option(
+            "--model",
+            panel=VOICE,
+            metavar="NAME",
+            autocompletion=complete.models,
+            help="Model, or deployment on Azure.",
+        ),
+    ] = None
+    voice: Annotated[
+        str | None,
+        _option(
+            "--voice",
+            panel=VOICE,
+            metavar="NAME",
+            autocompletion=complete.voices,
+            help="Voice; `voicechat voices` lists them.",
+        ),
+    ] = None
     instructions: Annotated[
-        str | None, _option("--instructions", "-i", panel=VOICE, help="What the assistant is and how it talks.")
+        str | None,
+        _option("--instructions", "-i", panel=VOICE, metavar="TEXT", help="What the assistant is and how it talks."),
     ] = None
     persona: Annotated[
-        str | None, _option("--persona", panel=VOICE, help="A named set of instructions from the configuration.")
+        str | None,
+        _option(
+            "--persona",
+            panel=VOICE,
+            metavar="NAME",
+            autocompletion=complete.personas,
+            help="A named set of instructions from the configuration.",
+        ),
     ] = None
     greeting: Annotated[
-        str | None, _option("--greeting", panel=VOICE, help="Words the assistant begins the conversation with.")
+        str | None,
+        _option("--greeting", panel=VOICE, metavar="TEXT", help="Words the assistant begins the conversation with."),
     ] = None
     context: Annotated[
-        str, _option("--context", panel=VOICE, help="Text file with background knowledge for the answers.")
+        str,
+        _option("--context", panel=VOICE, metavar="FILE", help="Text file with background knowledge for the answers."),
     ] = ""
     url: Annotated[
-        str | None, _option("--url", panel=VOICE, help="Address of the service, for gateways and tests.")
+        str | None, _option("--url", panel=VOICE, metavar="URL", help="Address of the service, for gateways and tests.")
     ] = None
     config: Annotated[
-        Path | None, _option("--config", panel=VOICE, help="Configuration file instead of the usual one.")
+        Path | None,
+        _option("--config", panel=VOICE, metavar="FILE", help="Configuration file instead of the usual one."),
     ] = None
     api_key_file: ApiKeyFile = None
     insecure: Insecure = False
     turn: Annotated[
-        str | None, _option("--turn", panel=TURNS, help="Who finds the turns: server, semantic or local.")
+        str | None,
+        _option(
+            "--turn",
+            panel=TURNS,
+            metavar="WHO",
+            autocompletion=complete.turn_kinds,
+            help="Who finds the turns: server, semantic or local.",
+        ),
     ] = None
     silence_ms: Annotated[
-        int | None, _option("--silence-ms", panel=TURNS, help="Silence that ends a turn (200 to 6000).")
+        int | None,
+        _option("--silence-ms", panel=TURNS, metavar="MS", help="Silence that ends a turn (200 to 6000)."),
     ] = None
     threshold: Annotated[
-        float | None, _option("--threshold", panel=TURNS, help="The service's speech threshold, mostly 0 to 1.")
+        float | None,
+        _option("--threshold", panel=TURNS, metavar="NUMBER", help="The service's speech threshold, mostly 0 to 1."),
     ] = None
     barge_in: Annotated[
         bool | None, _option("--barge-in/--no-barge-in", panel=TURNS, help="Speaking interrupts the answer (it does).")
     ] = None
     input_device: Annotated[
-        str | None, _option("--input-device", panel=SOUND, help="Microphone, by a part of its name.")
+        str | None,
+        _option(
+            "--input-device",
+            panel=SOUND,
+            metavar="NAME",
+            autocompletion=complete.microphones,
+            help="Microphone, by a part of its name.",
+        ),
     ] = None
     output_device: Annotated[
-        str | None, _option("--output-device", panel=SOUND, help="Speaker, by a part of its name.")
+        str | None,
+        _option(
+            "--output-device",
+            panel=SOUND,
+            metavar="NAME",
+            autocompletion=complete.speakers,
+            help="Speaker, by a part of its name.",
+        ),
     ] = None
     input: Annotated[
-        str, _option("--input", panel=SOUND, help="Sound file instead of the microphone; - is raw 16 kHz on stdin.")
+        str,
+        _option(
+            "--input",
+            panel=SOUND,
+            metavar="FILE",
+            help="Sound file instead of the microphone; - is raw 16 kHz on stdin.",
+        ),
     ] = ""
     output: Annotated[
-        str, _option("--output", panel=SOUND, help="Sound file instead of the speaker; - is raw PCM on stdout.")
+        str,
+        _option(
+            "--output",
+            "-o",
+            panel=SOUND,
+            metavar="FILE",
+            autocompletion=complete.sound_files,
+            help="Sound file instead of the speaker: wav, mp3, flac, opus, aac, pcm; - is raw PCM on stdout.",
+        ),
     ] = ""
     aec: Annotated[
         bool | None, _option("--aec/--no-aec", panel=SOUND, help="Cancel the echo of the speaker (it does).")
     ] = None
-    save: Annotated[str | None, _option("--save", panel=OUTPUT, help="Keep sound and transcript in this folder.")] = (
-        None
-    )
+    save: Annotated[
+        str | None, _option("--save", panel=OUTPUT, metavar="DIR", help="Keep sound and transcript in this folder.")
+    ] = None
     json: Annotated[bool, _option("--json", panel=OUTPUT, help="One JSON object per line on stdout.")] = False
     plain: Annotated[bool, _option("--plain", panel=OUTPUT, help="One line per turn, no live view.")] = False
     verbose: Annotated[bool, _option("--verbose", "-v", panel=OUTPUT, help="Say what happens inside, on stderr.")] = (
         False
     )
-    log_file: Annotated[Path | None, _option("--log-file", panel=OUTPUT, help="Write that into a file.")] = None
+    log_file: Annotated[
+        Path | None, _option("--log-file", panel=OUTPUT, metavar="FILE", help="Write that into a file.")
+    ] = None
 
     def settings(self) -> dict[str, object]:
         """The flags that are settings, by their names there; None where they were not given."""

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from voicechat.cli import complete
 from voicechat.cli.options import OUTPUT, VOICE, TalkOptions, with_options
+from voicechat.cli.program import one_text
 
 READING = "Reading"
 _SHARED = ("model", "voice", "url", "config", "output_device", "api_key_file", "insecure", "verbose", "log_file")
@@ -15,8 +17,10 @@ _SHARED = ("model", "voice", "url", "config", "output_device", "api_key_file", "
 @with_options(*_SHARED)
 def speak(
     options: TalkOptions,
+    ctx: typer.Context,
     text: Annotated[
-        str | None, typer.Argument(help="What to read; - reads stdin, as it comes.", show_default=False)
+        str | None,
+        typer.Argument(metavar="TEXT", help="What to read; - reads stdin, as it comes.", show_default=False),
     ] = None,
     file: Annotated[
         Path | None,
@@ -28,6 +32,8 @@ def speak(
             "--output",
             "-o",
             rich_help_panel=OUTPUT,
+            metavar="FILE",
+            autocompletion=complete.sound_files,
             help="Sound file instead of the speaker: wav, mp3, flac, opus, aac, pcm; - is raw PCM on stdout.",
             show_default=False,
         ),
@@ -37,18 +43,23 @@ def speak(
         typer.Option(
             "--format",
             rich_help_panel=OUTPUT,
+            metavar="NAME",
+            autocompletion=complete.formats,
             help="Format of the file, when its ending does not say.",
             show_default=False,
         ),
     ] = "",
     rate: Annotated[
-        int | None, typer.Option("--rate", rich_help_panel=OUTPUT, help="Sample rate in Hz.", show_default=False)
+        int | None,
+        typer.Option("--rate", rich_help_panel=OUTPUT, metavar="HZ", help="Sample rate in Hz.", show_default=False),
     ] = None,
     provider: Annotated[
         str | None,
         typer.Option(
             "--provider",
             rich_help_panel=VOICE,
+            metavar="NAME",
+            autocompletion=complete.providers,
             help="Service, as everywhere (auto chooses), and also cosyvoice.",
             show_default=False,
         ),
@@ -66,7 +77,12 @@ def speak(
     language: Annotated[
         str,
         typer.Option(
-            "--language", rich_help_panel=READING, help="Language of the text, as a hint.", show_default=False
+            "--language",
+            rich_help_panel=READING,
+            metavar="LANGUAGE",
+            autocompletion=complete.languages,
+            help="Language of the text (de, German), for services that want to know.",
+            show_default=False,
         ),
     ] = "",
     speed: Annotated[
@@ -83,6 +99,8 @@ def speak(
         typer.Option(
             "--mode",
             rich_help_panel=READING,
+            metavar="NAME",
+            autocompletion=complete.modes,
             help="server_commit or commit, for services that have both.",
             show_default=False,
         ),
@@ -103,6 +121,6 @@ def speak(
         rate_hz=rate,
         mode=mode,
     )
-    code = read_aloud(options, Order(text, file, output, format, settings))
+    code = read_aloud(options, Order(one_text(ctx, text), file, output, format, settings))
     if code:
         raise typer.Exit(code)

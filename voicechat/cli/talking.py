@@ -70,11 +70,15 @@ async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool 
 
 
 def check_streams(options: TalkOptions) -> None:
-    """stdout carries either sound or words, stdin either sound or lines."""
+    """stdout carries either sound or words, stdin either sound or lines. A file must be one that can be written."""
     if options.output == "-" and options.json:
         raise UsageError("--output - and --json both want stdout.", "Write the sound to a file.")
     if options.output == "-" and sys.stdout.isatty():
         raise UsageError("Raw sound does not belong on a terminal.", "--output - is for pipes: voicechat … | aplay …")
+    if options.output:
+        from voicechat.audio.encode import encoding_of, require
+
+        require(encoding_of(options.output))
 
 
 class StderrHandler(logging.StreamHandler[TextIO]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from voicechat.cli import complete
 from voicechat.cli.tables import print_json, print_table
 from voicechat.cli.telling import tell
 
@@ -38,19 +39,52 @@ class Listing:
 
 
 def voices(
-    provider: Annotated[str | None, typer.Option("--provider", help="Service; the configured one by default.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Model; the configured one by default.")] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option(
+            "--provider",
+            metavar="NAME",
+            autocompletion=complete.providers,
+            help="Service; the configured one by default.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model", metavar="NAME", autocompletion=complete.models, help="Model; the configured one by default."
+        ),
+    ] = None,
     language: Annotated[
-        str | None, typer.Option("--language", help="Only voices whose own language it is (de, zh-sichuan, Cantonese).")
+        str | None,
+        typer.Option(
+            "--language",
+            metavar="LANGUAGE",
+            autocompletion=complete.languages,
+            help="Only voices whose own language it is (de, zh-sichuan, Cantonese).",
+        ),
     ] = None,
     aloud: Annotated[bool, typer.Option("--speak", help="The voices of `voicechat speak`.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Every service and model of the catalogue.")] = False,
     play: Annotated[
-        str | None, typer.Option("--play", help="Let this voice read a sentence.", metavar="NAME", show_default=False)
+        str | None,
+        typer.Option(
+            "--play",
+            help="Let this voice read a sentence.",
+            metavar="NAME",
+            autocompletion=complete.voices,
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", help="With --play: a sound file instead of the speaker.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            autocompletion=complete.sound_files,
+            help="With --play: a sound file instead of the speaker.",
+            show_default=False,
+        ),
     ] = "",
     config: Annotated[Path | None, typer.Option("--config", help="Configuration file.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array on stdout.")] = False,
@@ -67,6 +101,8 @@ def voices(
         for voice in listing.voices
         if language is None or voice.speaks(language)
     ]
+    if language is not None and not found:
+        _check_language(language)
     if as_json:
         print_json([_entry(listing, voice) for listing, voice in found])
     elif found:
@@ -145,6 +181,20 @@ def _listing(info: "ProviderInfo", model: str, aloud: bool) -> Listing:
     return Listing(info, model, aloud, listed)
 
 
+def _check_language(language: str) -> None:
+    """Raise UsageError for a language that no voice of any service has: then it is the word that is wrong."""
+    from voicechat.errors import UsageError
+    from voicechat.providers.catalogue import languages
+    from voicechat.text.language import nearest, tag_named
+
+    dialect = len(language.replace("_", "-").partition("-")[2]) > 2
+    if (tag_named(language) and not dialect) or any(
+        voice.speaks(language) for listing in _everything() for voice in listing.voices
+    ):
+        return
+    raise UsageError(f"Unknown language {language!r}.", nearest(language, languages()))
+
+
 def _entry(listing: Listing, voice: "Voice") -> dict[str, Any]:
     return {
         "use": "speak" if listing.aloud else "talk",
@@ -175,6 +225,8 @@ def _summary(listing: Listing, count: int, language: str | None) -> str:
     besides = f"; each speaks {spoken}" if (spoken := info.languages(model_id)) else ""
     voices_found = f"{count or 'no'} voice{'' if count == 1 else 's'}{f' for {language}' if language else ''}"
     summary = f"{info.name} · {model_id}: {voices_found} (* is the default){besides}."
+    if not count and language:
+        summary += f"\nOther services may have some: voicechat voices --all --language {language}"
     others = [entry for entry in info.models if entry.id != model_id and not entry.retired(date.today())]
     width = max((len(entry.id) for entry in others), default=0)
     lines = [f"  {entry.id:{width}}  {entry.note}".rstrip() for entry in others]

@@ -140,6 +140,12 @@ def speech_providers() -> dict[str, ProviderInfo]:
     return {name: _speech_provider(name, entry) for name, entry in tomllib.loads(text).items()}
 
 
+def languages() -> list[str]:
+    """The tags of every language or accent that some voice has as its own, sorted."""
+    infos = (*providers().values(), *speech_providers().values())
+    return sorted({tag for info in infos for voice in info.all_voices for tag in voice.languages})
+
+
 def _speech_provider(name: str, entry: dict[str, Any]) -> ProviderInfo:
     """Title, environment and what else is not said are those of the service whose settings it uses."""
     conversation = providers().get(entry.get("settings_of", name))

@@ -8,9 +8,12 @@ table as in catalogue.toml. Nothing is imported before it is asked for.
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from voicechat.errors import ConfigError, UsageError
-from voicechat.providers.base import Provider, ProviderOptions
+
+if TYPE_CHECKING:
+    from voicechat.providers.base import Provider, ProviderOptions
 
 GROUP = "voicechat.providers"
 OURS = "voicechat."
@@ -23,7 +26,7 @@ def registered() -> dict[str, EntryPoint]:
     return {point.name: point for point in points}
 
 
-def load(name: str) -> Callable[[ProviderOptions], Provider]:
+def load(name: str) -> "Callable[[ProviderOptions], Provider]":
     """The class of a provider. Raises UsageError for an unknown name, ConfigError for one that cannot be loaded."""
     point = registered().get(name)
     if point is None:
@@ -40,6 +43,6 @@ def load(name: str) -> Callable[[ProviderOptions], Provider]:
     return provider
 
 
-def create(name: str, options: ProviderOptions) -> Provider:
+def create(name: str, options: "ProviderOptions") -> "Provider":
     """The provider called `name`. Raises as `load`."""
     return load(name)(options)

@@ -1,10 +1,11 @@
 """What a text-to-speech service is to the reader: text in, sound out, cancellable."""
 
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from voicechat.errors import UsageError, VoicechatError
+from voicechat.text.language import NAMES, nearest, tag_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class Abilities:
     volume: bool = False
     instructions: bool = False
     modes: tuple[str, ...] = ()
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """The languages that may be named beforehand, by tag, as the service calls them."""
 
     def check(self, settings: SpeechSettings, title: str) -> None:
         """Raise UsageError for what the service would refuse or, worse, ignore."""
@@ -81,6 +84,23 @@ class Abilities:
         if settings.mode and settings.mode not in self.modes:
             known = f"It knows {' and '.join(self.modes)}." if self.modes else "Leave --mode out."
             raise UsageError(f"{title} has no mode {settings.mode!r}.", known)
+
+    def language(self, asked: str, title: str) -> str:
+        """The service's word for a language, which may be asked for by name or tag (`German`, `de`); "" for none.
+
+        Raises UsageError for one that the service does not know.
+        """
+        if asked.lower() in ("", "auto"):
+            return ""
+        if not self.languages:
+            raise UsageError(f"{title} hears the language from the text.", "Leave --language out.")
+        tag = tag_named(asked)
+        if tag in self.languages:
+            return self.languages[tag]
+        if tag:
+            known = ", ".join(self.languages)
+            raise UsageError(f"{title} does not read {NAMES[tag]} as a language of its own.", f"It knows {known}.")
+        raise UsageError(f"Unknown language {asked!r}.", nearest(asked, self.languages))
 
 
 def _in_range(option: str, value: float | None, limits: tuple[float, float] | None, title: str) -> None:

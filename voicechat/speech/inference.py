@@ -27,6 +27,7 @@ ABILITIES = Abilities(
     pitch=(0.5, 2.0),
     volume=True,
     instructions=True,
+    languages={tag: tag for tag in ("zh", "en", "fr", "de", "ja", "ko", "ru", "pt", "th", "id", "vi", "it", "ms")},
 )
 _WRONG_VOICE = ("code: 418", "[411]")
 _TRANSIENT = ("request timeout", "InternalError", "Throttling", "limit_requests", "limit_burst_rate")

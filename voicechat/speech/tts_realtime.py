@@ -17,6 +17,7 @@ from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.refusals import complaint_of
 from voicechat.speech.base import Abilities, Interrupted, SpeechSettings
 from voicechat.speech.sockets import Sockets, SpeechSocket
+from voicechat.text.language import NAMES
 from voicechat.wire.network import ConnectRequest, Network
 
 MAX_CHARS = 2000
@@ -30,6 +31,7 @@ ABILITIES = Abilities(
     volume=True,
     instructions=True,
     modes=("server_commit", "commit"),
+    languages={tag: NAMES[tag] for tag in ("zh", "en", "de", "it", "pt", "es", "ja", "ko", "fr", "ru")},
 )
 
 
