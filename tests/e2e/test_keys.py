@@ -3,6 +3,7 @@
 import base64
 import json
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,12 +85,23 @@ def test_reading_aloud_asks_the_keyring_once(home: Path, tmp_path: Path) -> None
     assert asked.read_text().splitlines() == ["voicechat/openai.api_key"]
 
 
-def test_a_machine_without_a_keyring_is_told_the_alternatives(home: Path) -> None:
+def test_without_a_keyring_a_login_is_kept_in_the_settings(server: RealtimeServer, home: Path) -> None:
     env = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    settings = home / "config" / "voicechat" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('# mine\nvoice = "alloy" # the best\n')
     came = run(["login", "openai"], home, env=env, stdin=b"sk-0123456789\n")
-    assert came.process.returncode == 3
+    assert came.process.returncode == 0, came.describe()
     assert "no usable system keyring" in came.stderr
-    assert "--api-key-file" in came.stderr
+    assert str(settings) in came.stderr
+    assert stat.S_IMODE(settings.stat().st_mode) == 0o600
+    assert settings.read_text().startswith('# mine\nvoice = "alloy" # the best\n')
+    talked = run(say(server.url), home, env=env)
+    assert talked.process.returncode == 0, talked.describe()
+    assert sent_keys(server) == ["Bearer sk-0123456789"]
+    assert run(["logout", "openai"], home, env=env).process.returncode == 0
+    assert "sk-" not in settings.read_text()
+    assert run(say(server.url), home, env=env).process.returncode == 3
 
 
 def test_a_key_file_wins(server: RealtimeServer, home: Path) -> None:

@@ -154,8 +154,8 @@ def test_a_new_login_leaves_nothing_of_the_one_before() -> None:
 def test_the_keyring_is_not_asked_without_a_login(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)  # an import would fail
     assert "providers.qwen.api_key" not in load().origins
-    with pytest.raises(ConfigError, match=r"voicechat\[keyring\]"):
-        logins.require()
+    with pytest.raises(ConfigError, match="extra `keyring`"):
+        logins.store("openai", {"api_key": "sk-0123456789"})
 
 
 class Locked(FileKeyring):

@@ -254,7 +254,7 @@ def test_a_missing_extra_is_told_with_its_remedy(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="not installed") as error:
         connect(NOBODY)
-    assert "pip install 'voicechat[offline]'" in error.value.hint
+    assert "pip install '.[offline]'" in error.value.hint
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def require(encoding: str) -> None:
         from importlib.util import find_spec
 
         if find_spec("av") is None:
-            raise ConfigError("Writing AAC needs PyAV.", "Install it with: pip install 'voicechat[aac]'")
+            raise ConfigError("Writing AAC needs PyAV.", "In voicechat's folder: pip install '.[aac]'")
 
 
 class RawFile:

@@ -9,10 +9,24 @@ import threading
 import typer
 
 from voicechat import __version__
-from voicechat.cli import config, demo, devices, doctor, login, manual, models, providers, say, speak, vad, voices
+from voicechat.cli import (
+    config,
+    demo,
+    devices,
+    doctor,
+    login,
+    manual,
+    models,
+    providers,
+    say,
+    setup,
+    speak,
+    vad,
+    voices,
+)
 from voicechat.cli.program import ONE_TEXT, Program, mend_completion
 from voicechat.cli.telling import tell
-from voicechat.errors import VoicechatError
+from voicechat.errors import UsageError, VoicechatError
 from voicechat.redaction import redact
 from voicechat.ui.text import clean
 
@@ -20,7 +34,7 @@ app = typer.Typer(
     name="voicechat",
     cls=Program,
     help="Talk with any realtime speech model from a terminal, on open speakers.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,13 +46,28 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+WELCOME = """\
+voicechat demo      hear a conversation: no key, no microphone, no network
+voicechat vad       talk, hands free; Ctrl-C ends
+voicechat setup     choose a service and keep its key
+voicechat doctor    check microphone, speaker, key and network"""
+
+
 @app.callback()
 def root(
+    context: typer.Context,
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
     """Talk with any realtime speech model from a terminal, on open speakers."""
+    if context.invoked_subcommand is not None:
+        return
+    if sys.stdout.isatty():
+        typer.echo(WELCOME)
+        return
+    typer.echo(context.get_help())
+    raise typer.Exit(UsageError.exit_code)
 
 
 # --- Talking ---
@@ -53,6 +82,7 @@ app.command("devices")(devices.devices)
 app.command("doctor")(doctor.doctor)
 app.command("providers")(providers.providers)
 app.command("voices")(voices.voices)
+app.command("setup")(setup.setup)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
 app.add_typer(models.app, name="models")

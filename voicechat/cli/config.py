@@ -1,6 +1,5 @@
 """`voicechat config init | path | show`: write, find and read the settings."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +26,7 @@ def init(
     from importlib import resources
 
     from voicechat.config import default_path
+    from voicechat.config.keep import write_private
 
     path = config or default_path()
     text = resources.files("voicechat.config").joinpath("example.toml").read_text("utf-8")
@@ -34,20 +34,11 @@ def init(
         raise UsageError(f"{path} is there already.", "--force replaces it.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_private(path, text)
+        write_private(path, text)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.", "Choose another with --config.") from error
     typer.echo(path)
     tell("Written, everything commented out. Uncomment what you want to change.")
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write the file with mode 0600 from its first byte, and put it in place in one step."""
-    new = path.with_name(f"{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    new.replace(path)
 
 
 @app.command("path")

@@ -1,4 +1,5 @@
-"""`voicechat login` and `logout`: keys in the system's keyring. A key is never an argument: those are seen by all."""
+"""`voicechat login` and `logout`: keys in the system's keyring, or in the settings. A key is never an argument: those
+are seen by all."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,8 @@ from voicechat.cli import complete
 from voicechat.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from voicechat.providers.catalogue import ProviderInfo
 
 Provider = Annotated[
@@ -20,36 +23,46 @@ Provider = Annotated[
 
 
 def login(provider: Provider) -> None:
-    """Keep the key of a service in the system's keyring.
+    """Keep the key of a service: in the system's keyring, or without one in the settings, for your eyes only.
 
     Asks for it without showing it; from a pipe it reads the key alone on the first line.
     """
-    from voicechat.config import logins
-
-    info = _info(provider)
-    logins.require()
-    keys = _ask(info) if sys.stdin.isatty() else _read(info)
-    for key in keys.values():
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise CredentialsError("That holds characters that no key has.", "Copy it again, without spaces.")
-    logins.store(info.name, keys)
-    typer.echo(
-        f"The key for {info.name} is in the system keyring; `voicechat logout {info.name}` removes it.", err=True
-    )
+    info = info_of(provider)
+    keep(info, ask_keys(info) if sys.stdin.isatty() else _read(info))
 
 
 def logout(provider: Provider) -> None:
-    """Take the key of a service out of the system's keyring."""
-    from voicechat.config import logins
+    """Forget the key of a service: in the system's keyring and in the settings."""
+    from voicechat.config.keep import forget_keys
 
-    info = _info(provider)
-    if logins.forget(info.name):
-        typer.echo(f"The key for {info.name} is no longer in the system keyring.", err=True)
+    info = info_of(provider)
+    if places := forget_keys(info.name):
+        typer.echo(f"The key for {info.name} is no longer in {' nor in '.join(places)}.", err=True)
     else:
         typer.echo(f"There was no login to {info.name}.", err=True)
 
 
-def _info(provider: str) -> "ProviderInfo":
+def keep(info: "ProviderInfo", keys: "Mapping[str, str]") -> None:
+    """Keep the keys and say where. Raises VoicechatError for what cannot be a key, or cannot be kept."""
+    from voicechat.config.keep import keep_keys
+
+    check_keys(keys)
+    file, why = keep_keys(info.name, keys)
+    if file:
+        typer.echo(f"{why}\nThe key for {info.name} is in a file that only you can read:\n  {file}", err=True)
+    else:
+        typer.echo(f"The key for {info.name} is in the system keyring.", err=True)
+    typer.echo(f"`voicechat logout {info.name}` removes it.", err=True)
+
+
+def check_keys(keys: "Mapping[str, str]") -> None:
+    """Raise CredentialsError for what could not even be sent."""
+    for key in keys.values():
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise CredentialsError("That holds characters that no key has.", "Copy it again, without spaces.")
+
+
+def info_of(provider: str) -> "ProviderInfo":
     from voicechat.config.load import did_you_mean
     from voicechat.providers.catalogue import providers
 
@@ -58,7 +71,7 @@ def _info(provider: str) -> "ProviderInfo":
     return providers()[provider]
 
 
-def _ask(info: "ProviderInfo") -> dict[str, str]:
+def ask_keys(info: "ProviderInfo") -> dict[str, str]:
     """The keys as typed. A service whose key may come with a second part is asked for that first."""
     from getpass import getpass
 

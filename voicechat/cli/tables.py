@@ -78,6 +78,15 @@ def _stacked(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) 
     return lines
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of our own short words as lines, their columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(("", *row), (0, *widths), strict=True)).rstrip()
+        for row in rows
+    )
+
+
 def print_json(value: object) -> None:
     """Print JSON of untrusted text: its value is the same, and nothing in it is a command to the terminal."""
     import typer

@@ -91,7 +91,7 @@ def missing_settings(loaded: Loaded, info: ProviderInfo) -> list[Missing]:
     needs_url = "url" in info.all_of and not loaded.settings.url
     found += [missing(name) for name in info.all_of if not there(name) and (name != "url" or needs_url)]
     if info.kind == "local" and not all(any(map(find_spec, either)) for either in OFFLINE_MODULES):
-        found.append(Missing("extra", ("pip install 'voicechat[offline]'",)))
+        found.append(Missing("extra", ("in voicechat's folder: pip install '.[offline]'",)))
     return found
 
 

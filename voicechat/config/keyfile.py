@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,19 +37,23 @@ def with_key_file(loaded: Loaded, path: Path | None) -> Loaded:
     section = loaded.settings.provider_settings(name)
     setting = next((first for first, second in info.companions.items() if getattr(section, second)), key_setting(info))
     # Another credential of the service must not win over the one given by hand.
-    values = dict.fromkeys(info.any_of, "") | {setting: key}
+    return with_values(loaded, name, dict.fromkeys(info.any_of, "") | {setting: key}, f"flag {FLAG}")
+
+
+def with_values(loaded: Loaded, provider: str, values: Mapping[str, str], origin: str) -> Loaded:
+    """The settings with these values for a provider before all others; "" takes one away."""
     from voicechat.config.settings import Settings
 
     table = loaded.settings.model_dump()
-    table["providers"].setdefault(name, {}).update(values)
-    replaced = {f"providers.{name}.{value}" for value in values}
-    origins = {at: origin for at, origin in loaded.origins.items() if at not in replaced}
-    at = f"providers.{name}.{setting}"
+    table["providers"].setdefault(provider, {}).update(values)
+    places = {f"providers.{provider}.{name}": value for name, value in values.items()}
+    given = [place for place, value in places.items() if value]
     return replace(
         loaded,
         settings=Settings.model_validate(table),
-        origins={**origins, at: f"flag {FLAG}"},
-        ranks={**loaded.ranks, at: RANK},
+        origins={at: at_first for at, at_first in loaded.origins.items() if at not in places}
+        | dict.fromkeys(given, origin),
+        ranks=loaded.ranks | dict.fromkeys(given, RANK),
     )
 
 

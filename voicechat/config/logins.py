@@ -41,11 +41,6 @@ def logins() -> dict[str, tuple[str, ...]]:
     return found
 
 
-def require() -> None:
-    """Raises ConfigError when the extra is not installed."""
-    _keyring()
-
-
 def stored_keys(provider: str, settings: tuple[str, ...]) -> dict[str, str]:
     """What the keyring holds of these settings. Raises ConfigError when it cannot be asked."""
     keys = {}
@@ -74,6 +69,13 @@ def store(provider: str, keys: Mapping[str, str]) -> None:
             if keyring.get_password(SERVICE, f"{provider}.{setting}") != key:  # some backends only pretend
                 raise ConfigError("The system keyring does not keep what it is given.", ALTERNATIVES)
     _mark({**before, provider: tuple(keys)})
+
+
+def unmark(provider: str) -> None:
+    """Forget that there was a login: the keyring, which may not answer, is not asked for its keys any more."""
+    before = logins()
+    if provider in before:
+        _mark({name: settings for name, settings in before.items() if name != provider})
 
 
 def forget(provider: str) -> bool:
@@ -117,7 +119,8 @@ def _keyring() -> Any:
         import keyring
     except ImportError as error:
         raise ConfigError(
-            "The system keyring needs the extra `keyring`.", f"pip install 'voicechat[keyring]'. {ALTERNATIVES}"
+            "The system keyring needs the extra `keyring`.",
+            f"In voicechat's folder: pip install '.[keyring]'. {ALTERNATIVES}",
         ) from error
     return keyring
 

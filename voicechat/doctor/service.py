@@ -41,6 +41,11 @@ async def service_checks(provider: Provider, transport: Transport, ca_file: str 
     return [*checks, session, clock_check(date, before, time.time())]
 
 
+async def session_check(provider: Provider, transport: Transport) -> Check:
+    """Whether the service holds a session with this key, model and voice. `transport` is closed here."""
+    return (await _session(provider, transport))[0]
+
+
 async def _network(url: str, ca_file: str) -> list[Check]:
     """The way to the host, step by step. A failure is explained here and counted at the session, which needs it."""
     parts = urlsplit(url)

@@ -77,7 +77,7 @@ def load(without: frozenset[str] = frozenset()) -> Loaded:
     raise ConfigError(f"No recogniser can be used here: {'; '.join(reasons)}.", INSTALL)
 
 
-INSTALL = "Install it with: pip install 'voicechat[offline]' (where that fails: 'voicechat[offline-lite]')"
+INSTALL = "In voicechat's folder: pip install '.[offline]' (where that fails: '.[offline-lite]')"
 
 
 def not_installed() -> ConfigError:
