@@ -18,30 +18,26 @@ if TYPE_CHECKING:
 COLUMNS = 100
 PROMPT = "›"
 
-SESSION = note.SessionNotice("qwen", "qwen3.5-omni-flash-realtime", "Cherry", aec=True)
+SESSION = note.SessionNotice("offline", "companion", "heart", aec=True)
 TALK: list[note.Notice] = [
-    note.UserTurn(1, "今天适合去爬山吗？"),
-    note.LatencyNotice(1, voice_to_voice_ms=620),
-    note.AssistantTurn(
-        1,
-        "今天晴，最高二十五度，很适合。山上下午的阳光比较强，记得带水和帽子。",
-        "",
-        False,
-        9_400,
-    ),
-    note.UserTurn(2, "And tomorrow?"),
+    note.UserTurn(1, "What time is it?"),
+    note.LatencyNotice(1, voice_to_voice_ms=720),
+    note.AssistantTurn(1, "It is 10:42 AM.", "", False, 1_900),
+    note.UserTurn(2, "What can you do?"),
     note.AssistantTurn(
         2,
-        "Tomorrow will be cloudy, with a chance of rain in the evening.",
-        "Tomorrow will be cloudy, with a chance of ",
+        "I can tell you the time and the date, do sums, repeat after you and remember your name. "
+        "For a real talk, connect me to a chat model such as Ollama.",
+        "I can tell you the time and the date, do sums, ",
         True,
-        1_800,
+        2_900,
     ),
-    note.UserTurn(3, "just the temperature, please"),
-    note.LatencyNotice(3, voice_to_voice_ms=540),
-    note.AssistantTurn(3, "Eighteen degrees at noon, twelve in the evening.", "", False, 2_900),
-    note.UserPartial(4, "and will I see the sun"),
+    note.UserTurn(3, "What is twelve times seven?"),
+    note.LatencyNotice(3, voice_to_voice_ms=680),
+    note.AssistantTurn(3, "12 times 7 is 84.", "", False, 2_200),
+    note.UserPartial(4, "what day is it"),
 ]
+"""What everybody can have without a key: the companion's own answers."""
 MICROPHONE_DBFS = (-48.0, -31.0, -18.0, -34.0)
 
 
@@ -56,7 +52,11 @@ def picture() -> "list[Text]":
     microphone = Meter()
     for level_dbfs in MICROPHONE_DBFS:
         microphone.push(level_dbfs)
+<<<<<<< HEAD
     status = Status("listening", str(microphone), elapsed_s=192)
+=======
+    status = Status("listening", str(microphone), latency_ms=680, elapsed_s=38, aec=True)
+>>>>>>> 12082cd (Begin the README with what a newcomer does, and test that its lines do it)
     lines = painter.lines(SESSION)
     for finished in turns.release(1.0):
         lines += painter.lines(finished)
