@@ -83,7 +83,7 @@ def test_talking_with_qwen(home: Path, tmp_path: Path) -> None:
         with Terminal(setup.split()[1:], home, columns=120, rows=40, env=env) as terminal:
             terminal.see("Region of the key")
             terminal.type("\n")
-            terminal.see("Key:")
+            terminal.see("Key (not shown):")
             terminal.type(f"{KEY}\n")
             terminal.see(*shown)
             assert terminal.wait(20) == 0

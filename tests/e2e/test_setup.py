@@ -34,11 +34,11 @@ def test_from_nothing_to_a_first_answer(home: Path, soundcard: SoundCard) -> Non
             terminal.type("opnai\n")
             terminal.see("Did you mean 'openai'?")
             terminal.type("2\n")
-            terminal.see("A key for OpenAI Realtime: https://", "Key:")
+            terminal.see("A key for OpenAI Realtime: https://", "Key (not shown):")
             terminal.type("sk-canary-of-somebody-else\n")
             terminal.see("✗ Incorrect API key", "Try another key? [Y/n]")
             terminal.type("\n")
-            terminal.until(lambda: "\n".join(terminal.rows()).count("Key:") == 2)
+            terminal.until(lambda: "\n".join(terminal.rows()).count("Key (not shown):") == 2)
             terminal.type(f"{KEY}\n")
             terminal.see("✓ openai accepted", "only you can read", "openai answers from now on")
             terminal.see("Hello, what can I do for you?", "Now talk: voicechat vad")
@@ -52,7 +52,7 @@ def test_from_nothing_to_a_first_answer(home: Path, soundcard: SoundCard) -> Non
 
 def test_giving_up_changes_nothing(home: Path) -> None:
     with Terminal(["setup", "openai"], home, env=NO_KEYRING) as terminal:
-        terminal.see("Key:")
+        terminal.see("Key (not shown):")
         terminal.type("\x03")
         terminal.see("Nothing has been changed.")
         assert terminal.wait() == 130

@@ -44,9 +44,11 @@ def run(environment: dict[str, str], *command: str) -> str:
 
 def test_bash(environment: dict[str, str]) -> None:
     run(environment, "bash", "-c", "voicechat --install-completion; true")
-    asked = "COMP_WORDS=(voicechat vad --provider q); COMP_CWORD=3; _voicechat_completion voicechat"
-    out = run(environment, "bash", "-c", f'. ~/.bashrc; {asked}; printf "%s\\n" "${{COMPREPLY[@]}}"')
-    assert out.split() == ["qwen"]
+    for words in ("voicechat vad --provider q", "voicechat vad --provider = q"):  # it cuts --provider=q like that
+        at = len(words.split()) - 1
+        asked = f"COMP_WORDS=({words}); COMP_CWORD={at}; _voicechat_completion voicechat"
+        out = run(environment, "bash", "-c", f'. ~/.bashrc; {asked}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+        assert out.split() == ["qwen"]
 
 
 def test_fish(environment: dict[str, str]) -> None:

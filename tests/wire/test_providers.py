@@ -115,7 +115,7 @@ def test_a_missing_key_names_where_to_put_it(name: str, variable: str) -> None:
         create(name, ProviderOptions()).request()
     assert variable in caught.value.message
     assert ".env" in caught.value.hint
-    assert "voicechat config" in caught.value.hint
+    assert f"voicechat setup {name}" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -81,11 +81,11 @@ def ask_keys(info: "ProviderInfo") -> dict[str, str]:
         typer.echo(f"A key for {info.title}: {info.key_url}", err=True)
     try:
         for setting, companion in info.companions.items():
-            second = getpass(f"{_words(companion)} (empty: there is none): ").strip()
+            second = getpass(f"{_words(companion)} (not shown; empty: there is none): ").strip()
             if second:
-                return {companion: second, setting: _needed(getpass(f"{_words(setting)}: "))}
+                return {companion: second, setting: _needed(getpass(f"{_words(setting)} (not shown): "))}
         setting = key_setting(info)
-        return {setting: _needed(getpass(f"{_words(setting)}: "))}
+        return {setting: _needed(getpass(f"{_words(setting)} (not shown): "))}
     except EOFError:
         raise _nothing() from None
 

@@ -58,10 +58,10 @@ def _named(params: list[Any], ctx: "Context") -> list[Any]:
 
 
 def mend_completion() -> None:
-    """Two repairs of Typer's completion, for the runs that serve it; a Typer without these parts needs neither.
+    """Repairs of Typer's completion, for the runs that serve it; a Typer without these parts needs none.
 
-    It imports Rich to take markup out of what Tab offers: a hundred milliseconds, and ours has none. And the first
-    Tab in a zsh only loaded its script, which must complete then, too.
+    It imports Rich to take markup out of what Tab offers: a hundred milliseconds, and ours has none. The first Tab in
+    a zsh only loaded its script, which must complete then, too. And bash takes `--option=value` for three words.
     """
     with contextlib.suppress(ImportError, AttributeError, KeyError):
         from typer import _completion_classes, _completion_shared
@@ -70,6 +70,13 @@ def mend_completion() -> None:
         _completion_shared._completion_scripts["zsh"] += (
             '\n[[ $zsh_eval_context[-1] == loadautofunc ]] && %(complete_func)s "$@"\n'
         )
+        typed = _completion_classes.BashComplete.get_completion_args
+
+        def without_equals(self: Any) -> tuple[list[str], str]:
+            words, incomplete = typed(self)
+            return [word for word in words if word != "="], incomplete
+
+        _completion_classes.BashComplete.get_completion_args = without_equals  # type: ignore[method-assign]
 
 
 def one_text(context: typer.Context, text: str | None) -> str | None:

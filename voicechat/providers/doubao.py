@@ -61,9 +61,9 @@ class Doubao:
         ]
         raise CredentialsError(
             f"No credentials for {self.title}: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.",
-            "Set API_APP_ID and API_ACCESS_KEY (the console's app id and access token), or DOUBAO_API_KEY (a key of "
-            "the new console), in the environment, in a .env file, or under [providers.doubao] in the file that "
-            "`voicechat config path` names.",
+            "`voicechat setup doubao` asks for them and keeps them; API_APP_ID and API_ACCESS_KEY (the console's app "
+            "id and access token), or DOUBAO_API_KEY (a key of the new console), in the environment or in a .env file "
+            "do as well.",
         )
 
     def codec(self) -> DoubaoCodec:

@@ -45,8 +45,8 @@ class RealtimeService:
         if not (self._options.api_key or self._options.token or self.key_optional):
             raise CredentialsError(
                 f"No key for {self.title}: {self.key_env} is not set.",
-                f"Set {self.key_env} in the environment or in a .env file, or api_key under "
-                f"[providers.{self.name}] in the file that `voicechat config path` names.",
+                f"`voicechat setup {self.name}` asks for one and keeps it; {self.key_env} in the environment or in a "
+                ".env file does as well.",
             )
         return ConnectRequest(self.url(), self.headers(), self.subprotocols)
 
