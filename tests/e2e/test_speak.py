@@ -55,6 +55,18 @@ def test_a_text_becomes_a_file_word_for_word(provider: str, kind: type[RestServe
     assert program.stdout == ""
 
 
+def test_a_language_is_told_to_each_service_in_its_own_words(tmp_path: Path) -> None:
+    with QwenTtsServer() as qwen, CosyVoiceServer() as cosyvoice:
+        speak(["--provider", "qwen", "--url", qwen.url, "-o", "a.wav", "--language", "zh", "Hello."], tmp_path)
+        speak(
+            ["--provider", "cosyvoice", "--url", cosyvoice.url, "-o", "a.wav", "--language", "Chinese", "Hi."], tmp_path
+        )
+        sessions = [event["session"] for event in qwen.received if event["type"] == "session.update"]
+        tasks = [e["payload"]["parameters"] for e in cosyvoice.received if e["header"]["action"] == "run-task"]
+    assert [session["language_type"] for session in sessions] == ["Chinese"]
+    assert [task["language_hints"] for task in tasks] == [["zh"]]
+
+
 def test_the_alias_of_a_voice_is_resolved_for_cosyvoice(tmp_path: Path) -> None:
     with CosyVoiceServer() as server:
         base = ["--provider", "cosyvoice", "--url", server.url, "-o", "a.wav", "Hello."]

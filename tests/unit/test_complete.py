@@ -140,6 +140,15 @@ def test_a_value_is_offered_within_a_quarter_of_a_second(shell: str) -> None:
         "_TYPER_COMPLETE_FISH_ACTION": "get-args",
     }
     command = [sys.executable, "-c", "import sys; sys.argv = ['voicechat']; from voicechat.cli import main; main()"]
+    slow = subprocess.run(
+        [command[0], "-X", "importtime", *command[1:]],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in slow.stderr.splitlines()}
+    assert not imported & {"rich", "pydantic", "numpy", "asyncio", "httpx"}
     took_ms = []
     for _ in range(6):  # the processor is shared: once is enough
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
