@@ -1,4 +1,4 @@
-"""docs/commands.md, made from the program itself: `python -m tests.command_help` writes it anew.
+"""docs/cli.md, made from the program itself: `python -m tests.command_help` writes it anew.
 
 A test compares the two, so that the page never drifts.
 """
@@ -14,9 +14,9 @@ from typer.main import get_command
 
 from voicechat.cli.app import app
 
-PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
-# Commands
+# Commands and options
 
 [All pages](README.md)
 

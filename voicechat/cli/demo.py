@@ -189,7 +189,7 @@ def _what_next() -> str:
         backend.close()
     command = _command()
     if any(device.inputs for device in found) and any(device.outputs for device in found):
-        return f"Now talk yourself: {command} vad   ({command} providers: how to talk with a real model)"
+        return f"Now talk yourself: {command} vad   ({command} setup: talk with a real model)"
     return f"On a machine with microphone and speaker, talk yourself: {command} vad"
 
 
