@@ -50,6 +50,18 @@ def test_from_nothing_to_a_first_answer(home: Path, soundcard: SoundCard) -> Non
     assert tomllib.loads(settings.read_text()) == {"provider": "openai", "providers": {"openai": {"api_key": KEY}}}
 
 
+def test_a_service_that_is_not_there_is_tried_again_with_the_same_key(home: Path) -> None:
+    env = NO_KEYRING | {"OPENAI_BASE_URL": "ws://127.0.0.1:9/v1", "OPENAI_API_KEY": KEY}
+    with Terminal(["setup", "openai"], home, env=env) as terminal:
+        terminal.see("is there already (environment OPENAI_API_KEY)", "✗ Nothing listens", "Try again? [Y/n]")
+        terminal.type("\n")
+        terminal.until(lambda: "\n".join(terminal.rows()).count("Try again?") == 2)
+        terminal.type("n\n")
+        terminal.see("Nothing has been changed.")
+        assert terminal.wait() == 130
+        assert "Key (not shown)" not in "\n".join(terminal.rows())
+
+
 def test_giving_up_changes_nothing(home: Path) -> None:
     with Terminal(["setup", "openai"], home, env=NO_KEYRING) as terminal:
         terminal.see("Key (not shown):")

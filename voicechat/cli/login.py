@@ -87,6 +87,7 @@ def ask_keys(info: "ProviderInfo") -> dict[str, str]:
         setting = key_setting(info)
         return {setting: _needed(getpass(f"{_words(setting)} (not shown): "))}
     except EOFError:
+        typer.echo(err=True)
         raise _nothing() from None
 
 

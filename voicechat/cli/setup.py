@@ -8,7 +8,7 @@ import typer
 
 from voicechat.cli import complete
 from voicechat.cli.login import ask_keys, check_keys, info_of, keep
-from voicechat.errors import UsageError, VoicechatError
+from voicechat.errors import ConnectionFailed, UsageError, VoicechatError
 
 if TYPE_CHECKING:
     from voicechat.config import Loaded
@@ -115,6 +115,7 @@ def _ask_until_accepted(loaded: "Loaded", info: "ProviderInfo", places: Mapping[
     """
     from voicechat.config import missing_settings
     from voicechat.config.keyfile import with_values
+    from voicechat.doctor.checks import failed
 
     keys: dict[str, str] = {}
     tried = with_values(loaded, info.name, places, "setup")
@@ -129,16 +130,16 @@ def _ask_until_accepted(loaded: "Loaded", info: "ProviderInfo", places: Mapping[
             values = (dict.fromkeys(info.any_of, "") if keys else {}) | dict(places) | keys
             check = _test(with_values(loaded, info.name, values, "setup"), info)
         except VoicechatError as error:
-            typer.echo(f"✗ {error.message}\n  {error.hint}".rstrip(), err=True)
-        else:
-            typer.echo(f"{'✓' if check.passed else '✗'} {check.detail}", err=True)
-            if check.passed:
-                return keys
-            if check.advice:
-                typer.echo(f"  {check.advice}", err=True)
-        if not _yes("Try another key? [Y/n] "):
+            check = failed(info.name, error)
+        if check.passed:
+            typer.echo(f"✓ {check.detail}", err=True)
+            return keys
+        typer.echo(f"✗ {check.detail}\n  {check.advice}".rstrip(), err=True)
+        unreachable = check.exit_code == ConnectionFailed.exit_code  # then it is not the key
+        if not _yes("Try again? [Y/n] " if unreachable else "Try another key? [Y/n] "):
             raise EOFError
-        keys = ask_keys(info)
+        if not unreachable:
+            keys = ask_keys(info)
 
 
 def _origin(loaded: "Loaded", info: "ProviderInfo") -> str:
