@@ -16,6 +16,7 @@ from tests.recordings import GO_FORWARD, INTERRUPTION, read_pcm
 from tests.unit.chat_server import HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, QUESTIONS, recording, session, spoken_text
 from tests.wire.brackets import check
+from voicechat.audio.vad import VoiceDetector
 from voicechat.engine import espeak
 from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import presentable
@@ -356,6 +357,21 @@ def test_turns_begin_with_their_pre_roll_and_end_after_the_silence() -> None:
     assert later[1] - stopped[1] == 300
     sound = sum(len(event.pcm) for event in TurnDetector(prefix_ms=300).feed(pcm) if isinstance(event, Sound))
     assert abs(sound / 32 - (stopped[1] - started[1])) <= 20
+
+
+def test_who_asked_the_detector_before_is_believed_and_nobody_asks_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    pcm = read_pcm(GO_FORWARD)[0] + bytes(32 * 1500)
+    microphone, judged = VoiceDetector(16_000), []
+    for start in range(0, len(pcm) - 639, 640):
+        for block in (pcm[start : start + 320], pcm[start + 320 : start + 640]):
+            microphone.voiced(block)
+        judged.append((pcm[start : start + 640], microphone.speech))
+    expected = borders(TurnDetector(), pcm)
+    monkeypatch.setattr("voicechat.engine.turns.VoiceDetector", None)
+    detector = TurnDetector()
+    found = [event for block, speech in judged for event in detector.feed(block, speech) if isinstance(event, Turn)]
+    assert [event.kind for event in found] == ["started", "stopped"]
+    assert [abs(event.at_ms - at_ms) <= 20 for event, (_, at_ms) in zip(found, expected, strict=True)] == [True, True]
 
 
 def abs_level(pcm: bytes, at_ms: int) -> float:

@@ -30,6 +30,8 @@ def test_configures_when_the_service_is_there_and_hears_only_when_it_agreed() ->
     assert stage.session.voice == "Tina"
     stage.session.hear(Frame(b"\0" * 960, False, -70.0, 100.0))
     assert len(stage.of(cmd.AppendAudio)) == 1
+    stage.session.hear(Frame(b"\0" * 960, False, -70.0, 100.0, speech=True))
+    assert [command.speech for command in stage.of(cmd.AppendAudio)] == [False, True], "the detector's word goes along"
 
 
 def test_a_hands_free_turn_goes_through_the_states() -> None:
@@ -172,7 +174,7 @@ def test_no_barge_in_keeps_talking_and_sends_silence() -> None:
     stage.sent.clear()
     stage.pass_ms(500, voiced=True)
     assert not stage.speaker.paused
-    assert {any(c.pcm) for c in stage.of(cmd.AppendAudio)} == {False}
+    assert {(any(c.pcm), c.speech) for c in stage.of(cmd.AppendAudio)} == {(False, False)}
     stage.pass_ms(600, voiced=True)
     assert any(stage.of(cmd.AppendAudio)[-1].pcm)
 

@@ -102,7 +102,7 @@ class Microphone:
             return
         if self._manual is not None:
             self._manual.length_ms += self._length_ms(frame)
-        self._send(AppendAudio(frame.pcm))
+        self._send(AppendAudio(frame.pcm, frame.speech))
 
     def _find_turn(self, frame: Frame) -> None:
         # Over an answer a cough must not be a turn: there the interrupter decides, and the sound waits for it.

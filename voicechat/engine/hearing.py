@@ -4,9 +4,12 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from voicechat.audio.resample import Resampler
+from voicechat.engine import recogniser
 from voicechat.engine.ear import Ear, NotUnderstood, Utterance
-from voicechat.engine.items import Item
+from voicechat.engine.items import BYTES_PER_MS, Item
 from voicechat.engine.recogniser import Hypothesis
+from voicechat.engine.synthesiser import RATE_HZ
 from voicechat.realtime import events as ev
 
 _WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)")
@@ -38,13 +41,14 @@ class Hearing:
         self._so_far = ""
         self._wake = asyncio.Event()
         self._item: Item | None = None
+        self._resampler = Resampler(RATE_HZ, recogniser.RATE_HZ)
         self._utterance: Utterance = ear.listen(self._partial)
         self.task = asyncio.create_task(self._run(), name="offline-hearing")
 
     def feed(self, pcm: bytes, quiet_ms: int) -> None:
-        """16 kHz s16le; nobody has spoken for the last `quiet_ms`."""
-        self.audio_ms += len(pcm) / 32
-        self._utterance.feed(pcm, quiet_ms)
+        """s16le mono at the session's rate; nobody has spoken for the last `quiet_ms`."""
+        self.audio_ms += len(pcm) / BYTES_PER_MS
+        self._utterance.feed(self._resampler.feed(pcm), quiet_ms)
 
     def finish(self, item: Item) -> None:
         """The speech has become `item`: its transcript will be put there."""

@@ -8,7 +8,6 @@ import asyncio
 import secrets
 from dataclasses import replace
 
-from voicechat.audio.resample import Resampler
 from voicechat.engine.answerer import Answerer
 from voicechat.engine.ear import Ear
 from voicechat.engine.ending import GRACE_MS, wait_ms
@@ -63,9 +62,8 @@ class EngineSession:
         self._refused_voice = ""
         self._config = cmd.SessionConfig(transcribe=False)
         self._conversation = Conversation()
-        self._detector = TurnDetector(silence_ms=SILENCE_MS, grace_ms=GRACE_MS)
-        self._manual = Quiet()
-        self._resampler = Resampler(RATE_HZ, 16_000)
+        self._detector = TurnDetector(silence_ms=SILENCE_MS, grace_ms=GRACE_MS, rate_hz=RATE_HZ)
+        self._manual = Quiet(RATE_HZ)
         self._buffer_ms = 0.0
         self._hearing: Hearing | None = None
         self._response: Response | None = None
@@ -103,7 +101,7 @@ class EngineSession:
     async def _do(self, command: cmd.Command) -> None:
         match command:
             case cmd.AppendAudio():
-                await self._append(command.pcm)
+                await self._append(command.pcm, command.speech)
             case cmd.Configure():
                 await self._configure(command.config)
             case cmd.CommitAudio():
@@ -156,22 +154,22 @@ class EngineSession:
 
     # the user's speech
 
-    async def _append(self, pcm: bytes) -> None:
+    async def _append(self, pcm: bytes, speech: bool | None) -> None:
         for start in range(0, len(pcm), _STEP_BYTES):
             step = pcm[start : start + _STEP_BYTES]
             self._buffer_ms += len(step) / BYTES_PER_MS
-            await self._listen(self._resampler.feed(step))
+            await self._listen(step, speech)
             if start:
                 await asyncio.sleep(0)
 
-    async def _listen(self, pcm: bytes) -> None:
+    async def _listen(self, pcm: bytes, speech: bool | None) -> None:
         if self._config.turn_detection is None:
             if self._hearing is None:
-                self._manual = Quiet()
+                self._manual = Quiet(RATE_HZ)
                 self._hearing = self._begin_hearing(_id("item"))
-            self._hearing.feed(pcm, self._manual.feed(pcm))
+            self._hearing.feed(pcm, self._manual.feed(pcm, speech))
             return
-        for event in self._detector.feed(pcm):
+        for event in self._detector.feed(pcm, speech):
             if isinstance(event, Sound):
                 if self._hearing is not None:
                     self._hearing.feed(event.pcm, event.quiet_ms)

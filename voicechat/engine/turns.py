@@ -1,14 +1,14 @@
-"""Where the user's turns begin and end, by the same detector as the microphone's. Sans-I/O; its clock is the audio."""
+"""Where the user's turns begin and end, by the same detector as the microphone's. Sans-I/O; its clock is the audio.
+
+Who feeds it may have asked that detector before: then its word is taken, and sound without speech costs nothing.
+"""
 
 from collections import deque
 from dataclasses import dataclass
 from typing import Literal
 
-from voicechat.audio.frames import BLOCK_MS, block_bytes
+from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs
 from voicechat.audio.vad import VoiceDetector
-
-RATE_HZ = 16_000
-BLOCK_BYTES = block_bytes(RATE_HZ)
 
 ONSET_BLOCKS = 9
 """Blocks of speech, among the last twelve, that begin a turn: three of the detector's windows. Tones may have two."""
@@ -30,21 +30,32 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """16 kHz s16le of the turn in progress, its pre-roll included; nobody spoke in its last `quiet_ms`, or longer."""
+    """s16le of the turn in progress, its pre-roll included; nobody spoke in its last `quiet_ms`, or longer."""
 
     pcm: bytes
     quiet_ms: int = 0
 
 
 class TurnDetector:
-    """Feed 16 kHz s16le of any length; get the borders of turns and, between them, their sound.
+    """Feed s16le mono at `rate_hz`, of any length; get the borders of turns and, between them, their sound.
 
     `threshold` 0…1 as in the OpenAI protocol: higher wants louder speech (0.5 is −50 dBFS at least). A silence of
     `silence_ms` ends the turn, unless `expect` said otherwise of this one; until it has, `grace_ms` more.
     """
 
-    def __init__(self, threshold: float = 0.5, prefix_ms: int = 300, silence_ms: int = 500, grace_ms: int = 0):
-        self._detector = VoiceDetector(RATE_HZ)
+    def __init__(
+        self,
+        threshold: float = 0.5,
+        prefix_ms: int = 300,
+        silence_ms: int = 500,
+        grace_ms: int = 0,
+        *,
+        rate_hz: int = 16_000,
+    ):
+        self._rate_hz = rate_hz
+        self._block_bytes = block_bytes(rate_hz)
+        self._detector: VoiceDetector | None = None
+        """Made when sound comes that nobody has judged."""
         self._rest = b""
         self._now_ms = 0
         self._recent: deque[bool] = deque(maxlen=_RECENT_BLOCKS)
@@ -80,26 +91,27 @@ class TurnDetector:
     def now_ms(self) -> int:
         return self._now_ms
 
-    def feed(self, pcm: bytes) -> list[Turn | Sound]:
+    def feed(self, pcm: bytes, speech: bool | None = None) -> list[Turn | Sound]:
+        """`speech` is the detector's word for all of `pcm`, where it was asked."""
         out: list[Turn | Sound] = []
         data = self._rest + pcm
-        end = len(data) - len(data) % BLOCK_BYTES
+        end = len(data) - len(data) % self._block_bytes
         self._rest = data[end:]
         sound = bytearray()
-        for start in range(0, end, BLOCK_BYTES):
-            block = data[start : start + BLOCK_BYTES]
-            speech = self._speech(block)
+        for start in range(0, end, self._block_bytes):
+            block = data[start : start + self._block_bytes]
+            is_speech = self._judge(block, speech)
             self._now_ms += BLOCK_MS
             if self.speaking:
                 sound += block
-                if self._has_stopped(speech):
+                if self._has_stopped(is_speech):
                     out.append(Sound(bytes(sound), self._silence_run_ms))
                     sound.clear()
                     out.append(Turn("stopped", self._now_ms))
                     self.reset()
             else:
                 self._pre_roll.append(block)
-                if speech and sum(self._recent) >= ONSET_BLOCKS:
+                if is_speech and sum(self._recent) >= ONSET_BLOCKS:
                     self.speaking = True
                     onset = self._now_ms - ONSET_BLOCKS * BLOCK_MS
                     out.append(Turn("started", max(0, onset - self._prefix_ms)))
@@ -127,10 +139,12 @@ class TurnDetector:
         wait_ms = self._silence_ms + self._grace_ms if self._expected_ms is None else self._expected_ms
         return self._silence_run_ms >= wait_ms
 
-    def _speech(self, block: bytes) -> bool:
-        self._detector.voiced(block)
-        least = self._min_dbfs - (KEEPS_DB if self.speaking else 0.0)
-        speech = self._detector.speech and self._detector.level_dbfs > least
+    def _judge(self, block: bytes, speech: bool | None) -> bool:
+        if speech is None:
+            self._detector = self._detector or VoiceDetector(self._rate_hz)
+            self._detector.voiced(block)
+            speech = self._detector.speech
+        speech = speech and dbfs(block) > self._min_dbfs - (KEEPS_DB if self.speaking else 0.0)
         self._recent.append(speech)
         return speech
 
@@ -141,10 +155,10 @@ class Quiet:
     NEVER_MS = 60_000
     """Nobody has spoken yet."""
 
-    def __init__(self) -> None:
-        self._detector = TurnDetector(silence_ms=self.NEVER_MS)
+    def __init__(self, rate_hz: int) -> None:
+        self._detector = TurnDetector(silence_ms=self.NEVER_MS, rate_hz=rate_hz)
 
-    def feed(self, pcm: bytes) -> int:
-        """Take 16 kHz s16le; milliseconds since the last voice in it."""
-        self._detector.feed(pcm)
+    def feed(self, pcm: bytes, speech: bool | None = None) -> int:
+        """Take s16le mono, and the detector's word for it; milliseconds since the last voice in it."""
+        self._detector.feed(pcm, speech)
         return self._detector.quiet_ms

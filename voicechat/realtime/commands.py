@@ -67,6 +67,9 @@ class AppendAudio:
     """s16le mono at the codec's `capabilities.input_rate_hz`."""
 
     pcm: bytes
+    speech: bool | None = None
+    """Whether somebody speaks at its end, where a detector on this machine has judged that already: a service in the
+    same process need not do it again. No wire carries it."""
 
 
 @dataclass(frozen=True, slots=True)
