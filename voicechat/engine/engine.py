@@ -52,6 +52,7 @@ class OfflineEngine:
         settings = self._settings
         ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language)
         synthesiser = LocalVoices(troubles.put_nowait)
+        synthesiser.prepare()
         answerer = asyncio.create_task(self._answerer(troubles.put_nowait), name="offline-answerer")
         voice = asyncio.create_task(synthesiser.load(self._settings.voice), name="offline-voice")
         try:

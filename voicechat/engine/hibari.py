@@ -1,7 +1,8 @@
 """English text to speech with hibari: one small model in the wheel, faster than speech by far on one core.
 
 The model and its dictionaries are loaded once for the whole process, and used by one thread at a time. Loading takes
-a second, in which the interpreter's lock is let go again and again.
+half a second, in which the interpreter's lock is let go again and again; but not while onnxruntime is imported
+(`import_runtime`).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import re
 import threading
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +112,13 @@ def spread(text: str, sound: "Samples") -> Iterator[Spoken]:
         yield Spoken(word, pcm[start:stop].tobytes())
 
 
+def import_runtime() -> None:
+    """Import what computes the model, for whoever cannot wait 30 ms once somebody speaks: so long does that hold the
+    interpreter's lock, whichever thread does it. Where it cannot be imported, `load_voice` says so."""
+    with suppress(ImportError, OSError):
+        import onnxruntime  # noqa: F401
+
+
 def load_voice(stop: threading.Event | None = None) -> Any:
     """The one voice of this process, loaded when it is not yet; blocks. Raises HibariFailed, also when `stop` is
     set meanwhile."""
@@ -137,21 +146,22 @@ def _pronunciation(stop: threading.Event) -> Any:
     from hibari.g2p import ASSETS, G2P, Lexicon, Tagger, Tokenizer
 
     def read(name: str) -> bytes:
+        if stop.is_set():
+            raise HibariFailed("nobody waits for it any more")
         return gzip.decompress((Path(ASSETS) / name).read_bytes())
 
-    def words(name: str) -> Packed:
-        return Packed(read(name), stop.is_set)
-
     def tagger() -> Any:
-        # Its weights are most of it, and come last: they are looked up, the rest is small.
-        text = read("tagger.json.gz")
-        at = text.index(b'"weights":')
-        model = json.loads(text[:at].rstrip(b", ") + b"}")
-        return Tagger({**model, "weights": Packed(text[at + len(b'"weights":') :].rstrip()[:-1], stop.is_set)})
+        # The words and the weights are most of it: they are looked up, the rest is small enough to be read at once.
+        tags, words, vocabulary, weights = re.split(
+            rb',"(?:tagdict|vocab|weights)":', read("tagger.json.gz").strip(), maxsplit=3
+        )
+        model = {**json.loads(tags + b"}"), "vocab": json.loads(vocabulary)}
+        return Tagger({**model, "tagdict": Packed(words), "weights": Packed(weights[:-1])})
 
     class Light(G2P):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.lexicon = Lexicon(words("lexicon_us_gold.json.gz"), words("lexicon_us_silver.json.gz"), False)
+            gold, silver = (Packed(read(f"lexicon_us_{kind}.json.gz")) for kind in ("gold", "silver"))
+            self.lexicon = Lexicon(gold, silver, False)
             self.tokenizer = Tokenizer(json.loads((Path(ASSETS) / "tokenizer_exceptions.json").read_bytes()))
             self.tagger = tagger()
             self._oov = None

@@ -37,6 +37,11 @@ class LocalVoices:
         self._broken: set[str] = set()
         """Added voices that did not load."""
 
+    def prepare(self) -> None:
+        """What holds everything up for a moment: to be called while nobody speaks yet."""
+        if self._natural is not None:
+            hibari.import_runtime()
+
     async def load(self, voice: str) -> None:
         """Be ready to speak with `voice`."""
         if kokoro.named(voice):
