@@ -53,6 +53,7 @@ def test_the_services_own_language_comes_before_the_general_one(tmp_path: Path) 
         ('ears = "/no/where"', ["There is no model folder /no/where.", "`voicechat models list`"]),
         ('voice = "kokoro"', ["The model kokoro is not here.", "voicechat models install kokoro"]),
         ('voice = "kokoro/zm_yunxi"', ["The model kokoro is not here.", "voicechat models install kokoro"]),
+        ('turns = "smart-turn"', ["The model smart-turn is not here.", "voicechat models install smart-turn"]),
         ('voice = "/no/where"', ["There is no model folder /no/where.", "FOLDER/SPEAKER"]),
     ],
 )

@@ -33,9 +33,11 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What the offline engine hears with, when the user added a model, and the language that is spoken."""
+    """What the offline engine hears with and finds the ends of turns with, when the user added a model, and the
+    language that is spoken."""
 
     ears: str = ""
+    turns: str = ""
     language: str = ""
 
 
@@ -169,7 +171,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         style=persona.style,
         notes=notes,
         fallback=_why_offline(loaded, owner) if fell_back else "",
-        local=Local(section.ears, section.language or settings.language),
+        local=Local(section.ears, section.turns, section.language or settings.language),
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
         network=Network(settings.ca_file, settings.log_audio),
     )

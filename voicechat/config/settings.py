@@ -56,6 +56,7 @@ class ProviderSettings(_Table):
     location: str = ""
     audio_format: Literal["", "pcm16", "g711_ulaw", "g711_alaw", "float32"] = ""
     ears: str = ""
+    turns: str = ""
     language: str = ""
     chat_url: str = ""
     chat_model: str = ""

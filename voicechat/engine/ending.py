@@ -17,6 +17,8 @@ GRACE_MS = 1000
 """How much longer than configured the recogniser is waited for to say what was said: without that there is no answer
 anyway.
 """
+FINISHED, GOES_ON = 0.9, 0.3
+"""Above and below, the probability that somebody has finished counts; between them it says nothing."""
 
 _OPEN_WORDS = """
 a an the my your his her its our their this these those some any each every another
@@ -51,9 +53,13 @@ _ENOUGH_WORDS = 3
 _LATIN = re.compile(r"[a-z]")
 
 
-def wait_ms(text: str, usual_ms: int) -> int:
-    """How long a silence after `text` is waited for until the turn has ended, `usual_ms` being configured."""
-    match _judge(text):
+def wait_ms(text: str, usual_ms: int, finished: float | None = None) -> int:
+    """How long a silence after `text` is waited for until the turn has ended, `usual_ms` being configured; `finished`
+    is how probable that is by its melody, where that was asked."""
+    judged = _judge(text)
+    if text and finished is not None and judged != "open":
+        judged = "open" if finished < GOES_ON else "whole" if finished > FINISHED else judged
+    match judged:
         case "whole":
             return round(usual_ms * WHOLE_SHARE)
         case "open":

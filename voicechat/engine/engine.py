@@ -10,6 +10,7 @@ from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.recogniser import any_installed, not_installed
 from voicechat.engine.session import EngineSession
+from voicechat.engine.smart_turn import SmartTurn
 from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices
 from voicechat.realtime.codec import Parcel
 from voicechat.wire.memory import MemoryTransport
@@ -31,6 +32,8 @@ class OfflineSettings:
     """Where the session's configuration names none."""
     ears: str = ""
     """A model that the user added, by its name or folder; "" is what is built in."""
+    turns: str = ""
+    """What finds the ends of turns besides the words, by its name or folder; "" is nothing."""
     language: str = ""
     """What is spoken, for ears that know several; "" lets them find out."""
 
@@ -53,12 +56,15 @@ class OfflineEngine:
         ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language)
         synthesiser = LocalVoices(troubles.put_nowait)
         synthesiser.prepare()
+        ends = SmartTurn(settings.turns, troubles.put_nowait) if settings.turns else None
         answerer = asyncio.create_task(self._answerer(troubles.put_nowait), name="offline-answerer")
-        voice = asyncio.create_task(synthesiser.load(self._settings.voice), name="offline-voice")
+        loading = [asyncio.create_task(synthesiser.load(settings.voice), name="offline-voice")]
+        if ends is not None:
+            loading.append(asyncio.create_task(ends.load(), name="offline-turns"))
         try:
             ear.start()
             session = EngineSession(
-                transport, ear, answerer, synthesiser, self._settings.model, self._settings.voice, troubles
+                transport, ear, answerer, synthesiser, settings.model, settings.voice, troubles, ends
             )
             await session.run()
         finally:
@@ -67,7 +73,9 @@ class OfflineEngine:
             if not answerer.cancelled() and answerer.exception() is None:
                 await answerer.result().close()
             await synthesiser.close()
-            await voice
+            if ends is not None:
+                await ends.close()
+            await asyncio.wait(loading)
             await ear.close()
             await transport.close()
 

@@ -9,6 +9,7 @@ from voicechat.engine import recogniser
 from voicechat.engine.ear import Ear, NotUnderstood, Utterance
 from voicechat.engine.items import BYTES_PER_MS, Item
 from voicechat.engine.recogniser import Hypothesis
+from voicechat.engine.smart_turn import Melody, SmartTurn
 from voicechat.engine.synthesiser import RATE_HZ
 from voicechat.realtime import events as ev
 
@@ -19,7 +20,8 @@ _WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)")
 class Hearing:
     """Owns the utterance in the recogniser and the task that reports on it. Must be made on the running loop.
 
-    `settled` is called with the text when nothing has been said since for a while.
+    `settled` is called when nothing has been said for a while, with the text and with what the melody says of it, where
+    `ends` is asked.
     """
 
     def __init__(
@@ -27,9 +29,10 @@ class Hearing:
         item_id: str,
         tell: Callable[[ev.Event], Awaitable[None]],
         ear: Ear,
-        settled: Callable[[str], None],
+        settled: Callable[[str, float | None], None],
         *,
         report: bool,
+        ends: SmartTurn | None = None,
     ):
         self.item_id = item_id
         self.audio_ms = 0.0
@@ -37,6 +40,8 @@ class Hearing:
         self._tell = tell
         self._settled = settled
         self._report = report
+        self._melody = Melody(ends, self._decide) if ends is not None else None
+        self._settled_text: str | None = None
         self._told = ""
         self._so_far = ""
         self._wake = asyncio.Event()
@@ -48,7 +53,10 @@ class Hearing:
     def feed(self, pcm: bytes, quiet_ms: int) -> None:
         """s16le mono at the session's rate; nobody has spoken for the last `quiet_ms`."""
         self.audio_ms += len(pcm) / BYTES_PER_MS
-        self._utterance.feed(self._resampler.feed(pcm), quiet_ms)
+        pcm = self._resampler.feed(pcm)
+        self._utterance.feed(pcm, quiet_ms)
+        if self._melody is not None:
+            self._melody.feed(pcm, quiet_ms)
 
     def finish(self, item: Item) -> None:
         """The speech has become `item`: its transcript will be put there."""
@@ -61,10 +69,19 @@ class Hearing:
         await asyncio.wait({self.task})
 
     def _partial(self, hypothesis: Hypothesis) -> None:
-        if hypothesis.settled and self._item is None:
-            self._settled(hypothesis.text)
+        self._settled_text = hypothesis.text if hypothesis.settled else None
+        self._decide()
         self._so_far = presentable(hypothesis)
         self._wake.set()
+
+    def _decide(self) -> None:
+        """Whatever is asked has answered in the silence that goes on."""
+        if self._settled_text is None or self._item is not None:
+            return
+        if self._melody is None:
+            self._settled(self._settled_text, None)
+        elif self._melody.known:
+            self._settled(self._settled_text, self._melody.finished)
 
     async def _run(self) -> None:
         final = asyncio.create_task(self._utterance.text(), name="offline-transcript")
@@ -79,6 +96,8 @@ class Hearing:
             await self._finish(final)
         finally:
             final.cancel()
+            if self._melody is not None:
+                self._melody.close()
             if not self.text.done():
                 self.text.set_result("")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from voicechat.engine import kokoro
+from voicechat.engine import kokoro, smart_turn
 from voicechat.engine.added import check_ears
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect, require
@@ -58,6 +58,8 @@ class _Local(Protocol):
     @property
     def ears(self) -> str: ...
     @property
+    def turns(self) -> str: ...
+    @property
     def language(self) -> str: ...
 
 
@@ -83,6 +85,7 @@ def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
     chat, local = choice.chat, choice.local
     if local.ears:
         check_ears(local.ears)
+    smart_turn.require(local.turns)
     kokoro.require(choice.options.voice)
     named = choice.options.model if choice.options.model != Companion.model else ""
     ca_file = choice.network.ca_file
@@ -94,6 +97,7 @@ def offline_service(choice: _Choice) -> tuple[Offline, Callable[[], Transport]]:
         chat_key=chat.key,
         ca_file=ca_file,
         ears=local.ears,
+        turns=local.turns,
         language=local.language,
     )
     provider = Offline(choice.options, settings)

@@ -14,6 +14,7 @@ from voicechat.engine.ending import GRACE_MS, wait_ms
 from voicechat.engine.hearing import Hearing
 from voicechat.engine.items import BYTES_PER_MS, BadId, Conversation, Item
 from voicechat.engine.response import Delivery, Response
+from voicechat.engine.smart_turn import SmartTurn
 from voicechat.engine.synthesiser import RATE_HZ, Synthesiser
 from voicechat.engine.turns import EAGERNESS_SILENCE_MS, Quiet, Sound, TurnDetector
 from voicechat.engine.voices import DEFAULT_VOICE
@@ -51,6 +52,7 @@ class EngineSession:
         model: str,
         voice: str,
         troubles: "asyncio.Queue[str]",
+        ends: SmartTurn | None = None,
     ):
         self._transport = transport
         self._ear = ear
@@ -59,6 +61,7 @@ class EngineSession:
         self._model = model
         self._voice = voice
         self._troubles = troubles
+        self._ends = ends
         self._refused_voice = ""
         self._config = cmd.SessionConfig(transcribe=False)
         self._conversation = Conversation()
@@ -198,13 +201,14 @@ class EngineSession:
                 await self._tell(refusal.event)
 
     def _begin_hearing(self, item_id: str) -> Hearing:
-        hearing = Hearing(item_id, self._tell, self._ear, self._settled, report=self._config.transcribe)
+        report = self._config.transcribe
+        hearing = Hearing(item_id, self._tell, self._ear, self._settled, report=report, ends=self._ends)
         self._keep(hearing.task)
         return hearing
 
-    def _settled(self, text: str) -> None:
+    def _settled(self, text: str, finished: float | None) -> None:
         """In the silence that goes on, this is all that was said."""
-        self._detector.expect(wait_ms(text, self._detector.silence_ms))
+        self._detector.expect(wait_ms(text, self._detector.silence_ms, finished))
 
     async def _commit(self, hearing: Hearing) -> None:
         """The turn becomes an item; its text follows when it is understood."""

@@ -5,7 +5,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal
 
-Use = Literal["ears", "voice"]
+Use = Literal["ears", "voice", "turns"]
 
 
 @dataclass(frozen=True, slots=True)

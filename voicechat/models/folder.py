@@ -15,6 +15,7 @@ ZIPFORMER = "zipformer"
 MOONSHINE = "moonshine"
 MOONSHINE_ONNX = "moonshine-onnx"
 KOKORO = "kokoro"
+SMART_TURN = "smart-turn"
 
 USES: dict[str, Use] = {
     WHISPER: "ears",
@@ -22,6 +23,7 @@ USES: dict[str, Use] = {
     MOONSHINE: "ears",
     MOONSHINE_ONNX: "ears",
     KOKORO: "voice",
+    SMART_TURN: "turns",
 }
 RUNTIMES = {
     WHISPER: "faster_whisper",
@@ -29,10 +31,11 @@ RUNTIMES = {
     MOONSHINE: "moonshine_voice",
     MOONSHINE_ONNX: "sherpa_onnx",
     KOKORO: "onnxruntime",
+    SMART_TURN: "onnxruntime",
 }
 """The module that runs a kind of model."""
 
-_WHAT = {"ears": "something that understands speech", "voice": "a voice"}
+_WHAT = {"ears": "something that understands speech", "voice": "a voice", "turns": "something that finds a turn's end"}
 _CTRANSLATE2_VERSION = 6
 _TAIL_BYTES = 1 << 20
 
@@ -52,7 +55,7 @@ def missing_runtime(kind: str) -> str:
 
     if find_spec(RUNTIMES[kind]) is not None:
         return ""
-    extra = "offline" if kind in (MOONSHINE, KOKORO) else "offline-plus"
+    extra = "offline" if kind in (MOONSHINE, KOKORO, SMART_TURN) else "offline-plus"
     return f"In voicechat's folder: pip install '.[{extra}]'"
 
 
@@ -96,8 +99,8 @@ def inspect(path: Path) -> Folder:
 
 
 _FORMS = (
-    "Known are Whisper in CTranslate2's form (model.bin), Moonshine (.ort), and sherpa-onnx's streaming transducers, "
-    "Moonshine and Kokoro (.onnx)."
+    "Known are Whisper in CTranslate2's form (model.bin), Moonshine (.ort), sherpa-onnx's streaming transducers, "
+    "Moonshine and Kokoro (.onnx), and Smart Turn (smart-turn….onnx)."
 )
 
 
@@ -174,11 +177,16 @@ def _kokoro(path: Path) -> Folder:
     return _folder(path, KOKORO, model=_onnx(path, "model"), voices="voices.bin", tokens="tokens.txt")
 
 
+def _smart_turn(path: Path) -> Folder:
+    return _folder(path, SMART_TURN, model=_onnx(path, "smart-turn"))
+
+
 _KINDS: tuple[tuple[Callable[[set[str]], bool], Callable[[Path], Folder]], ...] = (
     (lambda names: "model.bin" in names, _whisper),
     (lambda names: "encoder_model.ort" in names, _moonshine),
     (lambda names: "preprocess.onnx" in names, _moonshine_onnx),
     (lambda names: "voices.bin" in names, _kokoro),
+    (lambda names: any(name.startswith("smart-turn") and name.endswith(".onnx") for name in names), _smart_turn),
     (lambda names: any(name.startswith(("joiner", "encoder-epoch", "encoder.")) for name in names), _zipformer),
 )
 
