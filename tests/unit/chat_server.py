@@ -30,6 +30,7 @@ class ChatServer:
     error: bytes = b'{"error": {"message": "model not loaded"}}'
     models: tuple[str, ...] = ("little-model",)
     line_end: str = "\n"
+    content_type: str = "text/event-stream"
     url: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
@@ -59,8 +60,8 @@ class ChatServer:
             writer.write(head.encode() + body)
             return
         writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
-            b"Connection: close\r\n\r\n"
+            b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n"
+            b"Connection: close\r\n\r\n" % self.content_type.encode()
         )
         for line in self.scripts.pop(0):
             if line == DROP:

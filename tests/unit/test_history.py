@@ -1,7 +1,7 @@
 """What a new session is told: in order, as heard, and not more than it can take."""
 
 from voicechat.conversation.history import History
-from voicechat.text.window import MOST_CHARS, MOST_ITEMS
+from voicechat.text.window import MOST_ITEMS, MOST_TOKENS
 
 
 def test_late_words_of_the_user_stand_before_the_answer_to_them() -> None:
@@ -37,7 +37,7 @@ def test_nothing_is_told_of_what_was_not_understood_or_not_heard() -> None:
 def test_the_oldest_is_left_out_when_it_is_too_much() -> None:
     history = History()
     for turn in range(1, 11):
-        history.add(turn, "user", f"{turn}".ljust(MOST_CHARS // 4, "."))
+        history.add(turn, "user", f"{turn}".ljust(MOST_TOKENS, "."))
     assert [text.rstrip(".") for _, text in history.items()] == ["7", "8", "9", "10"]
     assert not history.whole
 

@@ -1,6 +1,9 @@
 """The chat endpoint as answerer, against a server of our own: streaming, oddities, failures, discovery."""
 
 import asyncio
+import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -13,13 +16,21 @@ from tests.unit.chat_server import DROP, HANG, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
 from voicechat.config.choose import Local
 from voicechat.engine.answerer import Message
-from voicechat.engine.chat import FAILED, MANNER, ChatAnswerer, ChatEndpoint, find_ollama, ollama_models
+from voicechat.engine.chat import (
+    FAILED,
+    MANNER,
+    MOST_CHARS,
+    ChatAnswerer,
+    ChatEndpoint,
+    ollama_models,
+    talker,
+)
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.engine.provider import offline_service
 from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
-from voicechat.text.window import MOST_CHARS, MOST_ITEMS
+from voicechat.text.window import MOST_ITEMS, MOST_TOKENS, tokens
 from voicechat.wire.network import Network
 
 COMPANION = Companion(lambda: datetime(2026, 11, 20, 15, 4))
@@ -65,7 +76,7 @@ def test_a_long_conversation_is_told_as_far_as_a_model_has_room_for_it() -> None
             await ask(ChatEndpoint(chat.url, "some-model"), history)
             told = chat.requests[0]["messages"]
             assert len(told) <= 1 + MOST_ITEMS
-            assert sum(len(message["content"]) for message in told[1:]) <= MOST_CHARS
+            assert sum(tokens(message["content"]) for message in told) <= MOST_TOKENS
             assert told[-1]["content"].startswith("question 999")
 
     asyncio.run(main())
@@ -205,13 +216,13 @@ def test_a_refusal_or_nobody_there_is_said_too(caplog: pytest.LogCaptureFixture)
     assert "sk-secret" not in caplog.text
 
 
-def test_ollama_is_found_by_its_first_model() -> None:
+def test_ollamas_models_are_found() -> None:
     async def main() -> None:
-        async with chat_server() as chat:
-            assert await find_ollama(chat.url, timeout_s=5) == ChatEndpoint(chat.url, "little-model")
-        assert await find_ollama(chat.url, timeout_s=5) is None
+        async with chat_server(models=("little-model", "other-model")) as chat:
+            assert await ollama_models(chat.url, timeout_s=5) == ["little-model", "other-model"]
+        assert await ollama_models(chat.url, timeout_s=5) == []
         async with chat_server(models=()) as chat:
-            assert await find_ollama(chat.url, timeout_s=5) is None
+            assert await ollama_models(chat.url, timeout_s=5) == []
 
     asyncio.run(main())
 
@@ -228,16 +239,16 @@ def test_a_server_that_accepts_and_says_nothing_is_not_waited_for() -> None:
         server = await asyncio.start_server(silent, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            assert await find_ollama(f"http://127.0.0.1:{port}/v1", timeout_s=0.05) is None
+            assert await ollama_models(f"http://127.0.0.1:{port}/v1", timeout_s=0.05) == []
             await never.wait()
 
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("wanted", "used"), [("", "little-model"), ("other-model", "other-model")])
+@pytest.mark.parametrize(("wanted", "used"), [("", "little-model"), ("little-model", "little-model")])
 def test_a_session_uses_the_ollama_it_finds(wanted: str, used: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # A busy machine does not answer within the moment that a start may take.
-    monkeypatch.setattr("voicechat.engine.engine.find_ollama", partial(find_ollama, timeout_s=5))
+    monkeypatch.setattr("voicechat.engine.engine.ollama_models", partial(ollama_models, timeout_s=5))
 
     async def main() -> None:
         async with (
@@ -314,11 +325,195 @@ def test_the_user_is_told_what_is_wrong_with_the_model_and_what_to_do() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("turn", "told"), [("a word " * 50, 35), ("十个汉字的一句话呀！" * 10, 31)])
-def test_a_long_conversation_is_told_as_far_as_a_context_has_room(turn: str, told: int) -> None:
-    async def main() -> list[int]:
+@pytest.mark.parametrize(
+    "turn", ["a word " * 50, "十个汉字的一句话呀！" * 10, "десять слов по-русски " * 10, "สวัสดี " * 40]
+)
+@pytest.mark.parametrize("instructions", ["", "Be brief. " * 500])
+def test_a_long_conversation_is_told_as_far_as_a_context_has_room(turn: str, instructions: str) -> None:
+    async def main() -> None:
         async with chat_server(words("Fine.")) as chat:
-            await ask(ChatEndpoint(chat.url, "m"), [Message("user", turn)] * 200)
-            return [len(request["messages"]) for request in chat.requests]
+            await ask(ChatEndpoint(chat.url, "m"), [Message("user", turn)] * 200, instructions)
+            told = [tokens(message["content"]) for message in chat.requests[0]["messages"]]
+            assert MOST_TOKENS - tokens(turn) < sum(told) <= MOST_TOKENS
 
-    assert asyncio.run(main()) == [told]
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("letter", "count"), [("x", 1000), ("é", 1000), ("я", 2000), ("字", 4000), ("ก", 4000), ("😀", 4000)]
+)
+def test_tokens_are_counted_by_the_alphabet(letter: str, count: int) -> None:
+    assert tokens(letter * 4000) == count
+
+
+def whole(text: str) -> str:
+    return json.dumps({"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": text}}]})
+
+
+@pytest.mark.parametrize(
+    ("model", "script", "said"),
+    [
+        # The opening tag was given to the model, so that only the closing one is seen.
+        ("deepseek-r1:8b", ["The user asks. ", "I should say so.\n", "</think>\n\n", "It is late."], "It is late."),
+        ("QwQ-32B", ["<think>\nHm. ", "Well.</think>", "It is late."], "It is late."),
+        ("qwen3-4b-thinking", ["It is late. ", "Go to bed."], "It is late. Go to bed. "),  # no thoughts after all
+        ("magistral", ["[THINK]Hm. Well. ", "Or?[/THI", "NK]It is [late]."], "It is [late]. "),
+        ("kimi", ["◁think▷Hm.◁/think▷It is late."], "It is late. "),
+    ],
+)
+def test_no_thought_is_read_aloud(model: str, script: list[str], said: str) -> None:
+    async def main() -> str:
+        async with chat_server([*(chunk(text) for text in script), "data: [DONE]"]) as chat:
+            return "".join(await ask(ChatEndpoint(chat.url, model)))
+
+    assert asyncio.run(main()).strip() == said.strip()
+
+
+def test_thoughts_that_come_beside_the_answer_do_not_hold_it_back() -> None:
+    async def main() -> None:
+        script = [chunk("", reasoning="The user asks."), chunk("It is late. "), chunk("Go"), HANG]
+        async with chat_server(script) as chat:
+            answerer = ChatAnswerer(ChatEndpoint(chat.url, "deepseek-r1"), COMPANION)
+            answer = answerer.answer(QUESTION, "")
+            async with asyncio.timeout(5):
+                assert await anext(answer) == "It is late. "
+            await answer.aclose()
+            await answerer.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "script", "said"),
+    [
+        ("application/json; charset=utf-8", [whole("It is late.")], "It is late."),
+        ("application/json", ['{"error": "out of memory"}'], f"{FAILED}It is 3:04 PM."),
+        ("text/html", ["<html>Log in first</html>"], f"{FAILED}It is 3:04 PM."),
+        ("text/event-stream", [chunk("One. "), '{"error": "out of memory"}'], f"One.  {FAILED}It is 3:04 PM."),
+        (
+            "text/event-stream",
+            [
+                'data: {"choices": [{"delta": {"content": [{"type": "thinking", "thinking": "Hm."}]}}]}',
+                'data: {"choices": [{"delta": {"content": [{"type": "text", "text": "It is late."}]}}]}',
+                'data: {"choices": [{"delta": null, "finish_reason": "stop"}]}',
+            ],
+            "It is late.",
+        ),
+        ("text/event-stream", ['data: {"choices": [{"delta": "x"}]}', "data: [DONE]"], f"{FAILED}It is 3:04 PM."),
+        ("text/event-stream", ["data: [1, 2]"], f"{FAILED}It is 3:04 PM."),
+    ],
+)
+def test_servers_that_answer_in_another_way(kind: str, script: list[str], said: str) -> None:
+    async def main() -> str:
+        async with chat_server(script, content_type=kind) as chat:
+            return "".join(await ask(ChatEndpoint(chat.url, "m")))
+
+    assert asyncio.run(main()).strip() == said.strip()
+
+
+def test_an_answer_without_end_is_ended() -> None:
+    async def main() -> None:
+        async with chat_server([chunk("And again. ")] * (MOST_CHARS // 5)) as chat:
+            said = "".join(await ask(ChatEndpoint(chat.url, "m")))
+        assert MOST_CHARS <= len(said) <= MOST_CHARS + 12
+        assert FAILED not in said
+
+    asyncio.run(main())
+
+
+def test_an_address_without_its_path_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        async with chat_server(status=404, error=b"404 page not found") as chat:
+            await ask(ChatEndpoint(chat.url.removesuffix("/v1"), "m"))
+
+    asyncio.run(main())
+    assert "HTTP 404: 404 page not found (does the address lack its /v1?)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("listed", "chosen"),
+    [
+        (("nomic-embed-text:latest", "llama3.2:3b"), "llama3.2:3b"),
+        (("qwen3:4b", "bge-m3:latest"), "qwen3:4b"),
+        (("bge-m3",), "bge-m3"),
+    ],
+)
+def test_a_model_that_answers_nobody_is_not_chosen(listed: tuple[str, ...], chosen: str) -> None:
+    assert talker(listed) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "listed", "told"),
+    [
+        ("qwen3:4b", (), "Ollama does not run here, or has no model: `ollama serve`, then `ollama pull qwen3:4b`."),
+        ("qwen3:4b", ("a", "b"), "Ollama has no model qwen3:4b: fetch it with `ollama pull qwen3:4b`. It has a, b."),
+        ("llama3.2", ("llama3.2:latest",), ""),
+        ("", (), ""),
+    ],
+)
+def test_a_model_that_ollama_does_not_have_is_told_before_anybody_speaks(
+    wanted: str, listed: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicechat.engine.engine.ollama_models", partial(ollama_models, timeout_s=5))
+
+    async def main() -> None:
+        async with chat_server(models=listed) as chat:
+            settings = OfflineSettings(ollama_url=chat.url, chat_model=wanted)
+            async with session(settings) as client:
+                if told:
+                    assert (await client.until("error"))["error"]["message"] == told
+                else:
+                    await client.update(instructions="Be kind.")
+                    assert client.of("error") == []
+
+    asyncio.run(main())
+
+
+FIRST_ANSWER = """
+import asyncio, time
+from tests.unit.chat_server import chat_server, words
+from voicechat.engine.engine import OfflineSettings, connect
+from voicechat.realtime import commands, events
+
+async def main():
+    async with chat_server(words("It is late. Go to *bed*.")) as chat:
+        transport = connect(OfflineSettings(chat_url=chat.url, chat_model="m", voice="en-us"))
+        await transport.connect()
+        await transport.receive()
+        while any(task.get_name() == "offline-answerer" for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.01)
+        steps, before = [], time.thread_time()
+
+        async def watch():
+            nonlocal before
+            while True:
+                await asyncio.sleep(0)
+                steps.append((now := time.thread_time()) - before)
+                before = now
+
+        watching = asyncio.create_task(watch())
+        await transport.send(commands.SendText("hello", item_id="a"))
+        await transport.send(commands.CreateResponse(speak=False))
+        while not isinstance(event := await transport.receive(), events.ResponseFinished):
+            pass
+        watching.cancel()
+        print(event.status, max(steps))
+        await transport.close()
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_answer_holds_nobody_up() -> None:
+    """How long the loop computes in one step, in a fresh process that has loaded what an answer needs."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_ANSWER],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    status, longest_s = done.stdout.split()
+    assert status == "completed"
+    assert float(longest_s) < 0.02

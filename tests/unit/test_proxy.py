@@ -13,7 +13,7 @@ from tests.speech_servers.rest import KEY, RestServer
 from tests.tunnel import Tunnel
 from tests.unit.chat_server import chat_server, words
 from tests.unit.test_offline_chat import ask
-from voicechat.engine.chat import FAILED, ChatEndpoint, find_ollama
+from voicechat.engine.chat import FAILED, ChatEndpoint, ollama_models
 from voicechat.errors import ConnectionFailed
 from voicechat.wire.http import HttpFailed, http_client, http_errors
 from voicechat.wire.network import ConnectRequest
@@ -166,7 +166,7 @@ def test_a_chat_endpoint_here_is_never_asked_by_way_of_a_proxy(kind: str, monkey
                 proxy = f"http://127.0.0.1:{tunnel.port}" if kind == "http" else f"{kind}://{socks.place}"
                 for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "https_proxy"):
                     monkeypatch.setenv(name, proxy)
-                assert await find_ollama(chat.url, timeout_s=5) == ChatEndpoint(chat.url, "little-model")
+                assert await ollama_models(chat.url, timeout_s=5) == ["little-model"]
                 for host in ("127.0.0.1", "localhost"):
                     url = chat.url.replace("127.0.0.1", host)
                     assert await ask(ChatEndpoint(url, "m", "sk-my-secret")) == ["It is late. "]
@@ -182,7 +182,7 @@ def test_an_odd_proxy_never_ends_the_companion(
     async def main() -> None:
         monkeypatch.setenv("all_proxy", proxy)
         async with chat_server() as chat:
-            assert await find_ollama(chat.url, timeout_s=5) == ChatEndpoint(chat.url, "little-model")
+            assert await ollama_models(chat.url, timeout_s=5) == ["little-model"]
         with caplog.at_level(logging.WARNING):
             assert (await ask(ChatEndpoint("https://chat.example/v1", "m")))[0] == FAILED
         assert "proxy" in caplog.text

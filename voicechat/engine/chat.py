@@ -4,20 +4,19 @@ When the endpoint fails, one sentence says so and the companion answers that tur
 """
 
 import asyncio
-import json
 import logging
-import re
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from voicechat.engine.answerer import Answerer, Message, Pieces
+from voicechat.engine.chat_stream import ChatFailed, Part, complaint, read_chunk, read_line
 from voicechat.errors import ConnectionFailed
-from voicechat.text.spoken import SpokenText
+from voicechat.text.spoken import SpokenText, to_speech
 from voicechat.text.thoughts import Thoughts
-from voicechat.text.window import newest_that_fit
-from voicechat.wire.http import Exchange, http_client, http_errors
+from voicechat.text.window import newest_that_fit, tokens
+from voicechat.wire.http import Exchange, http_client, http_errors, load_http
 from voicechat.wire.urls import shown
 
 log = logging.getLogger(__name__)
@@ -30,6 +29,11 @@ CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 60.0
 """A local model may need this long to load before its first word."""
 _MOST_NAMES = 6
+MOST_CHARS = 12_000
+"""Of one answer, a quarter of an hour of speech: a small model may say the same for ever."""
+_NOT_FOR_CHAT = ("embed", "bge-", "minilm", "rerank", "whisper")
+"""In the names of models that answer nobody; Ollama lists them with the others."""
+_THINKERS = ("deepseek-r", "r1-", "-r1", "qwq", "think", "reason", "magistral")
 
 MANNER = (
     "You are a friendly voice assistant. Your answer is spoken aloud: reply in one to three short plain sentences, "
@@ -49,15 +53,6 @@ class ChatEndpoint:
     """Authorities to trust (PEM file); "" are the system's."""
 
 
-class ChatFailed(Exception):
-    """The endpoint did not answer, refused, or broke off; the message says how. It never holds the key."""
-
-    def __init__(self, message: str, missing: bool = False):
-        super().__init__(message)
-        self.missing = missing
-        """It has no such model."""
-
-
 class ChatAnswerer:
     """An `Answerer`; `fallback` answers the turns in which the endpoint fails, and `tell` is given one line why."""
 
@@ -68,14 +63,24 @@ class ChatAnswerer:
         self._client: Any = None
         self.model = endpoint.model or "chat"
 
+    async def prepare(self) -> None:
+        """Load what the first answer needs: on the loop it would hold up everything for a third of a second."""
+        await asyncio.to_thread(_load)
+        with suppress(ChatFailed), _failures(self._endpoint.url):  # the first answer will tell
+            self._client = await asyncio.to_thread(_client, self._endpoint)
+
     async def answer(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
         thoughts, text, pieces = Thoughts(), SpokenText(), Pieces()
-        spoken = False
+        begun = spoken = False
         failure: ChatFailed | None = None
         try:
-            async with aclosing(self._stream(history, instructions)) as fragments:
-                async for fragment in fragments:
-                    for piece in pieces.feed(text.feed(thoughts.feed(fragment))):
+            async with aclosing(self._stream(history, instructions)) as parts:
+                async for part in parts:
+                    if not begun:  # from here on it is known which model answers
+                        begun, thoughts = True, Thoughts(begins_inside=thinks(self.model))
+                    if part.thought:
+                        thoughts.apart()
+                    for piece in pieces.feed(text.feed(thoughts.feed(part.text))):
                         spoken = True
                         yield piece
         except ChatFailed as error:
@@ -99,27 +104,33 @@ class ChatAnswerer:
             await self._client.aclose()
         await self._fallback.close()
 
-    async def _stream(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
-        """The answer's text as it arrives. Raises ChatFailed."""
+    async def _stream(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[Part, None]:
+        """The answer as it arrives. Raises ChatFailed."""
         endpoint = self._endpoint
         with _failures(endpoint.url) as exchange:
             if self._client is None:
-                self._client = _client(endpoint)
+                self._client = await asyncio.to_thread(_client, endpoint)
             if not endpoint.model and self.model == "chat":
                 self.model = await _first_model(self._client, endpoint.url)
             body = {"model": self.model, "messages": _messages(history, instructions), "stream": True}
             async with self._client.stream("POST", f"{_base(endpoint.url)}/chat/completions", json=body) as answer:
                 exchange.answered = True
-                if answer.status_code != 200:
+                kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+                if answer.status_code != 200 or kind in ("application/json", "text/html"):
                     await answer.aread()
-                    missing = answer.status_code == 404 and "model" in answer.text
-                    raise ChatFailed(f"HTTP {answer.status_code}: {_complaint(answer.text)}", missing)
-                ended = False
+                if answer.status_code != 200:
+                    raise _refusal(answer.status_code, answer.text, endpoint.url)
+                if kind == "text/html":
+                    raise ChatFailed("a web page in place of an answer")
+                if kind == "application/json":  # some servers do not stream
+                    yield read_chunk(answer.text)
+                    return
+                ended, chars = False, 0
                 async for line in answer.aiter_lines():
-                    text, ended = _read(line)
-                    if text:
-                        yield text
-                    if ended:
+                    part = read_line(line)
+                    yield part
+                    chars += len(part.text)
+                    if ended := part.ended or chars > MOST_CHARS:
                         break
                 if not ended:
                     raise ChatFailed("the answer broke off")
@@ -134,17 +145,29 @@ class ChatAnswerer:
                 listed = await list_models(self._client, url)
         except ChatFailed:
             listed = []
-        more = ", …" if len(listed) > _MOST_NAMES else ""
-        known = f" It has {', '.join(listed[:_MOST_NAMES])}{more}." if listed else ""
-        if f":{_OLLAMA_PORT}" in url:
-            return f"Ollama has no model {self.model}: fetch it with `ollama pull {self.model}`.{known}"
-        return f"There is no model {self.model} at {where}.{known}"
+        if f":{_OLLAMA_PORT}" in url or "pull" in str(failure):
+            return f"Ollama has no model {self.model}: fetch it with `ollama pull {self.model}`.{_have(listed)}"
+        return f"There is no model {self.model} at {where}.{_have(listed)}"
 
 
-async def find_ollama(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S) -> ChatEndpoint | None:
-    """Ollama at its default address with the first model it lists; None when it is not there, or has no model."""
-    listed = await ollama_models(url, timeout_s)
-    return ChatEndpoint(url, listed[0]) if listed else None
+def ollama_trouble(model: str, listed: Sequence[str]) -> str:
+    """One line when `model` is not among those that Ollama lists; "" when it is."""
+    if not listed:
+        return f"Ollama does not run here, or has no model: `ollama serve`, then `ollama pull {model}`."
+    if any(name in (model, f"{model}:latest") for name in listed):
+        return ""
+    return f"Ollama has no model {model}: fetch it with `ollama pull {model}`.{_have(listed)}"
+
+
+def talker(listed: Sequence[str]) -> str:
+    """The first of these models that answers, as far as a name tells."""
+    return next((name for name in listed if not any(sign in name.lower() for sign in _NOT_FOR_CHAT)), listed[0])
+
+
+def thinks(model: str) -> bool:
+    """Whether its name says that it thinks before it answers. Then a server that takes thoughts for a part of the
+    answer may have given the tag that opens them to the model, and we see only the one that closes them."""
+    return any(sign in model.lower() for sign in _THINKERS)
 
 
 async def ollama_models(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_S) -> list[str]:
@@ -155,12 +178,24 @@ async def ollama_models(url: str = OLLAMA_URL, timeout_s: float = PROBE_TIMEOUT_
             # A bare connection first: where nothing listens, the HTTP library need not even be loaded.
             _, writer = await asyncio.open_connection(host, int(port))
             writer.close()
+        await asyncio.to_thread(_load)
         with _failures(url):
-            async with _client(ChatEndpoint(url)) as client, asyncio.timeout(timeout_s):
+            client = await asyncio.to_thread(_client, ChatEndpoint(url))
+            async with client, asyncio.timeout(timeout_s):
                 return await list_models(client, url)
     except (OSError, TimeoutError, ChatFailed) as error:
         log.debug("no chat model at %s: %s", url, error)
         return []
+
+
+def _have(listed: Sequence[str]) -> str:
+    more = ", …" if len(listed) > _MOST_NAMES else ""
+    return f" It has {', '.join(listed[:_MOST_NAMES])}{more}." if listed else ""
+
+
+def _load() -> None:
+    load_http()
+    to_speech("")
 
 
 def _client(endpoint: ChatEndpoint) -> Any:
@@ -200,7 +235,13 @@ async def _first_model(client: Any, url: str) -> str:
     listed = await list_models(client, url)
     if not listed:
         raise ChatFailed("it lists no model")
-    return listed[0]
+    return talker(listed)
+
+
+def _refusal(status: int, body: str, url: str) -> ChatFailed:
+    missing = status == 404 and "model" in body
+    hint = "" if missing or status != 404 or "/v1" in url else " (does the address lack its /v1?)"
+    return ChatFailed(f"HTTP {status}: {complaint(body)}{hint}", missing)
 
 
 def _base(url: str) -> str:
@@ -209,39 +250,5 @@ def _base(url: str) -> str:
 
 def _messages(history: Sequence[Message], instructions: str) -> list[dict[str, str]]:
     system = f"{MANNER}\n{instructions}" if instructions else MANNER
-    told = newest_that_fit(history, lambda turn: turn.text)
+    told = newest_that_fit(history, lambda turn: turn.text, used=tokens(system))
     return [{"role": "system", "content": system}] + [{"role": turn.role, "content": turn.text} for turn in told]
-
-
-def _read(line: str) -> tuple[str, bool]:
-    """The text of one line of the event stream, and whether the answer is complete. Raises ChatFailed."""
-    if not line.startswith("data:"):
-        return "", False  # a comment, a blank line or another field
-    data = line[5:].strip()
-    if data == "[DONE]":
-        return "", True
-    try:
-        chunk = json.loads(data)
-    except ValueError as error:
-        raise ChatFailed("a broken answer") from error
-    if not isinstance(chunk, dict):
-        raise ChatFailed("a broken answer")
-    if chunk.get("error"):
-        raise ChatFailed(_complaint(data))
-    choices = chunk.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        return "", False  # the chunk with the usage
-    delta = choices[0].get("delta")
-    text = delta.get("content") if isinstance(delta, dict) else None
-    # Some servers never send [DONE]: a finish reason is as good.
-    return text if isinstance(text, str) else "", choices[0].get("finish_reason") is not None
-
-
-def _complaint(body: str) -> str:
-    """What an error body says, on one line."""
-    try:
-        error = json.loads(body)["error"]
-        text = str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, LookupError, TypeError):
-        text = body
-    return re.sub(r"\s+", " ", text)[:200]

@@ -2,10 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from voicechat.engine.answerer import Answerer
-from voicechat.engine.chat import OLLAMA_URL, ChatAnswerer, ChatEndpoint, find_ollama
+from voicechat.engine.chat import (
+    OLLAMA_URL,
+    ChatAnswerer,
+    ChatEndpoint,
+    ollama_models,
+    ollama_trouble,
+    talker,
+)
 from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.recogniser import any_installed, not_installed
@@ -84,11 +91,16 @@ class OfflineEngine:
         companion = Companion()
         if settings.chat_url:
             endpoint = ChatEndpoint(settings.chat_url, settings.chat_model, settings.chat_key, settings.ca_file)
-            return ChatAnswerer(endpoint, companion, tell)
-        found = await find_ollama(settings.ollama_url) if settings.ollama_url else None
-        if found is None:
-            return companion
-        return ChatAnswerer(replace(found, model=settings.chat_model or found.model), companion, tell)
+        else:
+            listed = await ollama_models(settings.ollama_url) if settings.ollama_url else []
+            if settings.chat_model and (trouble := ollama_trouble(settings.chat_model, listed)):
+                tell(trouble)
+            if not listed:
+                return companion
+            endpoint = ChatEndpoint(settings.ollama_url, settings.chat_model or talker(listed))
+        answerer = ChatAnswerer(endpoint, companion, tell)
+        await answerer.prepare()
+        return answerer
 
 
 def connect(settings: OfflineSettings | None = None) -> Transport:

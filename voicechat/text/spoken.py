@@ -22,7 +22,10 @@ _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _BLOCK_SIGN = re.compile(r"^[ \t]*(?:[-+*]|\d+[.)]|#{1,6}|>)(?=\s|$)", re.MULTILINE)
 _LONG = 1500
-"""Letters. Longer text is cut where a paragraph has ended, because it is read anew with every sentence."""
+"""Letters. Longer text is cut where a paragraph has ended, or a sentence of a plain one, because it is read anew with
+every sentence."""
+_BEFORE = "x "
+"""Stands for the sentences before, so that what follows is not read as the beginning of a line."""
 _SAID_SIGNS = "°%€$£¥+=©®™"
 _INVISIBLE = ("So", "Sk", "Cs", "Co")
 
@@ -54,6 +57,8 @@ class SpokenText:
             before = to_speech(f"{head}x")[:-1]
             given += before[self._given :]
             self._given = max(0, self._given - len(before))
+        elif len(settled) > _LONG and not _BLOCK_SIGN.search(settled) and not _FENCE.search(settled):
+            self._text, self._given = _BEFORE + self._text[len(settled) :].lstrip(), len(_BEFORE)
         return given
 
     def flush(self) -> str:
@@ -149,8 +154,8 @@ def _settled(text: str) -> int:
     if "|" in text[begin:]:
         return begin  # a table, perhaps
     begin = max([begin, *(match.start() for match in _BLOCK_SIGN.finditer(text, begin))])
-    ends = [match.end() for match in _SENTENCE.finditer(text, begin) if _balanced(text[begin : match.end()])]
-    return ends[-1] if ends else begin
+    ends = [match.end() for match in _SENTENCE.finditer(text, begin)]
+    return next((end for end in reversed(ends) if _balanced(text[begin:end])), begin)
 
 
 def _blank_lines(text: str) -> list[int]:

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     import httpx
 
 
+def load_http() -> None:
+    """Import what the first request needs, which takes a fifth of a second. To be called in a thread of its own."""
+    import anyio
+    import httpx  # noqa: F401
+    import httpx_socks  # noqa: F401
+    import python_socks  # noqa: F401
+
+    anyio.run(anyio.sleep, 0)  # it imports the half of itself that httpx uses when that is first used
+
+
 class HttpFailed(ConnectionFailed):
     """A request that brought no answer, or only part of one. `unreachable`: nobody was there to ask."""
 
@@ -52,13 +62,13 @@ def http_client(
     return httpx.AsyncClient(
         timeout=httpx.Timeout(silence_s, connect=connect_s),
         headers=dict(headers),
-        transport=_transport(url, tls_context(ca_file)),
+        transport=_transport(url, tls_context(ca_file) if ca_file or not url.startswith("http:") else False),
         trust_env=False,
         follow_redirects=False,
     )
 
 
-def _transport(url: str, tls: "ssl.SSLContext") -> "httpx.AsyncBaseTransport":
+def _transport(url: str, tls: "ssl.SSLContext | bool") -> "httpx.AsyncBaseTransport":
     import httpx
 
     named = proxy_for(url)
