@@ -180,7 +180,7 @@ def test_ears_are_checked_before_a_conversation(tmp_path: Path, monkeypatch: pyt
 def test_ears_that_do_not_load_leave_the_built_in_ones_and_a_remark(tmp_path: Path) -> None:
     moonshine = {"encoder_model.ort": b"no", "decoder_model_merged.ort": b"no", "tokenizer.bin": b"no"}
     loaded = load_ears(str(laid(tmp_path, moonshine)), "zh")
-    assert loaded.remark.startswith("Only English is understood: Moonshine does not load (")
+    assert loaded.remark.startswith(f"Only English is understood: {tmp_path} does not load (")
     loaded.recogniser.begin()
     assert loaded.recogniser.finish() == ""
     assert load_ears("/nowhere", "").remark.startswith("Only English is understood: There is no model folder /nowhere.")
@@ -244,6 +244,6 @@ def test_ears_that_end_their_process_are_replaced_by_the_built_in_ones(tmp_path:
 
     assert asyncio.run(run()) == ""
     assert told == [
-        "The recogniser ended unexpectedly. The next turn gets a new one.",
+        "The recogniser ended unexpectedly. A new one takes over.",
         f"Only English is understood: {folder} failed before.",
     ]

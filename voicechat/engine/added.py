@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from voicechat.engine.moonshine import MoonshineRecogniser
-from voicechat.engine.recogniser import RATE_HZ, Loaded, NotLoaded, Recogniser, load
+from voicechat.engine.recogniser import RATE_HZ, Loaded, NotLoaded, Recogniser, load, loading
 from voicechat.errors import ConfigError
 from voicechat.models.folder import MOONSHINE, MOONSHINE_ONNX, WHISPER, Folder, find, missing_runtime
 
@@ -38,7 +38,7 @@ def load_ears(wanted: str, language: str, without: frozenset[str] = frozenset())
 
 
 def _load(folder: Folder, language: str) -> Recogniser:
-    with _quiet():
+    with _quiet(), loading(str(folder.path)):
         if folder.kind == WHISPER:
             from voicechat.engine.whisper import load_whisper
 
@@ -55,22 +55,17 @@ def _load(folder: Folder, language: str) -> Recogniser:
 
 
 def _moonshine(folder: Folder) -> MoonshineRecogniser:
-    try:
-        from sherpa_onnx import OfflineRecognizer
-    except ImportError as error:
-        raise NotLoaded(f"Moonshine in this form needs sherpa-onnx. {missing_runtime(folder.kind)}") from error
+    from sherpa_onnx import OfflineRecognizer
+
     files = {part: str(path) for part, path in folder.files.items()}
-    try:
-        recogniser = OfflineRecognizer.from_moonshine(
-            preprocessor=files["preprocess"],
-            encoder=files["encoder"],
-            uncached_decoder=files["uncached_decoder"],
-            cached_decoder=files["cached_decoder"],
-            tokens=files["tokens"],
-            num_threads=1,
-        )
-    except (OSError, RuntimeError, ValueError) as error:
-        raise NotLoaded(f"{folder.path} does not load ({' '.join(str(error).split())[:160]})") from error
+    recogniser = OfflineRecognizer.from_moonshine(
+        preprocessor=files["preprocess"],
+        encoder=files["encoder"],
+        uncached_decoder=files["uncached_decoder"],
+        cached_decoder=files["cached_decoder"],
+        tokens=files["tokens"],
+        num_threads=1,
+    )
 
     def transcribe(samples: list[float]) -> str:
         stream = recogniser.create_stream()

@@ -5,19 +5,20 @@ one JSON object per line: `{"ready": remark}` when it has loaded, `{"partial": t
 goes on, `{"final": text}` at its end, `{"error": text}` before it gives up. It ends when its stdin does. Utterances
 are recognised one after another in the order of their beginnings.
 
-A child that dies or hangs takes the utterances with it that it was given; the next one finds a new child.
+The sound of an utterance is kept until it is understood: when the child dies or hangs, a new one is given it, and if
+that fails too, one with a lesser recogniser. So it costs time, and no words.
 """
 
 import asyncio
 import json
 import logging
-import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed
+from voicechat.engine.utterance import HEADER, ProcessUtterance, Utterance
 from voicechat.errors import VoicechatError
 from voicechat.interpreter import child_python
 
@@ -28,6 +29,7 @@ ANSWER_TIMEOUT_S = 8.0
 machine.
 """
 LOAD_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 2.0
 ADDED_PATIENCE = 4
 """A model that the user added may be so many times slower."""
 BACKLOG_BYTES = 120 * RATE_HZ * 2
@@ -36,33 +38,6 @@ More of it means a child that hangs.
 """
 MOST_FAILURES = 4
 """So many children without a single understood utterance between them, and no more is started."""
-
-_HEADER = struct.Struct("<cHI")
-_MOST_QUIET_MS = 0xFFFF
-
-
-class NotUnderstood(Exception):
-    """The recogniser failed; the message says how."""
-
-
-class Utterance(Protocol):
-    """One stretch of the user's speech on its way through the recogniser."""
-
-    def feed(self, pcm: bytes, quiet_ms: int) -> None:
-        """s16le mono at `recogniser.RATE_HZ`; nobody has spoken for the last `quiet_ms` of the utterance."""
-        ...
-
-    def finish(self) -> None:
-        """No more sound will come."""
-        ...
-
-    def abandon(self) -> None:
-        """Forget it; `text` is "" then."""
-        ...
-
-    async def text(self) -> str:
-        """The final text. Raises NotUnderstood when the recogniser failed."""
-        ...
 
 
 class Ear(Protocol):
@@ -120,13 +95,16 @@ class ProcessEar:
         self._child = _Child([*self._arguments, *without], patience, self._ready, self._understood, self._died)
 
     def listen(self, on_partial: Callable[[Hypothesis], None]) -> Utterance:
+        utterance = ProcessUtterance(on_partial)
+        self._give(utterance)
+        return utterance
+
+    def _give(self, utterance: "ProcessUtterance") -> None:
         self.start()
-        utterance = _ProcessUtterance(self._child, on_partial)
-        if self._child is None or self._child.gone:
+        if self._child is None or self._child.gone or not utterance.movable:
             utterance.fail(self._reason or "The recogniser is closed.")
         else:
-            self._child.begin(utterance)
-        return utterance
+            self._child.take(utterance)
 
     async def close(self) -> None:
         self._closing = True
@@ -141,18 +119,23 @@ class ProcessEar:
     def _understood(self) -> None:
         self._failures = 0
 
-    def _died(self, reason: str, was_ready: bool) -> None:
-        if self._closing:
-            return
-        self._failures += 1
+    def _died(self, reason: str, was_ready: bool, refused: bool, left: "Iterable[ProcessUtterance]") -> None:
+        if not self._closing:
+            self._tell(self._learn(reason, was_ready, refused))
+        for utterance in left:
+            self._give(utterance)
+
+    def _learn(self, reason: str, was_ready: bool, refused: bool) -> str:
+        """What a death means for the next child, in a line for the user."""
+        self._failures = MOST_FAILURES if refused else self._failures + 1
         self._reason = reason
         if not was_ready or self._failures > 1:  # a lesser one may do better
             if self._added and self._added not in self._without:
                 self._without.append(self._added)
             elif installed(POCKETSPHINX) and MOONSHINE not in self._without:
                 self._without.append(MOONSHINE)
-        hope = "The next turn gets a new one." if self._failures < MOST_FAILURES else "Typed turns still work."
-        self._tell(f"{reason} {hope}")
+        hope = "A new one takes over." if self._failures < MOST_FAILURES else "Typed turns still work."
+        return f"{reason} {hope}"
 
 
 class _Child:
@@ -164,7 +147,7 @@ class _Child:
         patience: float,
         ready: Callable[[str], None],
         understood: Callable[[], None],
-        died: Callable[[str, bool], None],
+        died: "Callable[[str, bool, bool, Iterable[ProcessUtterance]], None]",
     ):
         self.gone = False
         self.pid: int | None = None
@@ -173,28 +156,29 @@ class _Child:
         self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._some = asyncio.Event()
-        self._waiting: deque[_ProcessUtterance] = deque()
-        self._ready = False
+        self._waiting: deque[ProcessUtterance] = deque()
+        self._ready = self._refused = False
         self._reason = "The recogniser ended unexpectedly."
         self._patience: asyncio.TimerHandle | None = None
         self._patience_factor = patience
         self._wait(LOAD_TIMEOUT_S)
         self._task = asyncio.create_task(self._run(arguments), name="offline-ear")
 
-    def begin(self, utterance: "_ProcessUtterance") -> None:
+    def take(self, utterance: "ProcessUtterance") -> None:
+        """As far as it has been spoken; the rest comes by `send`."""
         self._waiting.append(utterance)
-        self.send(b"B")
+        for frame in utterance.given_to(self):
+            self.send(frame)
 
-    def send(self, kind: bytes, payload: bytes = b"", quiet_ms: int = 0) -> None:
+    def send(self, frame: bytes) -> None:
         if self.gone:
             return
-        frame = _HEADER.pack(kind, min(quiet_ms, _MOST_QUIET_MS), len(payload)) + payload
         self._frames.append(frame)
         self._backlog_bytes += len(frame)
         self._some.set()
         if self._backlog_bytes > BACKLOG_BYTES:
             self._hangs()
-        elif kind != b"A" and self._ready:
+        elif not frame.startswith(b"A") and self._ready:
             self._be_patient()
 
     async def close(self) -> None:
@@ -216,11 +200,14 @@ class _Child:
         self._reason = "The recogniser hung and was ended."
         self._kill()
 
-    def _kill(self) -> None:
+    def _leave(self) -> None:
         self.gone = True
         self._wait(None)
         self._frames.clear()
         self._some.set()
+
+    def _kill(self) -> None:
+        self._leave()
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
@@ -241,13 +228,17 @@ class _Child:
         writer = asyncio.create_task(self._write(process.stdin), name="offline-ear-feed")
         while line := await process.stdout.readline():
             self._take(json.loads(line))
-        self._kill()
+        self._leave()
         await writer
         process.stdin.close()
-        await process.wait()
-        while self._waiting:
-            self._waiting.popleft().fail(self._reason)
-        self._died(self._reason, self._ready)
+        try:
+            # It is ending by itself: a signal now would take its end away from who waits for it.
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        self._died(self._reason, self._ready, self._refused, self._waiting)
 
     async def _write(self, stdin: asyncio.StreamWriter) -> None:
         try:
@@ -264,7 +255,7 @@ class _Child:
 
     def _take(self, message: dict[str, Any]) -> None:
         if "error" in message:
-            self._reason = message["error"]
+            self._reason, self._refused = message["error"], True
         elif "ready" in message:
             self._ready = True
             self._on_ready(message["ready"])
@@ -277,60 +268,11 @@ class _Child:
             self._be_patient()
 
 
-class _ProcessUtterance:
-    def __init__(self, child: _Child | None, on_partial: Callable[[Hypothesis], None]):
-        self.ended = False
-        self._child = child
-        self._on_partial = on_partial
-        self._wanted = True
-        self._result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def feed(self, pcm: bytes, quiet_ms: int) -> None:
-        if self._child is not None and not self.ended:
-            self._child.send(b"A", pcm, quiet_ms)
-
-    def finish(self) -> None:
-        self._end(b"E")
-
-    def abandon(self) -> None:
-        self._wanted = False
-        self._end(b"X")
-
-    async def text(self) -> str:
-        text = await asyncio.shield(self._result)
-        if isinstance(text, _Failure):
-            raise NotUnderstood(str(text))
-        return text
-
-    def partial(self, hypothesis: Hypothesis) -> None:
-        if self._wanted:
-            self._on_partial(hypothesis)
-
-    def succeed(self, text: str) -> None:
-        if not self._result.done():
-            self._result.set_result(text)
-
-    def fail(self, message: str) -> None:
-        self.succeed(_Failure(message) if self._wanted else "")
-
-    def _end(self, kind: bytes) -> None:
-        if not self.ended:
-            self.ended = True
-            if self._child is not None:
-                self._child.send(kind)
-
-
-class _Failure(str):
-    """A failure kept as a result: an exception nobody asks for would be reported as never retrieved."""
-
-    __slots__ = ()
-
-
 def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Callable[[dict[str, Any]], None]) -> None:
     """The child's work: serve utterances until `read` is at its end."""
     last = Hypothesis()
-    while len(header := read(_HEADER.size)) == _HEADER.size:
-        kind, quiet_ms, size = _HEADER.unpack(header)
+    while len(header := read(HEADER.size)) == HEADER.size:
+        kind, quiet_ms, size = HEADER.unpack(header)
         payload = read(size) if size else b""
         if kind == b"B":
             recogniser.begin()

@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from voicechat.audio.resample import Resampler
 from voicechat.engine import recogniser
-from voicechat.engine.ear import Ear, NotUnderstood, Utterance
+from voicechat.engine.ear import Ear
 from voicechat.engine.items import BYTES_PER_MS, Item
 from voicechat.engine.recogniser import Hypothesis
 from voicechat.engine.smart_turn import Melody, SmartTurn
 from voicechat.engine.synthesiser import RATE_HZ
+from voicechat.engine.utterance import NotUnderstood, Utterance
 from voicechat.realtime import events as ev
 
 _WORD = re.compile(r"\s*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)")

@@ -126,29 +126,16 @@ def quietest(pcm: bytes, begin: int) -> int:
     return begin - begin % 2 + 2 * (at * step + size // 2)
 
 
-def load_moonshine() -> MoonshineRecogniser:
-    """The one in the wheel. Raises NotLoaded."""
-    return open_moonshine()
-
-
 def open_moonshine(folder: Path | None = None) -> MoonshineRecogniser:
-    """The model in `folder`, or the one in the wheel. Raises NotLoaded."""
-    try:
-        from moonshine_voice import ModelArch, Transcriber, get_assets_path
-        from moonshine_voice.errors import MoonshineError
-    except ImportError as error:
-        raise NotLoaded("Moonshine is not installed") from error
-    except OSError as error:
-        raise NotLoaded(f"Moonshine does not load ({_one_line(error)})") from error
+    """The model in `folder`, or the one in the wheel. Raises NotLoaded, or whatever the library does."""
+    from moonshine_voice import ModelArch, Transcriber, get_assets_path
+
     folder = folder or Path(get_assets_path()) / "tiny-en"
     if not folder.is_dir():
         raise NotLoaded("this release of moonshine-voice comes without its model: 0.1.0 has it")
     arch = ModelArch.BASE if (folder / "encoder_model.ort").stat().st_size > LARGEST_TINY_BYTES else ModelArch.TINY
-    try:
-        # Its own voice detection costs accuracy and time, and ours has decided already: 0 switches it off.
-        model = Transcriber(folder, arch, options={"vad_threshold": "0.0"})
-    except (OSError, MoonshineError) as error:
-        raise NotLoaded(f"Moonshine does not load ({_one_line(error)})") from error
+    # Its own voice detection costs accuracy and time, and ours has decided already: 0 switches it off.
+    model = Transcriber(folder, arch, options={"vad_threshold": "0.0"})
 
     def transcribe(samples: list[float]) -> str:
         lines = model.transcribe_without_streaming(samples, RATE_HZ).lines
@@ -161,7 +148,3 @@ def _padded(pcm: bytes) -> list[float]:
     # Plain lists, which is what the library takes: numpy would be 20 MB more in this process, for nothing.
     silence = [0.0] * int(LEAD_S * RATE_HZ)
     return [*silence, *(sample / 32768 for sample in array("h", pcm)), *silence]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:160]

@@ -5,6 +5,8 @@ own: see `ear`.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
@@ -52,6 +54,17 @@ class NotLoaded(Exception):
     """This recogniser cannot be used on this machine; the message says why."""
 
 
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Whatever a broken wheel or a foreign release raises inside, as NotLoaded."""
+    try:
+        yield
+    except (NotLoaded, ConfigError):
+        raise
+    except Exception as error:
+        raise NotLoaded(f"{what} does not load ({' '.join(str(error).split())[:160]})") from error
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A recogniser, and what the user should know about it ("" for the best one)."""
@@ -95,10 +108,13 @@ def any_installed() -> bool:
 
 
 def _load(name: str) -> Recogniser:
-    if name == MOONSHINE:
-        from voicechat.engine.moonshine import load_moonshine
+    if not installed(name):
+        raise NotLoaded(f"{name} is not installed")
+    with loading(name):
+        if name == MOONSHINE:
+            from voicechat.engine.moonshine import open_moonshine
 
-        return load_moonshine()
-    from voicechat.engine.pocketsphinx import load_pocketsphinx
+            return open_moonshine()
+        from voicechat.engine.pocketsphinx import load_pocketsphinx
 
-    return load_pocketsphinx()
+        return load_pocketsphinx()
