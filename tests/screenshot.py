@@ -45,18 +45,14 @@ def picture() -> "list[Text]":
     """The lines of the sample."""
     from rich.text import Text
 
-    painter = Painter(COLUMNS, speaker=SESSION.voice)
+    painter = Painter(COLUMNS, speaker="companion")
     turns = Turns()
     for notice in TALK:
         turns.add(notice, 0.0)
     microphone = Meter()
     for level_dbfs in MICROPHONE_DBFS:
         microphone.push(level_dbfs)
-<<<<<<< HEAD
-    status = Status("listening", str(microphone), elapsed_s=192)
-=======
-    status = Status("listening", str(microphone), latency_ms=680, elapsed_s=38, aec=True)
->>>>>>> 12082cd (Begin the README with what a newcomer does, and test that its lines do it)
+    status = Status("listening", str(microphone), elapsed_s=38)
     lines = painter.lines(SESSION)
     for finished in turns.release(1.0):
         lines += painter.lines(finished)
