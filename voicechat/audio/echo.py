@@ -139,6 +139,11 @@ class CleanMicrophone:
         self._untouched = untouched
         return _cross_fade(old, new)
 
+    def again(self, pairs: list[tuple[bytes, bytes]]) -> None:
+        """Give the canceller what was captured last once more, its reference put right."""
+        for pair in pairs:
+            self._canceller.cancel(*pair)
+
     @property
     def noise_dbfs(self) -> float:
         """The quietest level of the last two seconds: the room without anybody speaking."""

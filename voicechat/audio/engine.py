@@ -25,6 +25,7 @@ from voicechat.errors import AudioError
 
 if TYPE_CHECKING:
     from voicechat.audio.devices import Backend
+    from voicechat.audio.echo_watch import EchoWatch
 
 CANCELLER_HZ = 48_000
 """The rate of most sound cards, and the one at which WebRTC's processing delays sound least: 19 ms, 25 at 24 kHz."""
@@ -80,6 +81,7 @@ class Engine:
         self.recorder: Recorder | None = None
         self.player: Player | Lockstep | None = None
         self.canceller: EchoCanceller | None = None
+        self.watch: EchoWatch | None = None
         self.notes: list[str] = []
         self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_ends or plan.output_file)
         self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
@@ -111,6 +113,11 @@ class Engine:
         else:
             reference = Reference(self._queue.rate_hz) if source is not None else None
             self.player = Player(self._queue, speaker, notify, reference)
+        if self.canceller is not None:
+            from voicechat.audio.echo_watch import EchoWatch
+
+            microphone = CleanMicrophone(self.canceller, always=self._plan.gain_control)
+            self.watch = EchoWatch(microphone, self._capture_hz, self._queue.rate_hz)
         if source is not None:
             self._hand_over = HandOver(loop, hear)
             self.recorder = Recorder(
@@ -118,9 +125,7 @@ class Engine:
                 self._hand_over.put,
                 notify,
                 reference=reference,
-                cancel=CleanMicrophone(self.canceller, always=self._plan.gain_control).process
-                if self.canceller
-                else None,
+                cancel=self.watch.process if self.watch is not None else None,
                 detector=VoiceDetector(self._capture_hz, self._plan.vad_aggressiveness, self._plan.vad_floor_dbfs),
                 convert=Decimator(self._capture_hz // self._input_rate_hz).feed,
                 keep_reference=self._plan.keep_reference,

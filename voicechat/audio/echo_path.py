@@ -1,0 +1,200 @@
+"""The way from loudspeaker to microphone, learnt from the sound: how late the echo comes, and what becomes of it.
+
+Works on samples at RATE_HZ, s16le scaled, of both sides from the same moments; no clock, thread or device. `EchoPath`
+averages what many seconds of answers have in common with their echo, tail of the room included, and can then say of a
+tenth of a second whether it is explained by what was played. `find_echo` needs no such past, and finds an echo of any
+delay in as little sound, as far as the direct way stands out.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float64]
+
+RATE_HZ = 8000
+"""Voices have most of what they are made of below 4 kHz."""
+RESPONSE_MS = 400
+"""What is learnt of the way: devices and the first part of the room."""
+SEGMENT_MS = 1024
+FORGET = 0.9
+"""Of what was learnt this share is kept with each new segment."""
+MOST_DELAY_MS = 600
+FIRST_SEGMENTS = 2
+"""So many must have been learnt before what is left of an echo is told from a voice by them."""
+STRANGE, STRANGE_SEGMENTS = 0.3, 6
+"""A segment of which so much less is explained is another way, or somebody's voice, up to so many in a row."""
+SILENT = 100.0
+"""A mean square below this (-70 dBFS) teaches nothing."""
+WINDOW_MS = 100
+"""Sound that is judged. Less is too little to tell, more lets the user's first sound through later."""
+
+RECENT_MS = 300
+DECAY_DB = 1.0
+"""What a room may keep of an echo for so long: it loses this much in 10 ms (60 dB in 0.6 s)."""
+MARGIN, LEAST_SHARE = 0.12, 0.5
+"""So much less than usual may be explained of an echo, but not less than this."""
+
+
+def samples_at(pcm: bytes, rate_hz: int) -> Samples:
+    """s16le mono at a multiple of RATE_HZ, brought down by means: what folds back is in step on both sides."""
+    wave = np.frombuffer(pcm, "<i2").astype(np.float64)
+    return np.asarray(wave.reshape(-1, rate_hz // RATE_HZ).mean(axis=1))
+
+
+def _whitened(wave: Samples) -> Samples:
+    """The difference of neighbours: speech has its strength in the low tones, which look the same at every delay."""
+    return np.diff(wave, prepend=wave[:1])
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """`share`: correlation with what was played so much earlier, 0 to 1. `clarity`: how far it stands out of all other
+    delays, in their RMS; chance reaches 10.
+    """
+
+    delay_ms: float
+    share: float
+    clarity: float
+
+
+def find_echo(captured: Samples, reference: Samples) -> Echo:
+    """The one delay that explains `captured` best. `reference` ends at the same moment and begins that much earlier."""
+    heard, played = _whitened(captured), _whitened(reference)
+    most = len(played) - len(heard)
+    size = 1 << (len(played) - 1).bit_length()
+    cross = np.conj(np.fft.rfft(heard, size)) * np.fft.rfft(played, size)
+    # Each frequency counts the same (PHAT): one sharp peak instead of one at each period of a voice.
+    magnitude = np.abs(cross)
+    sharp = np.abs(np.fft.irfft(cross / (magnitude + 1e-3 * magnitude.max() + 1e-9), size)[: most + 1])
+    place = int(np.argmax(sharp))
+    clarity = float(sharp[place] / max(math.sqrt(_power(sharp)), 1e-12))
+    fraction = 0.0
+    if 0 < place < most:
+        before, here, after = sharp[place - 1 : place + 2]
+        fraction = 0.5 * float(before - after) / min(float(before - 2 * here + after), -1e-12)
+    share = _correlation(heard, played[place : place + len(heard)])
+    return Echo((most - place - fraction) * 1000 / RATE_HZ, share, clarity)
+
+
+def _power(wave: Samples) -> float:
+    return float(np.dot(wave, wave)) / len(wave)
+
+
+@functools.cache
+def _window(size: int) -> Samples:
+    return np.hanning(size)
+
+
+def _correlation(one: Samples, other: Samples) -> float:
+    strength = math.sqrt(float(np.dot(one, one)) * float(np.dot(other, other)))
+    return abs(float(np.dot(one, other))) / strength if strength > 0 else 0.0
+
+
+class EchoPath:
+    """Learns from segments without a user, and explains what comes after."""
+
+    def __init__(self) -> None:
+        self.usual = 0.0
+        """The share of an echo that is explained in this room, as it was found in sound it had not learnt from yet."""
+        self.delay_ms: float | None = None
+        self._cross: Any = 0.0
+        self._power: Any = 0.0
+        self._segments = self._strange = 0
+        self._response: Samples | None = None
+        self._spectrum: Any = None
+        self._growth = 10 ** (DECAY_DB / 10 * np.arange(RECENT_MS // 10))
+
+    @property
+    def known(self) -> bool:
+        """Enough was learnt to tell an echo from a voice."""
+        return self._segments > FIRST_SEGMENTS and self.usual > 0.6
+
+    def learn(self, captured: Samples, reference: Samples) -> bool:
+        """SEGMENT_MS of both. False when this is not the way that is known: only when it stays so it is learnt."""
+        heard, played = _whitened(captured), _whitened(reference)
+        if _power(played) < SILENT or not captured.any():
+            return True
+        if self._response is not None:
+            found = self._usual_in(heard, played)
+            if self.known and found < self.usual - STRANGE and self._strange < STRANGE_SEGMENTS:
+                self._strange += 1
+                return False
+            self._strange = 0
+            self.usual = found if self._segments == 1 else 0.6 * self.usual + 0.4 * found
+        shape = _window(len(played))
+        spectrum = np.fft.rfft(played * shape)
+        self._cross = FORGET * self._cross + np.fft.rfft(heard * shape) * np.conj(spectrum)
+        self._power = FORGET * self._power + np.abs(spectrum) ** 2
+        self._segments += 1
+        response = np.fft.irfft(self._cross / (self._power + 1e-3 * self._power.max()))
+        self._set(response[: RESPONSE_MS * RATE_HZ // 1000])
+        return True
+
+    def explained(self, captured: Samples, reference: Samples, later_ms: float = 0.0) -> float:
+        """The share of `captured` that is echo; `reference` ends at the same moment, and is RESPONSE_MS longer.
+
+        `later_ms`: if the echo came so much later than it did.
+        """
+        heard = _whitened(captured)
+        return _correlation(heard, self._expected(_whitened(reference), later_ms)[-len(heard) :])
+
+    def judge(self, captured: Samples, reference: Samples) -> tuple[float, bool]:
+        """(the share of the last WINDOW_MS that is explained, whether the rest of it is the room's).
+
+        Of an echo some part is never explained, and what the room makes of it goes on after it: as much as usual may
+        be unexplained of the echo that is expected, or was a moment ago. `captured` is RECENT_MS.
+        """
+        heard, expected = _whitened(captured), self._expected(_whitened(reference), 0.0)[-len(captured) :]
+        size = WINDOW_MS * RATE_HZ // 1000
+        share = _correlation(heard[-size:], expected[-size:])
+        strengths = np.sum(expected.reshape(-1, RATE_HZ // 100) ** 2, axis=1)
+        expectable = np.maximum.accumulate(strengths * self._growth) / self._growth
+        # A way that was learnt from little sound has the right shape before it has the right strength.
+        gain = max(1.0, float(np.dot(heard, expected)) / max(float(np.dot(expected, expected)), 1e-9))
+        unexplained = float(np.dot(heard[-size:], heard[-size:])) * (1 - share**2)
+        allowed = 1 - max(self.usual - MARGIN, LEAST_SHARE) ** 2
+        return share, unexplained < allowed * gain**2 * float(np.sum(expectable[-WINDOW_MS // 10 :]))
+
+    def move(self, later_ms: float) -> None:
+        """The echo comes so much later (below 0: earlier) from now on."""
+        if self._response is None:
+            return
+        count = round(later_ms * RATE_HZ / 1000)
+        moved = np.zeros(len(self._response))
+        if count >= 0:
+            moved[count:] = self._response[: len(moved) - count]
+        else:
+            moved[:count] = self._response[-count:]
+        turn = np.exp(-2j * np.pi * np.arange(len(self._power)) * count / (SEGMENT_MS * RATE_HZ // 1000))
+        self._cross = self._cross * turn
+        self._set(moved)
+
+    def _set(self, response: Samples) -> None:
+        self._response = response
+        self._spectrum = np.fft.rfft(response, 2 * SEGMENT_MS * RATE_HZ // 1000)
+        strength = np.abs(response)
+        self.delay_ms = int(np.argmax(strength >= 0.7 * strength.max())) * 1000 / RATE_HZ
+
+    def _expected(self, played: Samples, later_ms: float) -> Samples:
+        size = 2 * SEGMENT_MS * RATE_HZ // 1000
+        spectrum = np.fft.rfft(played, size) * self._spectrum
+        if later_ms:
+            spectrum = spectrum * np.exp(-2j * np.pi * np.arange(len(spectrum)) * later_ms * RATE_HZ / 1000 / size)
+        return np.asarray(np.fft.irfft(spectrum, size)[: len(played)])
+
+    def _usual_in(self, heard: Samples, played: Samples) -> float:
+        """The median over the windows in which there was something to hear."""
+        expected = self._expected(played, 0.0)
+        floor = 0.1 * _power(expected)
+        size, first = WINDOW_MS * RATE_HZ // 1000, RESPONSE_MS * RATE_HZ // 1000
+        shares = [
+            _correlation(heard[at : at + size], expected[at : at + size])
+            for at in range(first, len(heard) - size + 1, size // 2)
+            if _power(expected[at : at + size]) > floor
+        ]
+        return float(np.median(shares)) if shares else self.usual

@@ -1,0 +1,211 @@
+"""Behind the canceller: what it left is judged, and the way it has learnt is kept what it was.
+
+The canceller's filter is right for one way, and WebRTC takes two seconds to learn another. A standstill of the machine
+or of a sound server leaves a backlog in some buffer, and from then on the echo comes later: an answer would be cut by
+its own echo before the canceller has learnt anything. So while the speaker sounds and something loud is left,
+`EchoWatch` asks whether that is what was played. As the way was learnt: then it is the room's tail, or a canceller that
+is not ready, and it is not passed on. Or later than that: then the reference is shifted by the difference, and the
+canceller, given the last moments again, is right at once. What neither explains is the user.
+"""
+
+import logging
+from collections import deque
+
+import numpy as np
+
+from voicechat.audio.echo import CleanMicrophone
+from voicechat.audio.echo_path import (
+    MOST_DELAY_MS,
+    RATE_HZ,
+    RECENT_MS,
+    RESPONSE_MS,
+    SEGMENT_MS,
+    WINDOW_MS,
+    EchoPath,
+    Samples,
+    find_echo,
+    samples_at,
+)
+from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs, is_silent
+
+log = logging.getLogger(__name__)
+
+LOUD_DBFS = -58.0
+"""What is left below this is taken for a voice by nobody."""
+QUIET_DBFS = -72.0
+"""To this level an echo is brought that was left."""
+TAIL_BLOCKS = 80
+"""How long after the speaker's last sound its echo is looked for."""
+LEARN_BLOCKS, LEARN_FIRST_BLOCKS = 96, 16
+"""How often something is learnt of a way that is known, and of one that is not."""
+MOVED_MARGIN = 0.2
+"""So much less than usual may be explained of an echo that has moved."""
+SEARCH_BLOCKS = 6
+"""So many blocks that are no known echo are searched one by one for an echo at another delay, then fewer."""
+LONG_MS = 300
+"""Sound in which another delay is looked for when nothing was left, but not what was expected was heard."""
+LEAST_SHARE, LEAST_CLARITY, SAME_SHARE = 0.4, 8.5, 0.3
+"""For an echo of which nothing was learnt yet, and where it was before; a voice over no echo reaches 0.25 and 9."""
+AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
+"""A delay was found to about this."""
+TOLERATED_MS = 0.2
+"""The canceller learns smaller steps without a leak."""
+LEAD_IN_BLOCKS = 20
+"""What it is given again after a shift: the delay and its filter."""
+MOST_SHIFT_MS = 500.0
+
+
+class EchoWatch:
+    """Stands where a CleanMicrophone stands, for the recorder's thread. What others read is one number each."""
+
+    def __init__(self, microphone: CleanMicrophone, capture_hz: int, render_hz: int):
+        self.path = EchoPath()
+        self.shifts = 0
+        """How often the echo was found to come later or earlier than before."""
+        self._microphone = microphone
+        self._capture_hz, self._render_hz = capture_hz, render_hz
+        self._block = block_bytes(render_hz)
+        blocks = (SEGMENT_MS + MOST_DELAY_MS) // BLOCK_MS + LEAD_IN_BLOCKS
+        self._captured: deque[bytes] = deque(maxlen=blocks)
+        self._references: deque[bytes] = deque(maxlen=blocks)
+        self._shift = 0  # in samples of the reference
+        self._sounding = 0
+        self._unknown = 0  # blocks of something loud that was no echo
+        self._learn_in = LEARN_FIRST_BLOCKS
+        self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
+        self._gain = 1.0
+        self._found_ms: float | None = None
+
+    @property
+    def delay_ms(self) -> float | None:
+        """From a block given to the speaker to its echo in a captured one; None as long as no echo is known."""
+        if not self.path.known or self.path.delay_ms is None:
+            return None
+        return self.path.delay_ms + self._shift * 1000 / self._render_hz
+
+    def process(self, captured: bytes, reference: bytes) -> bytes:
+        """As `CleanMicrophone.process`."""
+        self._captured.append(captured)
+        self._references.append(reference)
+        clean = self._microphone.process(captured, self._shifted(len(self._references) - 1))
+        if not is_silent(reference):
+            self._sounding = TAIL_BLOCKS
+        elif self._sounding:
+            self._sounding -= 1
+        if not self._sounding:
+            return self._faded(clean, 1.0)
+        level = dbfs(clean)
+        gain = 1.0
+        if level <= LOUD_DBFS:
+            self._unknown = 0
+        elif self._is_echo():
+            gain = 10 ** ((QUIET_DBFS - level) / 20)
+        else:
+            self._others = 0
+        self._others += 1
+        self._learn_in -= 1
+        if self._learn_in <= 0:
+            self._learn()
+        return self._faded(clean, gain)
+
+    # -- what was left -----------------------------------------------------------------------------------------
+
+    def _is_echo(self) -> bool:
+        path = self.path
+        if not path.known:
+            return self._is_found()
+        share, is_echo = path.judge(self._heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
+        if is_echo:
+            return True
+        self._unknown += 1
+        return (self._unknown <= SEARCH_BLOCKS or self._unknown % 4 == 0) and self._has_moved(WINDOW_MS, share)
+
+    def _is_found(self) -> bool:
+        """Before much was learnt: whether the last sound is echo at any delay, or less surely at the same again."""
+        echo = find_echo(self._heard(WINDOW_MS), self._played(WINDOW_MS + MOST_DELAY_MS, shift=0))
+        again = self._found_ms is not None and abs(echo.delay_ms - self._found_ms) < TOLERATED_MS
+        if echo.share > LEAST_SHARE and echo.clarity > LEAST_CLARITY:
+            self._found_ms = echo.delay_ms
+            return True
+        return again and echo.share > SAME_SHARE
+
+    def _has_moved(self, window_ms: int, share: float) -> bool:
+        """Whether the last sound is echo at another delay, by which more than `share` is explained. It is put right."""
+        captured, path = self._heard(window_ms), self.path
+        if path.delay_ms is None:
+            return False
+        echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
+        later_ms = echo.delay_ms - path.delay_ms - self._shift * 1000 / self._render_hz
+        if abs(later_ms) < TOLERATED_MS or echo.clarity < LEAST_CLARITY:
+            return False
+        reference = self._played(window_ms + MOST_DELAY_MS)
+        moved, later_ms = max((path.explained(captured, reference, ms), ms) for ms in later_ms + np.array(AROUND_MS))
+        if moved < path.usual - MOVED_MARGIN or moved < share + MOVED_MARGIN / 2:
+            return False
+        self._move(float(later_ms))
+        return True
+
+    def _move(self, later_ms: float) -> None:
+        """The echo comes so much later: so shall the reference, as far as that can be."""
+        self.shifts += 1
+        before = self._shift
+        self._shift = min(max(before + self._samples(later_ms), 0), self._samples(MOST_SHIFT_MS))
+        done_ms = (self._shift - before) * 1000 / self._render_hz
+        log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
+        self.path.move(later_ms - done_ms)
+        self._microphone.again(
+            [(self._captured[at], self._shifted(at)) for at in range(-LEAD_IN_BLOCKS, 0) if -at <= len(self._captured)]
+        )
+
+    # -- what is usual -----------------------------------------------------------------------------------------
+
+    def _learn(self) -> None:
+        size = SEGMENT_MS // BLOCK_MS
+        if len(self._captured) < size or (self.path.known and self._others < size):
+            return
+        self._learn_in = LEARN_BLOCKS if self.path.known else LEARN_FIRST_BLOCKS
+        before = self.delay_ms
+        if not self.path.learn(self._heard(SEGMENT_MS), self._played(SEGMENT_MS)):
+            self._has_moved(LONG_MS, 0.0)
+        now = self.delay_ms
+        if now is not None and (before is None or abs(now - before) > TOLERATED_MS):
+            log.debug("the echo comes after %.1f ms; %.0f %% of it is known", now, 100 * self.path.usual)
+
+    # -- pieces of what was ------------------------------------------------------------------------------------
+
+    def _samples(self, ms: float) -> int:
+        return round(ms * self._render_hz / 1000)
+
+    def _heard(self, ms: int) -> Samples:
+        count = -(-ms // BLOCK_MS)
+        blocks = [self._captured[at] for at in range(max(0, len(self._captured) - count), len(self._captured))]
+        return samples_at(b"".join(blocks), self._capture_hz)[-ms * RATE_HZ // 1000 :]
+
+    def _played(self, ms: int, shift: int | None = None) -> Samples:
+        """The last `ms` of the reference, as the canceller has it unless another shift is given."""
+        shift = self._shift if shift is None else max(shift, 0)
+        end = len(self._references) * self._block - 2 * shift
+        size = 2 * self._samples(ms)
+        first = max(0, (end - size) // self._block)
+        pcm = b"".join(self._references[at] for at in range(first, len(self._references)))
+        pcm = pcm[max(0, end - size - first * self._block) : max(0, end - first * self._block)].rjust(size, b"\0")
+        return samples_at(pcm, self._render_hz)
+
+    def _shifted(self, at: int) -> bytes:
+        """The reference that belongs to the captured block at this place of the past."""
+        if not self._shift:
+            return self._references[at]
+        at %= len(self._references)
+        begin = at * self._block - 2 * self._shift
+        first = begin // self._block
+        two = b"".join(self._references[n] if n >= 0 else bytes(self._block) for n in (first, first + 1))
+        return two[begin - first * self._block :][: self._block]
+
+    def _faded(self, block: bytes, gain: float) -> bytes:
+        """The block at this gain, from the gain before."""
+        before, self._gain = self._gain, gain
+        if before == gain == 1.0:
+            return block
+        samples = np.frombuffer(block, "<i2")
+        line = np.linspace(before, gain, len(samples), dtype=np.float32)
+        return bytes((samples * line).astype("<i2").tobytes())
