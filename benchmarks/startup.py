@@ -1,4 +1,4 @@
-"""How long the program takes to say what it can do, beside a bare Typer program.
+"""How long the program takes to say what it can do, beside a bare Typer program, and to offer a value to Tab.
 
     python -m benchmarks.startup [--runs 10] [--json]
 
@@ -7,6 +7,7 @@ Whole processes, started in turn, medians; `imports` is what `python -X importti
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,16 @@ app()
 """
 
 
+TAB = {
+    "Tab, --provider": "voicechat vad --provider q",
+    "Tab, --voice": "voicechat vad --provider qwen --voice Cher",
+    "Tab, --input-device": "voicechat vad --input-device p",
+}
+"""What is on the line when Tab is pressed in a fish."""
+NAMED = "import sys; sys.argv = ['voicechat']; from voicechat.cli import main; main()"
+"""Called by its own name, as it must be to be asked."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=10)
@@ -45,6 +56,8 @@ def main() -> int:
         for _ in range(options.runs + 1):
             for name, command in commands.items():
                 times[name].append(took_ms(command))
+            for name, line in TAB.items():
+                times.setdefault(name, []).append(took_ms([sys.executable, "-c", NAMED], tab(line)))
     # The first round filled the file cache.
     figures: dict[str, float] = {name: round(statistics.median(each[1:]), 1) for name, each in times.items()}
     figures["ratio"] = round(figures["voicechat --help"] / figures["bare Typer --help"], 2)
@@ -57,9 +70,15 @@ def main() -> int:
     return 0
 
 
-def took_ms(command: list[str]) -> float:
+def tab(line: str) -> dict[str, str]:
+    """The environment in which the program offers what may follow."""
+    asked = {"_VOICECHAT_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    return {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": line}
+
+
+def took_ms(command: list[str], environment: dict[str, str] | None = None) -> float:
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     return (time.perf_counter() - began) * 1000
 
 
