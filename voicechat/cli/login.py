@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from voicechat.cli import complete
+from voicechat.cli.telling import tell
 from voicechat.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def logout(provider: Provider) -> None:
 
     info = info_of(provider)
     if places := forget_keys(info.name):
-        typer.echo(f"The key for {info.name} is no longer in {' nor in '.join(places)}.", err=True)
+        tell(f"The key for {info.name} is no longer in {' nor in '.join(places)}.")
     else:
-        typer.echo(f"There was no login to {info.name}.", err=True)
+        tell(f"There was no login to {info.name}.")
 
 
 def keep(info: "ProviderInfo", keys: "Mapping[str, str]") -> None:
@@ -49,10 +50,10 @@ def keep(info: "ProviderInfo", keys: "Mapping[str, str]") -> None:
     check_keys(keys)
     file, why = keep_keys(info.name, keys)
     if file:
-        typer.echo(f"{why}\nThe key for {info.name} is in a file that only you can read:\n  {file}", err=True)
+        tell(f"{why}\nThe key for {info.name} is in a file that only you can read:\n  {file}")
     else:
-        typer.echo(f"The key for {info.name} is in the system keyring.", err=True)
-    typer.echo(f"`voicechat logout {info.name}` removes it.", err=True)
+        tell(f"The key for {info.name} is in the system keyring.")
+    tell(f"`voicechat logout {info.name}` removes it.")
 
 
 def check_keys(keys: "Mapping[str, str]") -> None:
@@ -78,7 +79,7 @@ def ask_keys(info: "ProviderInfo") -> dict[str, str]:
     from voicechat.config.keyfile import key_setting
 
     if info.key_url:
-        typer.echo(f"A key for {info.title}: {info.key_url}", err=True)
+        tell(f"A key for {info.title}: {info.key_url}")
     try:
         for setting, companion in info.companions.items():
             second = getpass(f"{_words(companion)} (not shown; empty: there is none): ").strip()

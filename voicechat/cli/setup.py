@@ -8,6 +8,7 @@ import typer
 
 from voicechat.cli import complete
 from voicechat.cli.login import ask_keys, check_keys, info_of, keep
+from voicechat.cli.telling import tell
 from voicechat.errors import ConnectionFailed, UsageError, VoicechatError
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ def _set_up(info: "ProviderInfo") -> None:
     path = write_settings(values)
     origin = load().origins["provider"]
     if origin == path.name:
-        typer.echo(f"{info.name} answers from now on.", err=True)
+        tell(f"{info.name} answers from now on.")
     else:
-        typer.echo(f"{info.name} answers with --provider {info.name}: {origin} goes before the settings.", err=True)
+        tell(f"{info.name} answers with --provider {info.name}: {origin} goes before the settings.")
     _hear(info)
-    typer.echo("Now talk: voicechat vad", err=True)
+    tell("Now talk: voicechat vad")
 
 
 def _choose() -> "ProviderInfo":
@@ -83,7 +84,7 @@ def _choose() -> "ProviderInfo":
         try:
             return info_of(said)
         except UsageError as error:
-            typer.echo(f"{error.message} {error.hint}", err=True)
+            tell(f"{error.message} {error.hint}")
 
 
 def _require_local(loaded: "Loaded", info: "ProviderInfo") -> None:
@@ -121,7 +122,7 @@ def _ask_until_accepted(loaded: "Loaded", info: "ProviderInfo", places: Mapping[
     tried = with_values(loaded, info.name, places, "setup")
     has_key = not missing_settings(tried, info)
     if has_key:
-        typer.echo(f"A key for {info.name} is there already ({_origin(tried, info)}).", err=True)
+        tell(f"A key for {info.name} is there already ({_origin(tried, info)}).")
     else:
         keys = ask_keys(info)
     while True:
@@ -132,9 +133,9 @@ def _ask_until_accepted(loaded: "Loaded", info: "ProviderInfo", places: Mapping[
         except VoicechatError as error:
             check = failed(info.name, error)
         if check.passed:
-            typer.echo(f"✓ {check.detail}", err=True)
+            tell(f"✓ {check.detail}")
             return keys
-        typer.echo(f"✗ {check.detail}\n  {check.advice}".rstrip(), err=True)
+        tell(f"✗ {check.detail}\n  {check.advice}".rstrip())
         unreachable = check.exit_code == ConnectionFailed.exit_code  # then it is not the key
         if not _yes("Try again? [Y/n] " if unreachable else "Try another key? [Y/n] "):
             raise EOFError
@@ -157,7 +158,7 @@ def _test(loaded: "Loaded", info: "ProviderInfo") -> "Check":
 
     choice = choose_provider(loaded)
     service = open_service(choice)
-    typer.echo(f"Opening a session with {info.name} …", err=True)
+    tell(f"Opening a session with {info.name} …")
     return asyncio.run(session_check(service.provider, service.connect()))
 
 
@@ -169,9 +170,9 @@ def _hear(info: "ProviderInfo") -> None:
     try:
         talk("say", TalkOptions(provider=info.name, plain=True), HELLO)
     except typer.Exit:
-        typer.echo("It is set up, and could not be heard: `voicechat doctor` looks for the reason.", err=True)
+        tell("It is set up, and could not be heard: `voicechat doctor` looks for the reason.")
     except VoicechatError as error:
-        typer.echo(f"It is set up, and could not be heard: {error.message}\n  {error.hint}".rstrip(), err=True)
+        tell(f"It is set up, and could not be heard: {error.message}\n  {error.hint}".rstrip())
 
 
 def _ask(question: str) -> str:
