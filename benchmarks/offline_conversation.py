@@ -1,17 +1,22 @@
 """A spoken conversation with the offline companion on a virtual sound card: how long it takes, and what it costs.
 
     python -m benchmarks.offline_conversation [--rounds 5] [--no-aec]
+    python -m benchmarks.offline_conversation --room SESSIONS
 
 Sentences in hibari's voice go into the microphone, and the answers are listened to at the speaker; the canceller is on.
 `answer`: from the last sound of the sentence to the first of its answer, by what the sentence ends in (whole: a
 sentence; unknown: two words; open: a number). `partial`: from the first sound of the sentence to the first words
 shown. Then memory of the program and its recogniser, and the processor they take while nobody speaks.
+
+With `--room` the speaker is heard by the microphone (tests/room.py): in each session four questions, and what became of
+them. As it should be: four turns, four answers, none interrupted.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +25,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tests.program import Program
+from tests.room import Room
 from tests.soundcard import SoundCard
 
 WHOLE = ("What time is it?", "What can you do?", "Tell me about yourself.", "Who are you?")
@@ -36,7 +42,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--no-aec", action="store_true")
+    parser.add_argument("--room", type=int, default=0, metavar="SESSIONS")
     options = parser.parse_args()
+    if options.room:
+        good = [hold_session(number + 1) for number in range(options.room)]
+        console.print(f"{sum(good)} of {len(good)} sessions as they should be")
+        return 0
     arguments = ["vad", "--provider", "offline", "--json", *(["--no-aec"] if options.no_aec else [])]
     answers: dict[str, list[float]] = {"whole": [], "unknown": [], "open": []}
     partials: list[float] = []
@@ -68,6 +79,31 @@ def main() -> int:
     console.print(f"with pauses of {PAUSE_S} s: {counts}")
     console.print(f"memory {' + '.join(f'{value:.0f}' for value in memory)} = {sum(memory):.0f} MB, idle {idle:.1%}")
     return 0
+
+
+def hold_session(number: int) -> bool:
+    """Four questions in a room; whether they became four turns and four whole answers."""
+    with (
+        SoundCard(room=Room()) as card,
+        Program(["vad", "--provider", "offline", "--json"], card=card) as program,
+    ):
+        program.wait_for("session", timeout_s=30)
+        time.sleep(3)
+        for sentence in WHOLE:
+            answers = len(program.of_type("assistant"))
+            card.play(spoken(sentence), RATE_HZ).wait()
+            with suppress(AssertionError):  # the count shows it
+                program.wait_for("assistant", count=answers + 1, timeout_s=20)
+            time.sleep(1)
+        time.sleep(1)
+        turns, given = program.of_type("user"), program.of_type("assistant")
+    cut = [answer for answer in given if answer["interrupted"]]
+    good = (len(turns), len(given), len(cut)) == (len(WHOLE), len(WHOLE), 0)
+    console.print(f"session {number}: {len(turns)} turns, {len(given)} answers, {len(cut)} interrupted")
+    for event in [] if good else program.events:
+        if event["type"] in ("user", "assistant", "warning", "error"):
+            console.print(f"    {event}", markup=False)
+    return good
 
 
 def ask(

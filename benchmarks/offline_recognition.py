@@ -1,11 +1,14 @@
 """How well the offline engine hears: words wrong of people and of voices, in quiet and in noise; sounds without words.
 
-    python -m benchmarks.offline_recognition [--without moonshine] [--folder DIR] [--misheard]
+    python -m benchmarks.offline_recognition [--without moonshine] [--folder DIR] [--misheard] [--unseen]
 
 Each sentence goes through the turn detector and the recogniser as in a conversation: what is cut off at its
 beginning, or in its middle by a pause, counts as wrong. People are tests/audio, and with --folder every DIR/NAME.wav
 beside a DIR/NAME.txt with what is said in it; voices are flite (Debian package `flite`) and hibari. Real time is
 the recogniser's processor time as a share of the speech; "end" how long the last word was waited for after the turn.
+
+With `--unseen`: only sentences that nothing was ever tried on, in these voices and in espeak-ng's and festival's
+(Debian: espeak-ng, festival), and people and hibari spoken faster, slower, quieter and louder (`UNSEEN`, `WAYS`).
 """
 
 import argparse
@@ -53,6 +56,28 @@ SENTENCES = (
     "there was no possibility of taking a walk that day, we had been wandering, indeed, in the leafless shrubbery an "
     "hour in the morning",
 )
+UNSEEN = (
+    "the train to manchester leaves at a quarter past eight",
+    "she bought three kilos of potatoes and a dozen eggs",
+    "could you remind me to water the plants on thursday evening",
+    "my daughter wants to become a marine biologist",
+    "the bridge was closed because of heavy snow",
+    "how many people live in new zealand",
+    "please write a short poem about an old lighthouse",
+    "he forgot his umbrella in the dentist's waiting room",
+    "what is the difference between a violin and a viola",
+    "two hundred and forty six divided by six",
+    "open the window and let the cat out",
+    "they had not spoken to each other for almost twenty years when the letter arrived one rainy morning in november",
+)
+"""Written for this table, after everything else was settled."""
+WAYS = {
+    "15 % faster": (1.15, 0),
+    "15 % slower": (0.85, 0),
+    "20 dB quieter": (1.0, -20),
+    "12 dB louder, cut off": (1.0, 12),
+}
+"""How sound is changed: the speed (and pitch), the level in dB."""
 PEOPLE = {
     "goforward.raw": "go forward ten meters",
     "ss-0870.wav": "and mr john dashwood had then leisure to consider how much there might be prudently in his power "
@@ -87,10 +112,14 @@ def main() -> int:
     parser.add_argument("--without", default="", help="a recogniser not to use")
     parser.add_argument("--folder", type=Path, help="recordings with their texts")
     parser.add_argument("--misheard", action="store_true", help="show what was misheard")
+    parser.add_argument("--unseen", action="store_true", help="sentences and voices that nothing was tuned on")
     options = parser.parse_args()
     loaded = load(frozenset({options.without}))
     console.print(loaded.remark or "The best recogniser.", highlight=False)
     console.print(f"{'speech':<26}{'words':>6}{'wrong':>10}{'real time':>10}{'end':>11}")
+    if options.unseen:
+        show_unseen(loaded.recogniser, options.misheard)
+        return 0
     groups = {"people": [(text, read(RECORDINGS / name)) for name, text in PEOPLE.items()]}
     if options.folder:
         groups["people, more"] = list(folder(options.folder))
@@ -110,6 +139,24 @@ def main() -> int:
         heard = hear(loaded.recogniser, made.clip(-32768, 32767).astype("<i2").tobytes(), Tally())
         console.print(f"{name:<26}{heard or 'no words'}", highlight=False)
     return 0
+
+
+def show_unseen(recogniser: Recogniser, misheard: bool) -> None:
+    spoken = [(text, hibari(text)) for text in UNSEEN]
+    people = [(text, read(RECORDINGS / name)) for name, text in PEOPLE.items()]
+    show("hibari", recogniser, spoken, misheard)
+    for voice in sounds.FLITE if shutil.which("flite") else ():
+        show(f"flite {voice}", recogniser, [(text, flite(voice, text)) for text in UNSEEN], misheard)
+    for voice in ("en-us", "en-gb+f3") if shutil.which("espeak-ng") else ():
+        show(f"espeak-ng {voice}", recogniser, [(text, espeak(voice, text)) for text in UNSEEN], misheard)
+    if shutil.which("text2wave"):
+        show("festival", recogniser, [(text, festival(text)) for text in UNSEEN], misheard)
+    for way, (speed, decibels) in WAYS.items():
+        changed = [(text, change(pcm, speed, decibels)) for text, pcm in (*people, *spoken)]
+        show(f"people, hibari: {way}", recogniser, changed, misheard)
+    for noise, slope in NOISES.items():
+        mixed = [(text, with_noise(pcm, slope, 10)) for text, pcm in (*people, *spoken)]
+        show(f"people, hibari: {noise} 10 dB", recogniser, mixed, misheard)
 
 
 def show(name: str, recogniser: Recogniser, pairs: list[tuple[str, bytes]], misheard: bool) -> None:
@@ -195,6 +242,26 @@ def flite(voice: str, sentence: str) -> bytes:
         path = Path(place) / "x.wav"
         subprocess.run(["flite", "-voice", voice, "-t", sentence, "-o", str(path)], check=True)
         return read(path)
+
+
+def espeak(voice: str, sentence: str) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "x.wav"
+        subprocess.run(["espeak-ng", "-v", voice, "-w", str(path), sentence], check=True)
+        return read(path)
+
+
+def festival(sentence: str) -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "x.wav"
+        subprocess.run(["text2wave", "-o", str(path)], input=sentence, text=True, check=True)
+        return read(path)
+
+
+def change(pcm: bytes, speed: float, decibels: float) -> bytes:
+    quicker = Resampler(round(RATE_HZ * speed), RATE_HZ, "HQ").feed(pcm, last=True)
+    louder = np.frombuffer(quicker, "<i2") * 10 ** (decibels / 20)
+    return louder.clip(-32768, 32767).astype("<i2").tobytes()
 
 
 def read(path: Path) -> bytes:
