@@ -1,7 +1,7 @@
 """A session on a virtual clock: a speaker that plays ten milliseconds per step, and a record of all it says."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar
 
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
@@ -23,7 +23,11 @@ def pcm(ms: float) -> bytes:
 
 class Stage:
     def __init__(
-        self, capabilities: Capabilities | None = None, turn_taking: TurnTaking | None = None, **config: object
+        self,
+        capabilities: Capabilities | None = None,
+        turn_taking: TurnTaking | None = None,
+        past: Sequence[tuple[Literal["user", "assistant"], str]] = (),
+        **config: object,
     ):
         self.now = 100.0
         self.sent: list[cmd.Command] = []
@@ -39,6 +43,7 @@ class Stage:
             self.sent.append,
             self.notices.append,
             self.clock,
+            past,
         )
 
     def clock(self) -> float:

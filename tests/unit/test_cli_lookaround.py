@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from voicechat.cli.config import mask_address
+from voicechat.config import load
 from voicechat.providers.catalogue import providers
 
 CANARY = "sk-CANARY-4f2a"
@@ -129,6 +130,23 @@ def test_config_init_writes_a_private_file_once(voicechat: Shell) -> None:
     assert "[personas.teacher]" in path.read_text(encoding="utf-8")
     assert path.stat().st_mode & 0o777 == 0o600
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["config.toml"]
+
+
+@pytest.mark.parametrize(("answer", "kept"), [("y", True), ("n", False), ("", False)])
+def test_config_init_asks_once_whether_conversations_are_kept(voicechat: Shell, answer: str, kept: bool) -> None:
+    """On a terminal; the test before has shown that nobody is asked elsewhere."""
+    ours, theirs = os.openpty()
+    path = voicechat.folder / "config.toml"
+    command = [sys.executable, "-m", "voicechat", "config", "init", "--config", str(path)]
+    with subprocess.Popen(
+        command, env=voicechat.environment, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())
+        _, told = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert told.count(b"Keep your conversations") == 1
+    assert load(path).settings.history.enabled is kept
 
 
 def test_config_init_where_nothing_can_be_written(voicechat: Shell) -> None:

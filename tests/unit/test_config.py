@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from voicechat.config import Chat, Choice, Loaded, choose_provider, default_path, load
-from voicechat.config.settings import DEFAULT_INSTRUCTIONS, TABLES, Connection, Persona, ProviderSettings, Settings
+from voicechat.config.settings import (
+    DEFAULT_INSTRUCTIONS,
+    TABLES,
+    Connection,
+    History,
+    Persona,
+    PriceSettings,
+    ProviderSettings,
+    Settings,
+)
 from voicechat.config.sources import line_of
 from voicechat.errors import ConfigError, CredentialsError, UsageError
 from voicechat.providers.catalogue import providers
@@ -54,7 +63,8 @@ def test_without_anything_everything_is_default() -> None:
     assert loaded.settings == Settings()
     assert set(loaded.origins.values()) == {"default"}
     connection = {f"connection.{name}" for name in Connection.model_fields}
-    assert loaded.origins.keys() == set(Settings.model_fields) - TABLES | connection
+    history = {f"history.{name}" for name in History.model_fields}
+    assert loaded.origins.keys() == set(Settings.model_fields) - TABLES | connection | history
     assert loaded.path == default_path()
     assert not loaded.found
 
@@ -447,7 +457,9 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
     named = {key for key in loaded.origins if loaded.origins[key] == "config.toml"}
     assert named >= set(Settings.model_fields) - TABLES, "a setting is not in the example"
     assert {f"connection.{name}" for name in Connection.model_fields} <= named
+    assert {f"history.{name}" for name in History.model_fields} <= named
     assert {f"personas.teacher.{name}" for name in Persona.model_fields} <= named
+    assert {f"prices.gpt-realtime.{name}" for name in PriceSettings.model_fields} <= named
     assert {key.rpartition(".")[2] for key in named if key.startswith("providers.")} == set(
         ProviderSettings.model_fields
     )
@@ -457,7 +469,7 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
 def test_the_example_shows_the_defaults() -> None:
     write(uncommented())
     settings = load().settings
-    for name in set(Settings.model_fields) - {"instructions", "personas", "providers"}:
+    for name in set(Settings.model_fields) - {"instructions", "personas", "prices", "providers"}:
         default = getattr(Settings(), name)
         if default is not None:
             assert getattr(settings, name) == default, name

@@ -1,5 +1,7 @@
 """What a drop leaves behind: answers that are asked for again have one end, and the line forgets old wishes."""
 
+from typing import Literal
+
 import pytest
 
 from tests.unit.stage import Stage, pcm
@@ -7,6 +9,7 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
 
 MANUAL = TurnTaking(hands_free=False)
 
@@ -201,3 +204,45 @@ def test_a_greeting_that_was_not_heard_is_spoken_after_the_drop() -> None:
     stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
     reconnected(stage)
     assert [create.words for create in stage.of(cmd.CreateResponse)] == ["Welcome!", "Welcome!"]
+
+
+# --- An earlier conversation, which goes on ---
+
+EARLIER: tuple[tuple[Literal["user", "assistant"], str], ...] = (
+    ("user", "My name is Ada."),
+    ("assistant", "Hello Ada."),
+    ("user", "Thank you."),
+)
+
+
+def continued(capabilities: Capabilities | None = None, **config: object) -> Stage:
+    stage = Stage(capabilities, past=EARLIER, **config)
+    stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
+    return stage
+
+
+def test_the_first_session_of_a_conversation_that_goes_on_is_told_the_earlier_one() -> None:
+    stage = continued(greeting="Good morning!")
+    assert [(told.role, told.text) for told in stage.of(cmd.SendText)] == list(EARLIER)
+    assert stage.of(cmd.CreateResponse) == []  # nobody is greeted twice
+    assert (stage.session.settled, stage.session.turn) == (True, 0)
+    assert stage.session.restored
+
+
+def test_a_service_that_takes_no_items_has_the_earlier_conversation_in_its_instructions() -> None:
+    stage = continued(Capabilities(supports_restoring=False), instructions="Be kind.")
+    assert stage.of(cmd.SendText) == []
+    told = stage.of(cmd.Configure)[0].config.instructions
+    assert told.startswith("Be kind.")
+    assert told.endswith("User: My name is Ada.\nYou: Hello Ada.\nUser: Thank you.")
+
+
+def test_after_a_drop_both_are_told_in_their_order() -> None:
+    stage = continued()
+    stage.session.say("And now?")
+    stage.speak(1, "Now we go on.")
+    stage.pass_ms(1200)
+    stage.sent.clear()
+    reconnected(stage)
+    said = [text for _, text in EARLIER]
+    assert [told.text for told in stage.of(cmd.SendText)] == [*said, "And now?", "Now we go on."]

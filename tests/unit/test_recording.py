@@ -12,8 +12,8 @@ import pytest
 from voicechat.audio import encode
 from voicechat.audio.frames import Frame
 from voicechat.conversation import recording as recording_module
-from voicechat.conversation.notices import AssistantTurn, SessionNotice, UserTurn
-from voicechat.conversation.recording import Recording
+from voicechat.conversation.notices import AssistantPartial, AssistantTurn, SessionNotice, UserTurn
+from voicechat.conversation.recording import Keep, Recording
 from voicechat.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def never(code: str, message: str) -> None:
 
 
 def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
-    recording = Recording(tmp_path, 24_000, 24_000, never)
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, never)
     recording.show(SessionNotice("acme", "model", "Ann"))
     for _ in range(100):
         recording.hear(frame(1000, -2000))
@@ -47,13 +47,13 @@ def test_both_sides_on_one_time_line_and_the_words(tmp_path: Path) -> None:
     assert "**you:** hello" in text
     assert "**Ann:** one two ~~three~~" in text
     lines = [json.loads(line) for line in recording.transcript.with_suffix(".jsonl").read_text().splitlines()]
-    assert [line["type"] for line in lines] == ["session", "user", "assistant"]
+    assert [line["type"] for line in lines] == ["conversation", "session", "user", "assistant"]
 
 
 def test_the_words_are_inert_on_a_terminal_and_the_same_for_a_program(tmp_path: Path) -> None:
     """A lone surrogate is what an argument that is no UTF-8 becomes."""
     said, answered = "caf\udce9 \x1b[2J", "\x1b]0;title\x07\x9b31m\u202e 今天\nnext"
-    recording = Recording(tmp_path, 24_000, 24_000, never)
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, never)
     recording.show(SessionNotice("acme\x1bc", "model", "Ann"))
     recording.show(UserTurn(1, said))
     recording.show(AssistantTurn(1, answered, answered, False, 500))
@@ -63,11 +63,28 @@ def test_the_words_are_inert_on_a_terminal_and_the_same_for_a_program(tmp_path: 
     assert "**Ann:** \\u001b]0;title\\u0007\\u009b31m\\u202e 今天\nnext\n" in text
     lines = recording.transcript.with_suffix(".jsonl").read_text(encoding="utf-8")
     assert not set("\x1b\x07\x9b\u202e") & set(text + lines)
-    assert [json.loads(line).get("text") for line in lines.splitlines()] == [None, said, answered]
+    assert [json.loads(line).get("text") for line in lines.splitlines()] == [None, None, said, answered]
+
+
+def test_the_words_so_far_are_kept_once_a_second_and_at_once(tmp_path: Path) -> None:
+    """What is read here was written before anything was closed, as it is when the program is killed."""
+    now = 100.0
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, never, clock=lambda: now)
+    for number in range(10):
+        recording.show(AssistantPartial(1, "word " * number))
+        now += 0.25
+    written = threading.Event()
+    recording._backlog.add(written.set)
+    assert written.wait(5)
+    lines = [json.loads(line) for line in recording.transcript.with_suffix(".jsonl").read_text("utf-8").splitlines()]
+    recording.close()
+    assert [line["type"] for line in lines] == ["conversation", *["assistant.partial"] * 3]
+    assert [len(line["text"].split()) for line in lines[1:]] == [0, 4, 8]
+    assert [line["t"] for line in lines[1:]] == [0.0, 1.0, 2.0]
 
 
 def test_conversations_that_begin_within_one_second_are_kept_apart(tmp_path: Path) -> None:
-    recordings = [Recording(tmp_path, 24_000, 24_000, never) for _ in range(3)]
+    recordings = [Recording(Keep(tmp_path), 24_000, 24_000, never) for _ in range(3)]
     for recording in recordings:
         recording.close()
     assert len({recording.sound for recording in recordings}) == 3
@@ -76,7 +93,7 @@ def test_conversations_that_begin_within_one_second_are_kept_apart(tmp_path: Pat
 
 def test_a_full_disk_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
     warned: list[str] = []
-    recording = Recording(tmp_path, 24_000, 24_000, lambda code, message: warned.append(f"{code}: {message}"))
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, lambda code, message: warned.append(f"{code}: {message}"))
     recording._wav.close()
     recording._wav = FullDisk()  # type: ignore[assignment]
     for _ in range(200):
@@ -99,7 +116,7 @@ def test_a_disk_that_does_not_answer_stops_nobody_and_is_told_once(
             answers.wait(20)
 
     warned: list[str] = []
-    recording = Recording(tmp_path, 24_000, 24_000, lambda code, message: warned.append(message))
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, lambda code, message: warned.append(message))
     recording._wav.close()
     recording._wav = HangingDisk()  # type: ignore[assignment]
     began = time.monotonic()
@@ -116,7 +133,7 @@ def test_a_disk_that_does_not_answer_stops_nobody_and_is_told_once(
 def test_what_one_file_cannot_hold_goes_on_in_a_second_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a day; here a file is full after a second and a bit."""
     monkeypatch.setattr(encode, "WAV_BYTES", 100_001)
-    recording = Recording(tmp_path, 24_000, 24_000, never)
+    recording = Recording(Keep(tmp_path), 24_000, 24_000, never)
     sound = recording.sound.with_suffix(".2.wav")
     sound.write_bytes(b"somebody else's")
     for number in range(150):
@@ -144,4 +161,4 @@ class FullDisk:
 def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match="cannot be written"):
-        Recording(tmp_path / "file", 24_000, 24_000, never)
+        Recording(Keep(tmp_path / "file"), 24_000, 24_000, never)

@@ -239,3 +239,16 @@ def test_what_the_protocol_wants_said_is_sent_on_connecting_and_before_commands(
         return frames
 
     assert asyncio.run(main()) == ["hello", "got one", "Finish"]
+
+
+def test_what_the_transcription_of_a_turn_takes_is_told_with_that_turn() -> None:
+    stage = Stage().open()
+    stage.tell(ev.SpeechStarted("u1"), ev.SpeechStopped("u1"), ev.InputCommitted("u1"))
+    stage.speak(1)
+    stage.pass_ms(1500)
+    stage.tell(ev.SpeechStarted("u2"))  # the words of the first turn come late
+    stage.tell(ev.UserTranscript("u1", "hello", True, ev.Usage(16, 4, 6, 10, output_text_tokens=4)))
+    stage.tell(ev.UserTranscript("u2", "and", False))
+    assert [(used.turn, used.of, used.input_tokens, used.cost) for used in stage.of(note.UsageNotice)] == [
+        (1, "transcription", 16, None)
+    ]

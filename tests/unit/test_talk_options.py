@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from voicechat.cli import talking
 from voicechat.cli.app import app
-from voicechat.cli.options import MICROPHONE, TURN_TAKING, TalkOptions, with_talk_options
+from voicechat.cli.options import MICROPHONE, TURN_TAKING, TalkOptions, with_last, with_talk_options
 from voicechat.cli.talking import Kind, turn_detection_of
 from voicechat.config import choose_provider, load
 from voicechat.config.settings import Settings
@@ -155,3 +155,23 @@ def test_turns_are_found_by_whoever_can(
 ) -> None:
     assert turn_detection_of(asked, Capabilities(**has), "it") == found
     assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("words", "takes_words", "read"),
+    [
+        ("--continue", False, "--continue=last"),
+        ("--continue --json", False, "--continue=last --json"),
+        ("--continue 20261126-090000", False, "--continue 20261126-090000"),
+        ("--continue 2026", False, "--continue 2026"),
+        ("--continue=2026", True, "--continue=2026"),
+        ("--continue hello", True, "--continue=last hello"),
+        ("--continue 20261126-090000 hello", True, "--continue 20261126-090000 hello"),
+        ("--continue last hello", True, "--continue last hello"),
+        ("hello --continue", True, "hello --continue=last"),
+        ("-- --continue", True, "-- --continue"),
+        ("--continue -- --json", True, "--continue=last -- --json"),
+    ],
+)
+def test_continue_may_stand_without_an_id(words: str, takes_words: bool, read: str) -> None:
+    assert with_last(words.split(), takes_words) == read.split()

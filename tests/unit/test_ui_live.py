@@ -590,6 +590,8 @@ def test_the_status_line_drops_parts_from_the_right() -> None:
     assert status.line(70).plain.endswith("1:02:03   reply 12.3 s")
     assert status.line(30).plain == " ● speaking     mic ▁▁▁▁"
     assert status.line(5).plain == " ● sp"
+    status.cost = "$0.04"
+    assert status.line(120).plain == most.replace("1:02:03", "1:02:03   $0.04")
 
 
 def test_notices_that_end_in_the_right_column() -> None:

@@ -39,7 +39,7 @@ def test_a_round_of_speech() -> None:
         "output_text_tokens": 50,
         "output_audio_tokens": 60,
     }
-    assert call.server(154, usage=usage) == [ev.UsageReported("r", ev.Usage(21, 110, 1, 20, 0, 7, 50, 60))]
+    assert call.server(154, usage=usage) == [ev.UsageReported("r", ev.Usage(21, 110, 1, 20, 0, 7, 50, 60, 3, 4))]
 
 
 def test_the_text_may_come_before_the_sound_and_the_words_from_the_alternatives() -> None:

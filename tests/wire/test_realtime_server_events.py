@@ -36,11 +36,24 @@ USAGE = {
     "total_tokens": 60,
     "input_tokens": 40,
     "output_tokens": 20,
-    "input_token_details": {"text_tokens": 25, "audio_tokens": 10, "image_tokens": 5, "cached_tokens": 8},
+    "input_token_details": {
+        "text_tokens": 25,
+        "audio_tokens": 10,
+        "image_tokens": 5,
+        "cached_tokens": 8,
+        "cached_tokens_details": {"text_tokens": 5, "audio_tokens": 2, "image_tokens": 1},
+    },
     "output_token_details": {"text_tokens": 4, "audio_tokens": 16},
 }
 QWEN_USAGE = {name.replace("token_details", "tokens_details"): value for name, value in USAGE.items()}
-COUNTED = ev.Usage(40, 20, 25, 10, 5, 8, 4, 16)
+COUNTED = ev.Usage(40, 20, 25, 10, 5, 8, 4, 16, 5, 2, 1)
+TRANSCRIBED = {
+    "type": "tokens",
+    "total_tokens": 20,
+    "input_tokens": 16,
+    "output_tokens": 4,
+    "input_token_details": {"text_tokens": 6, "audio_tokens": 10},
+}
 CALL = {"id": "item_1", "type": "function_call", "call_id": "call_1", "name": "clock", "arguments": "{}"}
 
 CASES: list[tuple[str, dict[str, Any], list[ev.Event]]] = [
@@ -55,6 +68,16 @@ CASES: list[tuple[str, dict[str, Any], list[ev.Event]]] = [
         "session.updated",
         {"session": {"audio": {"output": {"voice": {"id": "voice_1"}}}}},
         [ev.SessionConfigured("voice_1")],
+    ),
+    (
+        "session.updated",
+        {"session": {"voice": "Cherry", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}},
+        [ev.SessionConfigured("Cherry", "whisper-1")],
+    ),
+    (
+        "session.updated",
+        {"session": {"voice": "Cherry", "input_audio_transcription": {"model": "whisper-1"}}},
+        [ev.SessionConfigured("Cherry", "whisper-1")],
     ),
     ("session.finished", {}, [ev.SessionFinished()]),
     ("session.closed", {}, [ev.SessionFinished()]),
@@ -93,7 +116,12 @@ CASES: list[tuple[str, dict[str, Any], list[ev.Event]]] = [
     (
         f"{TRANSCRIPTION}.completed",
         {"item_id": "item_1", "transcript": "你好", "usage": {"type": "duration", "seconds": 1.5}},
-        [ev.UserTranscript("item_1", "你好", True)],
+        [ev.UserTranscript("item_1", "你好", True, ev.Usage(seconds=1.5))],
+    ),
+    (
+        f"{TRANSCRIPTION}.completed",
+        {"item_id": "item_1", "transcript": "Hi", "usage": TRANSCRIBED},
+        [ev.UserTranscript("item_1", "Hi", True, ev.Usage(16, 4, 6, 10, output_text_tokens=4))],
     ),
     (
         f"{TRANSCRIPTION}.failed",

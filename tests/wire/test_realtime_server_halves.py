@@ -79,7 +79,10 @@ def test_a_configuration_arrives_whole(dialect: Dialect, config: cmd.SessionConf
     halves = Halves(dialect)
     assert halves.ask(cmd.Configure(config)) == [cmd.Configure(as_the_wire_has_it(config, dialect))]
     assert halves.server.config == as_the_wire_has_it(config, dialect)
-    assert halves.tell(ev.SessionConfigured(config.voice)) == [ev.SessionConfigured(config.voice)]
+    (configured,) = halves.tell(ev.SessionConfigured(config.voice))
+    assert isinstance(configured, ev.SessionConfigured)
+    assert configured.voice == config.voice
+    assert bool(configured.transcriber) is config.transcribe
 
 
 ITEM = st.sampled_from([{"item_id": "item_mine"}, {"item_id": "item_mine", "after": "root"}, {}, {"after": "item_0"}])
@@ -305,7 +308,7 @@ TURN: list[ev.Event] = [
     ev.InputCommitted("item_u"),
     ev.ItemAdded("item_u", "user"),
     ev.ResponseStarted("resp_1", "item_u"),
-    ev.UserTranscript("item_u", "what time is it", True),
+    ev.UserTranscript("item_u", "what time is it", True, ev.Usage(seconds=1.5)),
     ev.ItemAdded("item_a", "assistant"),
     ev.AssistantText("resp_1", "item_a", 0, "It is "),
     ev.AssistantAudio("resp_1", "item_a", 0, bytes(4800)),

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -101,18 +102,21 @@ WAV_BYTES = (1 << 32) - 4096
 class WavFile:
     """A WAV file of s16le whose header is true after every write, so that it is valid whatever ends us.
 
-    What one file cannot hold goes on in further ones: `name.2.wav`, `name.3.wav`, …
+    What one file cannot hold goes on in further ones: `name.2.wav`, `name.3.wav`, … `opener` is that of `open`.
     """
 
-    def __init__(self, path: str | Path, rate_hz: int, channels: int = 1):
+    def __init__(
+        self, path: str | Path, rate_hz: int, channels: int = 1, opener: Callable[[str, int], int] | None = None
+    ):
         self._path = Path(path)
+        self._opener = opener
         self._format = (channels, 2, rate_hz, 0, "NONE", "not compressed")
         self._most = WAV_BYTES // (2 * channels) * (2 * channels)
         self._files = 1
         self._open(self._path)
 
     def _open(self, path: Path) -> None:
-        self._handle = path.open("wb")
+        self._handle = open(path, "wb", opener=self._opener)  # noqa: SIM115 - closed in close()
         self._wave = wave.open(self._handle, "wb")  # noqa: SIM115 - closed in close()
         self._wave.setparams(self._format)
         self._room = self._most

@@ -14,6 +14,7 @@ from voicechat.cli import (
     demo,
     devices,
     doctor,
+    history,
     login,
     manual,
     models,
@@ -24,6 +25,7 @@ from voicechat.cli import (
     vad,
     voices,
 )
+from voicechat.cli.options import TalkCommand
 from voicechat.cli.program import ONE_TEXT, Program, mend_completion
 from voicechat.cli.telling import tell
 from voicechat.errors import UsageError, VoicechatError
@@ -71,9 +73,9 @@ def root(
 
 
 # --- Talking ---
-app.command("vad")(vad.vad)
-app.command("manual")(manual.manual)
-app.command("say", context_settings=ONE_TEXT)(say.say)
+app.command("vad", cls=TalkCommand)(vad.vad)
+app.command("manual", cls=TalkCommand)(manual.manual)
+app.command("say", cls=TalkCommand, context_settings=ONE_TEXT)(say.say)
 app.command("speak", context_settings=ONE_TEXT)(speak.speak)
 app.command("demo")(demo.demo)
 
@@ -85,6 +87,7 @@ app.command("voices")(voices.voices)
 app.command("setup")(setup.setup)
 app.command("login")(login.login)
 app.command("logout")(login.logout)
+app.add_typer(history.app, name="history")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 

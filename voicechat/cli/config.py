@@ -1,6 +1,7 @@
 """`voicechat config init | path | show`: write, find and read the settings."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,8 @@ def init(
     text = resources.files("voicechat.config").joinpath("example.toml").read_text("utf-8")
     if path.exists() and not force:
         raise UsageError(f"{path} is there already.", "--force replaces it.")
+    if sys.stdin.isatty() and typer.confirm("Keep your conversations on this machine, sound and words?", err=True):
+        text = with_history(text)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, text)
@@ -39,6 +42,11 @@ def init(
         raise ConfigError(f"{path} cannot be written: {error.strerror}.", "Choose another with --config.") from error
     typer.echo(path)
     tell("Written, everything commented out. Uncomment what you want to change.")
+
+
+def with_history(text: str) -> str:
+    """The example in which conversations are kept."""
+    return text.replace("#[history]\n#enabled = false", "[history]\nenabled = true", 1)
 
 
 @app.command("path")

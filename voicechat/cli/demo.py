@@ -58,6 +58,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
     from voicechat.config.choose import COMPANION
+    from voicechat.conversation.recording import Keep
     from voicechat.conversation.talk import Talk, TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.engine.engine import OfflineSettings
@@ -74,7 +75,7 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
         TurnTaking(silence_ms=SILENCE_MS),
         AudioPlan(make_input=questions.open, speaker_optional=True, keep_reference=True),
         assistant=COMPANION,
-        save=save,
+        keep=Keep(save),
     )
     talk = Talk(service, service.connect, plan)
     with private_stderr():

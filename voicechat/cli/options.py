@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from voicechat.cli import complete
 
@@ -161,6 +162,13 @@ class TalkOptions:
     save: Annotated[
         str | None, _option("--save", panel=OUTPUT, metavar="DIR", help="Keep sound and transcript in this folder.")
     ] = None
+    continues: Annotated[
+        str | None,
+        _option("--continue", panel=OUTPUT, metavar="[ID]", help="Go on with a kept conversation, or the last one."),
+    ] = None
+    max_cost: Annotated[
+        float | None, _option("--max-cost", panel=OUTPUT, help="End when it has cost so much, in the price's currency.")
+    ] = None
     json: Annotated[bool, _option("--json", panel=OUTPUT, help="One JSON object per line on stdout.")] = False
     plain: Annotated[bool, _option("--plain", panel=OUTPUT, help="One line per turn, no live view.")] = False
     verbose: Annotated[bool, _option("--verbose", "-v", panel=OUTPUT, help="Say what happens inside, on stderr.")] = (
@@ -174,9 +182,32 @@ class TalkOptions:
         """The flags that are settings, by their names there; None where they were not given."""
         names = (
             "provider", "model", "voice", "instructions", "persona", "url", "turn", "silence_ms", "threshold",
-            "barge_in", "input_device", "output_device", "aec", "save",
+            "barge_in", "input_device", "output_device", "aec", "save", "max_cost",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
+
+
+class TalkCommand(TyperCommand):
+    """A conversation command: its `--continue` may stand without an ID."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        takes_words = any(parameter.param_type_name == "argument" for parameter in self.params)
+        return super().parse_args(ctx, with_last(args, takes_words))
+
+
+def with_last(args: list[str], takes_words: bool) -> list[str]:
+    """The arguments with `--continue=last` where no ID follows. `takes_words`: what follows may be the command's text,
+    unless it has the shape of an ID."""
+    from voicechat.archive.folder import is_id
+
+    given = list(args)
+    ends = given.index("--") if "--" in given else len(given)
+    for place in range(ends):
+        if given[place] == "--continue":
+            after = given[place + 1] if place + 1 < ends else "-"
+            if after.startswith("-") or (takes_words and not (is_id(after) or after == "last")):
+                given[place] = "--continue=last"
+    return given
 
 
 def with_talk_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,10 +1,11 @@
 """What a line typed during a conversation means: a turn, an empty line, or a slash command."""
 
 from voicechat.conversation.talk import Talk
+from voicechat.ui.wording import stats
 
 HELP = (
     "Enter: begin or end your turn, or interrupt · text: a typed turn · "
-    "/mute /unmute · /stop: silence the answer · /quit"
+    "/mute /unmute · /stop: silence the answer · /stats · /quit"
 )
 
 
@@ -29,6 +30,8 @@ class Controls:
         elif word in ("/mute", "/unmute"):
             self._talk.sound.mute(word == "/mute")
             self._talk.warn("mute", "The microphone is muted." if self._talk.sound.muted else "The microphone is open.")
+        elif word == "/stats":
+            self._talk.warn("stats", stats(self._talk.usage, self._talk.elapsed_s))
         elif word == "/stop":
             self._talk.interrupt()
         elif word in ("/quit", "/exit", "/bye"):

@@ -147,6 +147,8 @@ def plan(
 ) -> "TalkPlan":
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
+    from voicechat.cli.keeping import gone_on_with, keeping
+    from voicechat.cli.pricing import pricing
     from voicechat.cli.role import read_context, role
     from voicechat.conversation.talk import TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
@@ -180,6 +182,9 @@ def plan(
         context=told.context,
         source=_source(kind, options, turn_kind),
     )
+    past = gone_on_with(options.continues, settings)
+    price = pricing(service, choice, settings)
+    keep = keeping(settings, {"command": kind, "persona": choice.persona, "continues": past.id if past else ""})
     audio = AudioPlan(
         options.input,
         options.output,
@@ -190,7 +195,7 @@ def plan(
         vad_floor_dbfs=settings.vad_floor_dbfs,
         cancel_echo=settings.aec,
         gain_control=settings.agc,
-        keep_reference=bool(settings.save),
+        keep_reference=keep is not None and keep.sound,
     )
     turn_taking = TurnTaking(kind == "vad", local and kind == "vad", settings.barge_in, silence_ms)
     watch = settings.connection
@@ -205,7 +210,10 @@ def plan(
         kind == "say",
         turn_kind if kind == "vad" else "manual",
         choice.called,
-        settings.save,
+        keep,
+        past,
+        price,
+        settings.max_cost,
         RetryPolicy(delays_s, watch.retry_jitter, watch.retries_per_session),
     )
 

@@ -63,7 +63,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     Raises UsageError (a `config_file` that is not there, a flag's value) and ConfigError (everything else), which
     name the file, line and key.
     """
-    from voicechat.config.settings import TABLES, Connection, Settings
+    from voicechat.config.settings import TABLES, Connection, History, Settings
 
     path = config_file if config_file is not None else default_path()
     table, text = read_file(path, explicit=config_file is not None)
@@ -72,6 +72,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     merged = copy.deepcopy(table)
     names_of_all = [name for name in Settings.model_fields if name not in TABLES]
     names_of_all += [f"connection.{name}" for name in Connection.model_fields]
+    names_of_all += [f"history.{name}" for name in History.model_fields]
     origins = dict.fromkeys(names_of_all, "default")
     ranks: dict[str, int] = {}
 
@@ -178,14 +179,16 @@ def _check(model: "type[Settings]", table: dict[str, Any], path: Path, text: str
 
 
 def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text: str) -> ConfigError:
-    from voicechat.config.settings import Connection, Persona, ProviderSettings
+    from voicechat.config.settings import Connection, History, Persona, PriceSettings, ProviderSettings
 
     problem = error.errors(include_input=False)[0]
     key = tuple(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         fields = model.model_fields
         if len(key) > 1:
-            tables: dict[str, type[BaseModel]] = {"providers": ProviderSettings, "connection": Connection}
+            tables: dict[str, type[BaseModel]] = {
+                "providers": ProviderSettings, "connection": Connection, "history": History, "prices": PriceSettings,
+            }  # fmt: skip
             fields = tables.get(key[0], Persona).model_fields
         return _file_error(path, text, key, "unknown key", key[-1], list(fields))
     return _file_error(path, text, key, f"{'.'.join(key)}: {_reason(problem)}")

@@ -13,7 +13,7 @@ DEFAULT_INSTRUCTIONS = (
     "Say numbers, dates and units the way people speak them. If you did not understand, ask briefly."
 )
 
-TABLES = frozenset({"connection", "personas", "providers"})
+TABLES = frozenset({"connection", "history", "personas", "prices", "providers"})
 """The settings that are tables: they stand in the file only, apart from the services' own variables."""
 
 AudioFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
@@ -75,6 +75,34 @@ class Connection(_Table):
     retries_per_session: Annotated[int, Field(ge=0)] = 100
 
 
+class History(_Table):
+    """Whether conversations are kept, what of them, and for how long: `[history]`."""
+
+    enabled: bool = False
+    sound: bool = True
+    keep_days: Annotated[int, Field(ge=0, le=36500)] = 0
+
+
+Money = Annotated[float, Field(ge=0, le=1e9)]
+
+
+class PriceSettings(_Table):
+    """What a model costs, for a million tokens, a second or a message: `[prices."MODEL"]`."""
+
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    input_text: Money | None = None
+    input_audio: Money | None = None
+    input_image: Money | None = None
+    cached_text: Money | None = None
+    cached_audio: Money | None = None
+    cached_image: Money | None = None
+    output_text: Money | None = None
+    output_audio: Money | None = None
+    spoken_text_free: bool = False
+    second: Money | None = None
+    message: Money | None = None
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -104,10 +132,13 @@ class Settings(_Table):
     audio_format: AudioFormat = "pcm16"
 
     save: str = ""
+    max_cost: Annotated[float, Field(gt=0, le=1e9)] | None = None
     log_audio: bool = False
 
     connection: Connection = Field(default_factory=Connection)
+    history: History = Field(default_factory=History)
     personas: dict[str, Persona] = Field(default_factory=dict)
+    prices: dict[str, PriceSettings] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
 
     def provider_settings(self, name: str) -> ProviderSettings:

@@ -6,6 +6,7 @@ Text here comes from people and machines alike; a view escapes it before it reac
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+SYMBOLS = {"USD": "$", "CNY": "¥", "EUR": "€", "GBP": "£"}
 State = Literal["idle", "listening", "thinking", "speaking"]
 
 
@@ -25,6 +26,9 @@ class SessionNotice:
     state_restored: bool | None = None
     assistant: str = ""
     """What the assistant is called, where it has another name than its voice."""
+    conversation: str = ""
+    """The id under which it is kept, and that of the one it goes on with; "" for none."""
+    continues: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,11 @@ class ToolNotice:
 
 @dataclass(frozen=True, slots=True)
 class UsageNotice:
-    """Tokens of one response and of the session so far."""
+    """What one response, or the transcription of a turn, took and cost, and the session so far.
+
+    `cached_*` are part of the input, and the tokens by modality parts of their sum. `cost` and `session_cost` are None
+    where not every price is known.
+    """
 
     kind: ClassVar[str] = "usage"
     turn: int
@@ -97,6 +105,18 @@ class UsageNotice:
     output_audio_tokens: int
     session_input_tokens: int
     session_output_tokens: int
+    input_text_tokens: int = 0
+    input_image_tokens: int = 0
+    output_text_tokens: int = 0
+    cached_audio_tokens: int = 0
+    seconds: float = 0.0
+    messages: int = 0
+    session_seconds: float = 0.0
+    session_messages: int = 0
+    cost: float | None = None
+    session_cost: float | None = None
+    currency: str | None = None
+    of: Literal["response", "transcription"] = "response"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +179,10 @@ class EndNotice:
     microphone_gaps: int = 0
     saved: str = ""
     """The transcript, where the conversation was kept."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    currency: str | None = None
 
 
 Notice = (
@@ -176,3 +200,9 @@ Notice = (
     | ErrorNotice
     | EndNotice
 )
+
+
+def money(amount: float, currency: str | None) -> str:
+    """`$0.0123`, `¥1.50`, `SEK 2.00`: four digits of what is less than a tenth, else two."""
+    sign = SYMBOLS.get(currency or "", f"{currency} " if currency else "")
+    return f"{sign}{amount:.4f}" if 0 < amount < 0.1 else f"{sign}{amount:.2f}"

@@ -1,6 +1,7 @@
 """After a drop: what the new session is told, so that the conversation goes on where it stopped."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -65,6 +66,13 @@ class Restorer:
     def owes_answer(self) -> bool:
         """The new session will be asked for an answer that nothing was heard of."""
         return self._drop is not None and self._drop.owed in (Owed.WORDS, Owed.SPEECH)
+
+    def resume(self, said: Sequence[tuple[Role, str]]) -> None:
+        """Before the first session: it goes on with an earlier conversation, as if that had been cut off."""
+        for number, (role, text) in enumerate(said):
+            self.history.add(number - len(said), role, text)
+        if said:
+            self._drop = _Drop(Owed.NOTHING, math.inf, math.inf)
 
     def hear(self, frame: Frame) -> None:
         """Sound that is sent, or would be if the connection were up."""

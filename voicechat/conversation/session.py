@@ -6,7 +6,7 @@ every method returns at once, and time comes from a clock it is given.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
@@ -15,6 +15,7 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.counters import Counters
 from voicechat.conversation.floor import Floor
+from voicechat.conversation.history import Role
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.opener import Opener
@@ -29,7 +30,10 @@ from voicechat.realtime.capabilities import Capabilities
 
 
 class Session:
-    """One conversation with one service. Not thread-safe: everything runs on the event loop."""
+    """One conversation with one service. Not thread-safe: everything runs on the event loop.
+
+    `past` is what was said in an earlier conversation that this one goes on with, oldest first.
+    """
 
     def __init__(
         self,
@@ -40,9 +44,12 @@ class Session:
         send: Callable[[cmd.Command], None],
         publish: Callable[[note.Notice], None],
         clock: Callable[[], float] = time.monotonic,
+        past: Sequence[tuple[Role, str]] = (),
     ):
         self.ready = False
         self.session_id = ""
+        self.transcriber = ""
+        """The model that writes down what the user says, where the service tells."""
         self.counters = Counters()
         self._turn_taking = turn_taking
         self._out = send
@@ -51,10 +58,11 @@ class Session:
         self._floor = Floor(self._publish, clock)
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
+        self.restorer.resume(past)
         self._opener = Opener(config, self.restorer, self._out, self._publish)
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
-        self._usage = UsageMeter()
+        self.usage = UsageMeter()
         self._interrupter = Interrupter(
             self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
@@ -82,6 +90,8 @@ class Session:
                 self._ask(self._mic.voice.ended(self._clock()))
             case ev.UserTranscript():
                 self.turns.words(event.item_id, event.text, event.final)
+                if event.usage is not None:
+                    self._publish(self.usage.add_words(self.turns.of(event.item_id), event.usage))
             case ev.UserTranscriptFailed():
                 self.turns.failed(event.item_id, event.message)
             case ev.InputCommitted():
@@ -91,7 +101,7 @@ class Session:
             case ev.ResponseFinished():
                 self._on_response_finished(event)
             case ev.UsageReported():
-                self._publish(self._usage.add(self.turns.answered(event.response_id), event.usage))
+                self._publish(self.usage.add(self.turns.answered(event.response_id), event.usage))
             case ev.ToolCall():
                 self._on_tool_call(event)
             case ev.SessionCreated():
@@ -99,6 +109,7 @@ class Session:
                 self._opener.take(event)
             case ev.SessionConfigured():
                 self._opener.take(event)
+                self.transcriber = event.transcriber
                 self._on_configured()
             case ev.ConfigureAgain():
                 self._opener.take(event)
@@ -165,7 +176,7 @@ class Session:
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
-            self._publish(self._usage.add(self.turns.answered(event.response_id), event.usage))
+            self._publish(self.usage.add(self.turns.answered(event.response_id), event.usage))
         if event.complaint:
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {event.complaint}"))
         ran = self.answers.running_id == event.response_id
@@ -249,6 +260,7 @@ class Session:
             self.turns.forget()
             self._send(cmd.ClearAudio())
         self.turns.typed(text)
+        self.usage.typed(self.turn)
         self._send(cmd.SendText(text, item_id=self.turns.item()))
         self._ask(self._clock())
         self._request(cmd.CreateResponse())

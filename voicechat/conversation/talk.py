@@ -5,31 +5,35 @@ future; everything else is then stopped in one place.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
+from voicechat.archive.past import Past
 from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame
 from voicechat.audio.keeper import Sound
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
+from voicechat.conversation.budget import Budget
+from voicechat.conversation.ending import LINGER_S, Ending
 from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
-from voicechat.conversation.recording import Recording
+from voicechat.conversation.recording import Keep, Recording, begin_keeping
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
 from voicechat.conversation.turn_taking import TurnTaking
+from voicechat.conversation.work import Work
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
 from voicechat.realtime.commands import SessionConfig
+from voicechat.realtime.price import Price
 from voicechat.redaction import redact
 from voicechat.signals import endings, on_signals
 from voicechat.wire.retry import RetryPolicy
@@ -43,9 +47,6 @@ QUIT_S = 0.1
 """How long a polite end may take: after the last answer, and after Ctrl-C."""
 ACKNOWLEDGED_QUIT_S = 0.8
 """The same after Ctrl-C where the service says that it has finished: cut off before, the session counts as failed."""
-LINGER_S = 1.0
-"""After the input's end: how long the service may take to notice speech in it, beyond its own patience."""
-LATE_TRANSCRIPT_S = 3.0
 WAITING_LINES = 1000
 
 
@@ -73,7 +74,14 @@ class TalkPlan:
     turn_kind: str = "server"
     assistant: str = ""
     """What the assistant is called; "" leaves that to its voice."""
-    save: str = ""
+    keep: Keep | None = None
+    """Where it is kept, if at all."""
+    past: Past | None = None
+    """An earlier conversation that it goes on with."""
+    price: Callable[[str], Awaitable[Price | None]] | None = None
+    """Finds out what a model costs, "" being the one that is talked with; asked when the session is open. It raises
+    nothing."""
+    max_cost: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
@@ -82,6 +90,8 @@ class Talk:
 
     def __init__(self, provider: Provider, connect: Callable[[], Transport], plan: TalkPlan):
         self.exit_code = 0
+        self.usage: note.UsageNotice | None = None
+        """That of the newest response, with what was used until then."""
         self._provider = provider
         self._plan = plan
         self.line = Line(
@@ -95,25 +105,33 @@ class Talk:
         capabilities = self._capabilities = self.line.codec.capabilities
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
         self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)
-        self.session = Session(capabilities, plan.config, plan.turn_taking, self._queue, self.line.send, self._publish)
+        past, send = plan.past.said if plan.past else (), self.line.send
+        self.session = Session(
+            capabilities, plan.config, plan.turn_taking, self._queue, send, self._publish, past=past
+        )  # fmt: skip
         self._views: list[View | Recording] = []
         self._recording: Recording | None = None
-        self._over: asyncio.Future[str] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._work = Work()
+        self._spawn, self._end, self.watched = self._work.spawn, self._work.end, self._work.watched
         self._opened = asyncio.Event()
         self._input_over = False
         self._lines: deque[str] = deque()  # bounded where it is filled: none is dropped without a word
-        self._ended_at: float | None = None
+        self._ending = Ending()
         self._began = time.monotonic()
         self._answer = ""  # how the last one ended
         self._complained = False
         self._dropped = False
         self._latencies = Latencies()
+        self._budget = Budget(plan.max_cost, self.warn)
         self._renewal = Renewal(capabilities.session_limit_s)
 
     @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    @property
     def saved(self) -> Recording | None:
-        """What is kept of the conversation, where `save` names a folder and the sound is open."""
+        """What is kept of the conversation, where it is and the sound is open."""
         return self._recording
 
     # -- what the user's side calls ----------------------------------------------------------------------------
@@ -182,15 +200,14 @@ class Talk:
         return self.exit_code
 
     async def _converse(self, view: View) -> None:
-        loop = asyncio.get_running_loop()
-        self._over = loop.create_future()
+        over = self._work.begin()
         self._views.append(view)
         reason, error = "done", None
         with on_signals({number: partial(self.quit, code) for number, code in endings().items()}):
             try:
                 self._spawn(view.run())
                 self._spawn(self._live())
-                reason = await self._over
+                reason = await over
             except VoicechatError as failure:
                 reason, error, self.exit_code = "error", failure, failure.exit_code
             finally:
@@ -215,25 +232,33 @@ class Talk:
             line.cancel()
             await asyncio.gather(opening, line, return_exceptions=True)
             raise
-        self._watch(line)
+        self._work.watch(line)
         self._spawn(self.sound.watch())
-        if self._plan.save:
-            rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
-            self._recording = Recording(self._plan.save, *rates, self.warn)
-            self._views.append(self._recording)
+        rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
+        self._recording = begin_keeping(self._plan.keep, *rates, self.warn)
+        self._views += [self._recording] if self._recording is not None else []
         await self._opened.wait()
         self._announce(None)
+        self._spawn(self._learn_price())
         if self._plan.opening:
             self.submit(self._plan.opening)
         while True:
             await asyncio.sleep(TICK_S)
             self.session.tick()
+            if self._budget.reached and not self.session.answers.pending and self.session.state != "thinking":
+                self._end("cost")
+                return
             self._take_lines()
             self._renew_in_time()
             if self._is_over():
                 if self._plan.ends_when_settled:
                     self.exit_code = self._outcome()
                 self._end("done")
+
+    async def _learn_price(self) -> None:
+        ask, transcriber = self._plan.price, self.session.transcriber
+        price = await ask("") if ask is not None else None
+        self.session.usage.charge(price, await ask(transcriber) if ask is not None and price and transcriber else None)
 
     def _outcome(self) -> int:
         """What became of the one turn this was about, for the script that asked."""
@@ -257,42 +282,10 @@ class Talk:
         if polite:
             quick_s = ACKNOWLEDGED_QUIT_S if self._capabilities.emits_session_finished else QUIT_S
             await self.line.finish(FINISH_S if self.exit_code == 0 else quick_s)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._work.stop()
         audio = asyncio.create_task(self.sound.close(), name="close audio")  # only now is nobody opening it
         await self.line.close()
         await audio
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside the rest; its failure ends the conversation."""
-        self._watch(asyncio.create_task(work, name=getattr(work, "__qualname__", "work")))
-
-    def _watch(self, task: asyncio.Task[None]) -> None:
-        task.add_done_callback(self._task_done)
-        self._tasks.append(task)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._over is None or self._over.done():
-            return
-        if (error := task.exception()) is not None:
-            self._over.set_exception(error)
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """For what the loop calls, or a view: a failure ends the conversation, as that of a task does."""
-        try:
-            yield
-        except Exception as error:
-            if self._over is None:
-                raise
-            if not self._over.done():
-                log.debug("a callback failed", exc_info=True)
-                self._over.set_exception(error)
-
-    def _end(self, reason: str) -> None:
-        if self._over is not None and not self._over.done():
-            self._over.set_result(reason)
 
     # -- callbacks on the loop ---------------------------------------------------------------------------------
 
@@ -340,6 +333,9 @@ class Talk:
             notice = replace(notice, message=redact(notice.message))  # a service may well repeat what it was sent
         for view in self._views:
             view.show(notice)
+        if isinstance(notice, note.UsageNotice):
+            self.usage = notice if notice.of == "response" else self.usage
+            self._budget.take(notice)
 
     # -- what is announced, and when it is over ----------------------------------------------------------------
 
@@ -356,6 +352,8 @@ class Talk:
                 turn=self._plan.turn_kind,
                 state_restored=restored,
                 assistant=self._plan.assistant,
+                conversation=self._recording.id if self._recording else "",
+                continues=self._plan.past.id if self._plan.past else "",
             )
         )
 
@@ -364,30 +362,23 @@ class Talk:
         file_over = self.sound.ended
         if not (file_over or self._input_over or self._plan.ends_when_settled):
             return False
-        now = time.monotonic()
-        if self._ended_at is None:
-            self._ended_at = now
+        self._ending.begin()
         if file_over and self.session.recording:
             self.session.end_turn()
         if not self.session.settled or self._lines:
             return False
-        quiet_s = now - max(self._ended_at, self.session.settled_at)
-        linger_s = (
-            LINGER_S + self._plan.turn_taking.silence_ms / 1000
-            if file_over and self._plan.turn_taking.hands_free
-            else 0.0
-        )
-        if self.session.untold:
-            linger_s = max(linger_s, LATE_TRANSCRIPT_S)
-        return quiet_s >= max(linger_s, self.sound.output_latency_ms / 1000)
+        linger_s = self.sound.output_latency_ms / 1000
+        if file_over and self._plan.turn_taking.hands_free:
+            linger_s = max(linger_s, LINGER_S + self._plan.turn_taking.silence_ms / 1000)
+        return self._ending.reached(self.session.settled_at, linger_s, untold=self.session.untold)
 
     def _end_notice(self, reason: str) -> note.EndNotice:
-        counters = self.session.counters
+        counters, usage = self.session.counters, self.session.usage
         return note.EndNotice(
             reason,
             self.exit_code,
             self.session.turns.begun,
-            round(time.monotonic() - self._began, 3),
+            round(self.elapsed_s, 3),
             self.sound.dropped_frames,
             self._queue.underruns,
             counters.ignored_events,
@@ -397,4 +388,8 @@ class Talk:
             self.sound.speaker_gaps,
             self.sound.microphone_gaps,
             str(self._recording.transcript) if self._recording is not None else "",
+            usage.total.input_tokens,
+            usage.total.output_tokens,
+            usage.cost if usage.used else None,
+            usage.currency,
         )

@@ -28,9 +28,11 @@ class SessionCreated:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfigured:
-    """The service accepted the configuration; `voice` is the effective one."""
+    """The service accepted the configuration; `voice` is the effective one, `transcriber` the model that writes down
+    what the user says, where the service tells."""
 
     voice: str = ""
+    transcriber: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +76,37 @@ class InputCleared:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What one response, or the transcription of a turn, took, by three meters: tokens, seconds and messages.
+
+    Tokens are as the service counts them; `cached_*` are part of the input, not added to it, and by modality where the
+    service tells. `seconds` are those of a service that charges by time. `messages` are typed turns.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    cached_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+    cached_text_tokens: int = 0
+    cached_audio_tokens: int = 0
+    cached_image_tokens: int = 0
+    seconds: float = 0.0
+    messages: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UserTranscript:
-    """What the service understood of the user's speech, always the whole text so far."""
+    """What the service understood of the user's speech, always the whole text so far. `usage` is what that took, with
+    the final one and where a service charges it apart from the answer."""
 
     item_id: str
     text: str
     final: bool
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +201,6 @@ class ToolCall:
     call_id: str
     name: str
     arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one response, as the service counts them. `cached_*` are part of the input, not added to it."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_text_tokens: int = 0
-    input_audio_tokens: int = 0
-    input_image_tokens: int = 0
-    cached_tokens: int = 0
-    output_text_tokens: int = 0
-    output_audio_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class LiveView:
                 self._status.state = state
             case note.UsageNotice():
                 self._status.tokens = notice.session_input_tokens + notice.session_output_tokens
+                self._status.cost = wording.cost(notice.session_cost, notice.currency)
             case note.ConnectionNotice():
                 if self._status.retry_at is None:  # the rest is told by the status line
                     self._unprinted.append(note.WarningNotice("connection", wording.lost(notice)))

@@ -110,6 +110,8 @@ class Status:
     muted: bool = False
     paused: bool = False
     tokens: int = 0
+    cost: str = ""
+    """Of the session so far; "" where it is not known."""
     text_input: bool = True
     keyboard: bool = True
     verbose: bool = False
@@ -137,7 +139,7 @@ class Status:
         return Doing.READY if self.manual else Doing.LISTENING
 
     def line(self, width: int) -> "Text":
-        """` ● listening     mic ▂▅▃▁   speaker ▁▁▁▁   3:12`; verbose ones add `reply 0.62 s   aec on   1.5k tokens`."""
+        """` ● listening     mic ▂▅▃▁   speaker ▁▁▁▁   3:12   $0.04`; a verbose one has `reply 0.62 s` and more."""
         from rich.text import Text
 
         gap = 3 if width >= 60 else 2
@@ -165,6 +167,8 @@ class Status:
         ]
         if self.elapsed_s is not None:
             parts.append(Text(wording.clock(self.elapsed_s), "dim"))
+        if self.cost:
+            parts.append(Text(self.cost, "dim"))
         if self.verbose and self.elapsed_s is not None:
             if self.latency_ms is not None:
                 parts.append(Text(f"reply {wording.seconds(self.latency_ms)}", "dim"))

@@ -9,7 +9,7 @@ SILENCED = "(stopped before it spoke)"
 ASSISTANT = "assistant"
 TRY = "Say something: try “What time is it?”"
 TRY_MANUAL = "Press Enter, speak, then Enter: try “What time is it?”"
-OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard"})
+OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard", "stats"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
 
@@ -48,6 +48,30 @@ def count(number: int) -> str:
     return f"{number / 1_000:.1f}k" if number < 999_950 else f"{number / 1_000_000:.1f}M"
 
 
+def cost(amount: float | None, currency: str | None) -> str:
+    """`$0.0123`; "" where it is not known, or nothing was used."""
+    return "" if amount is None else note.money(amount, currency)
+
+
+def stats(usage: note.UsageNotice | None, elapsed_s: float) -> str:
+    """What the session took and cost so far, for `/stats`: a line for each meter that has run."""
+    if usage is None:
+        return f"{clock(elapsed_s)} so far; the service has told of no usage yet."
+    spent = cost(usage.session_cost, usage.currency)
+    lines = [f"{clock(elapsed_s)} so far, {spent or 'at a price that is not known'}"]
+    last = cost(usage.cost, usage.currency)
+    lines.append(
+        f"tokens: {count(usage.session_input_tokens)} in, {count(usage.session_output_tokens)} out; the last answer "
+        f"{count(usage.input_tokens)} in ({count(usage.input_audio_tokens)} of sound, {count(usage.cached_tokens)} "
+        f"from the cache), {count(usage.output_tokens)} out{f', {last}' if last else ''}"
+    )
+    if usage.session_seconds:
+        lines.append(f"seconds: {usage.session_seconds:.1f}")
+    if usage.session_messages:
+        lines.append(f"messages: {usage.session_messages}")
+    return "\n".join(lines)
+
+
 def latency_ms(notice: note.LatencyNotice) -> float | None:
     """The figure to show for a turn: to the first sound, or to the first sign of an answer where none was heard."""
     for value in (notice.voice_to_voice_ms, notice.first_audio_ms, notice.first_token_ms):
@@ -84,10 +108,11 @@ def reconnected(notice: note.SessionNotice) -> str:
 
 
 def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
-    """`5 turns in 3:12 · 2 stutters · kept in FILE`: faults are told only when there were any. `guides`: somebody may
-    not know how a conversation is kept."""
+    """`5 turns in 3:12 · $0.04 · 2 stutters · kept in FILE`: faults are told only when there were any. `guides`:
+    somebody may not know how a conversation is kept."""
     said = _several(notice.turns, "turn") if notice.turns else "nothing was said"
     parts = [f"{said} in {clock(notice.seconds)}"]
+    parts += [spent] if (spent := cost(notice.cost, notice.currency)) else []
     for number, name in (
         (notice.underruns, "stutter"),
         (notice.speaker_gaps, "pause of the speaker"),

@@ -29,7 +29,7 @@ def usage(fields: Json, response_id: str) -> list[ev.Event]:
     if not usage:
         return []
     heard, read = whole(usage, "input_audio_tokens"), whole(usage, "input_text_tokens")
-    cached = whole(usage, "cached_text_tokens") + whole(usage, "cached_audio_tokens")
+    cached_text, cached_audio = whole(usage, "cached_text_tokens"), whole(usage, "cached_audio_tokens")
     spoken, written = whole(usage, "output_audio_tokens"), whole(usage, "output_text_tokens")
     return [
         ev.UsageReported(
@@ -39,7 +39,9 @@ def usage(fields: Json, response_id: str) -> list[ev.Event]:
                 output_tokens=spoken + written,
                 input_text_tokens=read,
                 input_audio_tokens=heard,
-                cached_tokens=cached,
+                cached_tokens=cached_text + cached_audio,
+                cached_text_tokens=cached_text,
+                cached_audio_tokens=cached_audio,
                 output_text_tokens=written,
                 output_audio_tokens=spoken,
             ),

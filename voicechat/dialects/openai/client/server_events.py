@@ -178,7 +178,8 @@ class ServerEvents:
             return [ev.Ignored("transcription completed twice")]
         self._transcribed[item_id] = True
         told = event.get("transcript") is not None or event.get("text") is not None
-        return [ev.UserTranscript(item_id, words if told else partial, final=True)]
+        took = _transcription_usage(mapping(event, "usage"))
+        return [ev.UserTranscript(item_id, words if told else partial, final=True, usage=took)]
 
     def _transcription_failed(self, event: Json) -> list[ev.Event]:
         item_id, error = self.inputs.words(text(event, "item_id"), final=True), mapping(event, "error")
@@ -320,13 +321,17 @@ def session_created(event: Json) -> ev.SessionCreated:
 
 
 def session_updated(event: Json) -> ev.SessionConfigured:
-    return ev.SessionConfigured(voice_of(mapping(event, "session")))
+    session = mapping(event, "session")
+    heard = mapping(mapping(mapping(session, "audio"), "input"), "transcription")
+    heard = heard or mapping(session, "input_audio_transcription")
+    return ev.SessionConfigured(voice_of(session), text(heard, "model"))
 
 
 def _usage(usage: Json) -> ev.Usage:
     """OpenAI writes `input_token_details`, DashScope `input_tokens_details`."""
     asked = mapping(usage, "input_token_details", "input_tokens_details")
     given = mapping(usage, "output_token_details", "output_tokens_details")
+    cached = mapping(asked, "cached_tokens_details")
     return ev.Usage(
         input_tokens=whole(usage, "input_tokens"),
         output_tokens=whole(usage, "output_tokens"),
@@ -336,4 +341,15 @@ def _usage(usage: Json) -> ev.Usage:
         cached_tokens=whole(asked, "cached_tokens"),
         output_text_tokens=whole(given, "text_tokens"),
         output_audio_tokens=whole(given, "audio_tokens"),
+        cached_text_tokens=whole(cached, "text_tokens"),
+        cached_audio_tokens=whole(cached, "audio_tokens"),
+        cached_image_tokens=whole(cached, "image_tokens"),
     )
+
+
+def _transcription_usage(usage: Json) -> ev.Usage | None:
+    """By tokens or by seconds; None where it took nothing. What comes out of it is text, which the service does not
+    say."""
+    took = _usage(usage)
+    took = replace(took, output_text_tokens=took.output_tokens, seconds=number(usage, "seconds") or 0.0)
+    return took if took != ev.Usage() else None

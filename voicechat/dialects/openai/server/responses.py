@@ -338,6 +338,11 @@ def _usage(usage: ev.Usage) -> Json:
             "audio_tokens": usage.input_audio_tokens,
             "image_tokens": usage.input_image_tokens,
             "cached_tokens": usage.cached_tokens,
+            "cached_tokens_details": {
+                "text_tokens": usage.cached_text_tokens,
+                "audio_tokens": usage.cached_audio_tokens,
+                "image_tokens": usage.cached_image_tokens,
+            },
         },
         "output_token_details": {
             "text_tokens": usage.output_text_tokens,
