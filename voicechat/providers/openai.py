@@ -40,7 +40,9 @@ class OpenAI(RealtimeService):
 
     def profile(self) -> Profile:
         return Profile(
-            capabilities=Capabilities(supports_semantic_vad=True, supports_images=True, session_limit_s=3600.0),
+            capabilities=Capabilities(
+                supports_semantic_vad=True, supports_images="4o" not in self.model, session_limit_s=3600.0
+            ),
             dialect=self.dialect or ("ga" if self._official else None),
             voice=self.voice,
             audio_format=self.audio_format,

@@ -11,11 +11,13 @@ from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
 from voicechat.providers.service import RealtimeService
-from voicechat.realtime.capabilities import Capabilities
+from voicechat.realtime.capabilities import UPDATES, Capabilities
 from voicechat.wire.network import ConnectRequest
 from voicechat.wire.urls import query_value, realtime_url
 
 _PATH = "/api-ws/v1/realtime"
+_SPEECH_UPDATES = frozenset({"instructions", "tools"})
+"""Of Qwen-Audio: voice and turn detection stay as they are after the first sound."""
 
 _REGIONS = {
     "beijing": "cn-beijing",
@@ -98,6 +100,11 @@ class Qwen(RealtimeService):
                 supports_interruption=True,
                 supports_truncation=False,
                 supports_images=not speech_only,
+                image_bytes=190_000,  # in base64 within 256 kB
+                image_interval_s=1.0,
+                images_in_sound=True,
+                supports_deletion=speech_only,
+                updates=_SPEECH_UPDATES if speech_only else UPDATES,
                 supports_tools=newer or speech_only,
                 # Message items beside tool results are undocumented before 3.5.
                 supports_restoring=newer or speech_only,

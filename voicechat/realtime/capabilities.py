@@ -6,6 +6,8 @@ what OpenAI's service does. Each flag is read by the code that branches on it, a
 
 from dataclasses import dataclass
 
+UPDATES = frozenset({"instructions", "style", "name", "tools", "turn_detection", "voice"})
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -24,11 +26,21 @@ class Capabilities:
     supports_truncation: bool = True
     """The service wants to know how much of an interrupted answer was heard, and can be relied on to heed it."""
     supports_images: bool = False
+    image_bytes: int = 1_000_000
+    """The largest picture worth sending, as a JPEG."""
+    image_interval_s: float = 0.0
+    """Pictures that follow each other faster are refused."""
+    images_in_sound: bool = False
+    """A picture is no item: it lies beside the sound, and belongs to what is committed next."""
     supports_tools: bool = True
     supports_style: bool = False
     """`SessionConfig.name` and `style` have places of their own; else they belong into the instructions."""
     context_chars: int = 0
     """How much of `SessionConfig.context` is used; 0: it has no place of its own and belongs into the instructions."""
+    supports_deletion: bool = True
+    """An item can be taken out of the conversation."""
+    updates: frozenset[str] = UPDATES
+    """The fields of `SessionConfig` that a running session takes by one more `Configure`, at this moment."""
     supports_restoring: bool = True
     """Earlier turns can be put back into a new session as items."""
     emits_session_finished: bool = False

@@ -46,6 +46,8 @@ def capabilities(model: str) -> Capabilities:
         supports_tools=False,
         supports_style=True,
         context_chars=session_shape.CONTEXT_CHARS,
+        supports_deletion=False,  # it takes an item out, and answers none once more
+        updates=frozenset({"instructions", "name", "style", "voice"}),
         supports_restoring=True,
         emits_session_finished=True,
     )

@@ -37,12 +37,14 @@ class RealtimeCodec:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service can do; images and semantic turns depend on what was learnt in this session."""
+        """What the service can do; images, semantic turns and updates depend on what was learnt in this session."""
         known = self._profile.capabilities
         if self._profile.audio_format != "pcm16":
             known = replace(known, input_rate_hz=g711.RATE_HZ, output_rate_hz=g711.RATE_HZ)
         images = self._negotiation.dialect != "beta" and known.supports_images
-        return replace(known, supports_images=images, supports_semantic_vad=self._negotiation.semantic_vad)
+        updates = known.updates - ({"voice"} if self._negotiation.voice_settled else set())
+        semantic_vad = self._negotiation.semantic_vad
+        return replace(known, supports_images=images, supports_semantic_vad=semantic_vad, updates=updates)
 
     def encode(self, command: Command) -> list[Frame]:
         """The frames for `command`; none when the dialect has no word for it."""
@@ -54,6 +56,8 @@ class RealtimeCodec:
             shape = session(command.config, self._profile, terms)
             return [_dumps({"type": "session.update", "event_id": event_id, "session": shape})]
         dialect = self._negotiation.dialect
+        if isinstance(command, SendImage) and not self._profile.capabilities.supports_images:
+            return []
         if isinstance(command, SendImage) and dialect not in OPENAI_DIALECTS:
             return self._image_frames(command)
         names = self._profile.takes_names and dialect in OPENAI_DIALECTS
@@ -164,7 +168,7 @@ class RealtimeCodec:
         return ""
 
     def _image_frames(self, command: SendImage) -> list[Frame]:
-        event = image_buffer_event(command) if self._profile.capabilities.supports_images else None
+        event = image_buffer_event(command)
         if event is None:
             return []
         # DashScope refuses an image before the first audio.

@@ -53,6 +53,11 @@ class Negotiation:
     def semantic_vad(self) -> bool:
         return self._terms.semantic_vad
 
+    @property
+    def voice_settled(self) -> bool:
+        """The session keeps its voice: the service has spoken."""
+        return self.voice_locked and self.dialect in _VOICE_LOCKS
+
     def created(self, session: Json) -> None:
         """Learn the dialect from `session.created`, unless it is known."""
         if not self._known:
@@ -61,7 +66,7 @@ class Negotiation:
     def terms(self, config: SessionConfig, event_id: str) -> Terms:
         """The terms for the `session.update` called `event_id`, which complaints will be compared with."""
         voice = config.voice or ("" if self._refused_voice else self._profile.voice)
-        if voice == self._refused_voice or (self.voice_locked and self.dialect in _VOICE_LOCKS):
+        if voice == self._refused_voice or self.voice_settled:
             voice = ""  # once the service has spoken, naming a voice may cost the whole update
         terms = replace(self._terms, voice=voice)
         self._sent, self._sent_id = (terms, config), event_id
