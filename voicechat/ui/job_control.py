@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from voicechat.signals import on_signals
@@ -38,16 +38,25 @@ def stop_job() -> None:
 
 
 @contextlib.contextmanager
-def stoppable(app: Any) -> Iterator[None]:
-    """While `app` (of prompt_toolkit) runs: on SIGTSTP give the terminal back, stop, and draw again when continued."""
+def stoppable(
+    app: Any, away: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+) -> Iterator[None]:
+    """While `app` (of prompt_toolkit) runs: on SIGTSTP give the terminal back, stop, and draw again when continued.
+
+    `away`: entered while the terminal is given back.
+    """
     stops: list[asyncio.Future[None]] = []  # kept: the loop holds tasks weakly
 
     def stop() -> None:
         from prompt_toolkit.application import run_in_terminal
 
         if app.is_running and app.context is not None:
-            stops[:] = [asyncio.ensure_future(app.context.copy().run(run_in_terminal, _stop_now))]
+            stops[:] = [asyncio.ensure_future(app.context.copy().run(run_in_terminal, stop_now))]
         else:
+            stop_now()
+
+    def stop_now() -> None:
+        with away():
             _stop_now()
 
     try:
