@@ -41,6 +41,12 @@ class Reports:
     def interrupt(self) -> None:
         self.tell("interrupt")
 
+    def hold(self, down: bool) -> None:
+        self.tell("hold", down)
+
+    def complete(self, text: str) -> list[str]:
+        return [line for line in ("/image ", "/instructions ", "/stats") if line.startswith(text)] if text else []
+
     def quit(self) -> None:
         self.tell("quit")
 

@@ -226,7 +226,7 @@ def test_the_first_session_of_a_conversation_that_goes_on_is_told_the_earlier_on
     assert [(told.role, told.text) for told in stage.of(cmd.SendText)] == list(EARLIER)
     assert stage.of(cmd.CreateResponse) == []  # nobody is greeted twice
     assert (stage.session.settled, stage.session.turn) == (True, 0)
-    assert stage.session.restored
+    assert stage.session.restorer.complete
 
 
 def test_a_service_that_takes_no_items_has_the_earlier_conversation_in_its_instructions() -> None:

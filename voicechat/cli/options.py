@@ -86,6 +86,13 @@ class TalkOptions:
         str,
         _option("--context", panel=VOICE, metavar="FILE", help="Text file with background knowledge for the answers."),
     ] = ""
+    image: Annotated[
+        list[str] | None,
+        _option("--image", panel=VOICE, metavar="FILE", help="A picture to show; - is stdin. May be repeated."),
+    ] = None
+    language: Annotated[
+        str | None, _option("--language", panel=VOICE, help="The language that you speak (en, zh), as a hint.")
+    ] = None
     url: Annotated[
         str | None, _option("--url", panel=VOICE, metavar="URL", help="Address of the service, for gateways and tests.")
     ] = None
@@ -182,7 +189,7 @@ class TalkOptions:
         """The flags that are settings, by their names there; None where they were not given."""
         names = (
             "provider", "model", "voice", "instructions", "persona", "url", "turn", "silence_ms", "threshold",
-            "barge_in", "input_device", "output_device", "aec", "save", "max_cost",
+            "barge_in", "language", "input_device", "output_device", "aec", "save", "max_cost",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 

@@ -15,6 +15,7 @@ from voicechat.errors import UsageError
 from voicechat.redaction import RedactingFormatter
 
 if TYPE_CHECKING:
+    from voicechat.cli.slash.command import Origin
     from voicechat.config import Choice, Loaded
     from voicechat.conversation.talk import Talk, TalkPlan
     from voicechat.realtime.capabilities import Capabilities
@@ -44,12 +45,14 @@ def talk(kind: Kind, options: TalkOptions, opening: str = "") -> None:
     conversation = Talk(service.provider, service.connect, plan(kind, options, loaded, choice, service, opening))
     import asyncio
 
-    code = asyncio.run(hold(conversation, options, reads_lines=kind != "say"))
+    from voicechat.cli.slash.command import Origin
+
+    code = asyncio.run(hold(conversation, options, Origin(options, loaded, choice), reads_lines=kind != "say"))
     if code:
         raise typer.Exit(code)
 
 
-async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool = True) -> int:
+async def hold(conversation: "Talk", options: TalkOptions, origin: "Origin", *, reads_lines: bool = True) -> int:
     """Join the conversation and its view, and run both. `reads_lines`: the user may type meanwhile."""
     from voicechat.audio.devices import private_stderr
     from voicechat.cli.slash import Controls
@@ -58,19 +61,25 @@ async def hold(conversation: "Talk", options: TalkOptions, *, reads_lines: bool 
     sound_to_stdout = options.output == "-"
     plain = options.plain or sound_to_stdout
     kind: Literal["auto", "plain", "json"] = "json" if options.json else "plain" if plain else "auto"
-    controls = Controls(conversation, patient=not sys.stdin.isatty())
-    interactive = reads_lines and options.input != "-"
+    controls = Controls(conversation, patient=not sys.stdin.isatty(), origin=origin)
+    interactive = reads_lines and "-" not in (options.input, *(options.image or []))
     with private_stderr():
         words = sys.stderr if sound_to_stdout else None
         view = make_view(
             kind, conversation.sound, controls, interactive=interactive, words=words, verbose=options.verbose
         )
         with log_held_back(kind == "auto" and sys.stdout.isatty()):
-            return await conversation.run(view)
+            try:
+                return await conversation.run(view)
+            finally:
+                controls.desk.close()
 
 
 def check_streams(options: TalkOptions) -> None:
-    """stdout carries either sound or words, stdin either sound or lines. A file must be one that can be written."""
+    """stdout carries either sound or words, stdin either sound, a picture or lines. A file must be one that can be
+    written."""
+    if [options.input, *(options.image or [])].count("-") > 1:
+        raise UsageError("Only one of --input - and --image - can have stdin.", "Name a file for the others.")
     if options.output == "-" and options.json:
         raise UsageError("--output - and --json both want stdout.", "Write the sound to a file.")
     if options.output == "-" and sys.stdout.isatty():
@@ -148,6 +157,7 @@ def plan(
     """Everything a conversation is made of, from settings and flags."""
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.keeping import gone_on_with, keeping
+    from voicechat.cli.pictures import pictures
     from voicechat.cli.pricing import pricing
     from voicechat.cli.role import read_context, role
     from voicechat.conversation.talk import TalkPlan
@@ -208,13 +218,15 @@ def plan(
         audio,
         opening,
         kind == "say",
-        turn_kind if kind == "vad" else "manual",
+        turn_kind,
         choice.called,
         keep,
         past,
         price,
         settings.max_cost,
         RetryPolicy(delays_s, watch.retry_jitter, watch.retries_per_session),
+        detection=None if local else detection,
+        pictures=pictures(options.image or [], capabilities.image_bytes),
     )
 
 

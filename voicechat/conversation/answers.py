@@ -30,6 +30,8 @@ class Answers:
         clock: Callable[[], float],
     ):
         self.output_latency_ms = 0.0
+        self.last: tuple[str, ...] = ()
+        """The items of the last answer that is over, or the one that is."""
         self._capabilities = capabilities
         self._speaker = speaker
         self._send = send
@@ -206,4 +208,5 @@ class Answers:
 
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)
+        self.last = response.items
         self._publish(response.result(heard_ms, interrupted))

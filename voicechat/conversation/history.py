@@ -39,6 +39,16 @@ class History:
         """The last items that fit, oldest first."""
         return [(item.role, item.text) for item in newest_that_fit(self._items, lambda item: item.text)]
 
+    def last_words(self) -> str:
+        """What the user said last; "" when nothing is known of it."""
+        return next((item.text for item in reversed(self._items) if item.role == "user"), "")
+
+    def forget_answer(self, turn: int) -> None:
+        """The answer to this turn is to be as if it had not been."""
+        kept = [item for item in self._items if item.turn != turn or item.role == "user"]
+        self._said -= len(self._items) - len(kept)
+        self._items = kept
+
     @property
     def whole(self) -> bool:
         """Nothing of what was said is left out of `items`."""

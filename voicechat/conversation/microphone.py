@@ -51,7 +51,7 @@ class Microphone:
         clock: Callable[[], float],
     ):
         self.voice = Voice(turn_taking.silence_ms)
-        self._turn_taking = turn_taking
+        self.turn_taking = turn_taking
         self._rate_hz = rate_hz
         self._answers = answers
         self._interrupter = interrupter
@@ -84,7 +84,7 @@ class Microphone:
     def hear(self, frame: Frame) -> None:
         """Take in captured sound: send it, and judge whether the user is talking over the answer."""
         self.voice.hear(frame)
-        hands_free, barge_in, audible = self._turn_taking.hands_free, self._turn_taking.barge_in, self._answers.audible
+        hands_free, barge_in, audible = self.turn_taking.hands_free, self.turn_taking.barge_in, self._answers.audible
         if hands_free and barge_in and audible and self._interrupter.hear(frame, self._length_ms(frame)):
             self._turns.interrupted()
         if not (hands_free or self.recording):
@@ -97,7 +97,7 @@ class Microphone:
 
     def pass_on(self, frame: Frame) -> None:
         """To the service, at once or as a part of a turn that is found here."""
-        if self._turn_taking.local_turns and self._turns.ready:
+        if self.turn_taking.local_turns and self._turns.ready:
             self._find_turn(frame)
             return
         if self._manual is not None:

@@ -12,7 +12,11 @@ State = Literal["idle", "listening", "thinking", "speaking"]
 
 @dataclass(frozen=True, slots=True)
 class SessionNotice:
-    """A session is open. `restored` is None for the first one; after a reconnect, whether the talk was put back."""
+    """A session is open. `state_restored` is None for the first one; after a reconnect, whether the talk was put back.
+
+    `change`: what the user has changed, where that is the reason for it: `voice`, `instructions`, `persona`, `turns`,
+    `clear`, or several of them.
+    """
 
     kind: ClassVar[str] = "session"
     provider: str
@@ -29,6 +33,7 @@ class SessionNotice:
     conversation: str = ""
     """The id under which it is kept, and that of the one it goes on with; "" for none."""
     continues: str = ""
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,18 @@ class UserTurn:
     turn: int
     text: str
     source: Literal["speech", "text"] = "speech"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNotice:
+    """The user shows a picture: for turn number `turn`, as it will be if nothing else is said before."""
+
+    kind: ClassVar[str] = "picture"
+    turn: int
+    name: str
+    width: int
+    height: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +207,7 @@ Notice = (
     | StateNotice
     | UserPartial
     | UserTurn
+    | PictureNotice
     | AssistantPartial
     | AssistantTurn
     | ToolNotice

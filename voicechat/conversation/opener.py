@@ -1,11 +1,11 @@
 """How each session begins: with what it is configured, and what it owes to the one before."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from voicechat.conversation.notices import Notice, WarningNotice
 from voicechat.conversation.restore import Owed, Restorer
-from voicechat.realtime.commands import Command, CreateResponse, SessionConfig
+from voicechat.realtime.commands import Command, Configure, CreateResponse, SessionConfig
 from voicechat.realtime.events import ConfigureAgain, SessionConfigured, SessionCreated
 from voicechat.realtime.opening import Opening
 
@@ -21,10 +21,32 @@ class Opener:
         publish: Callable[[Notice], None],
     ):
         self._config = config
+        self._restored = ""  # the conversation so far, where it had to become a part of the instructions
         self._opening = Opening(config, service_speaks_first=True)
         self._restorer = restorer
         self._send = send
         self._publish = publish
+
+    @property
+    def config(self) -> SessionConfig:
+        """What is asked for, from now on."""
+        return self._config
+
+    def change(self, config: SessionConfig, updates: frozenset[str] | None) -> bool:
+        """Ask for `config` instead: of the sessions to come, and of the running one if it takes the change (`updates`).
+
+        False: it does not, or is not to (None).
+        """
+        changed = {
+            field.name for field in fields(config) if getattr(config, field.name) != getattr(self._config, field.name)
+        }
+        self._config = config
+        if updates is None or not changed <= updates:
+            return False
+        told = replace(config, greeting="", instructions=config.instructions + self._restored)
+        self._opening = Opening(told, service_speaks_first=True)
+        self._send(Configure(told))
+        return True
 
     @property
     def service_finds_turns(self) -> bool:
@@ -38,7 +60,9 @@ class Opener:
     def take(self, event: SessionCreated | ConfigureAgain | SessionConfigured) -> None:
         """The service is there (it is said so too of one that waits for us), refuses, or accepts."""
         if isinstance(event, SessionCreated):
-            self._opening = Opening(self._restorer.configuration(self._config), service_speaks_first=True)
+            told = self._restorer.configuration(self._config)
+            self._restored = told.instructions.removeprefix(self._config.instructions)
+            self._opening = Opening(told, service_speaks_first=True)
         for command in self._opening.take(event):
             self._send(command)
         if isinstance(event, ConfigureAgain) and event.voice_dropped:

@@ -20,7 +20,7 @@ from voicechat.audio.frames import Frame
 from voicechat.audio.resample import Resampler
 from voicechat.backlog import Backlog
 from voicechat.conversation import notices as note
-from voicechat.conversation.notices import AssistantTurn, Notice, SessionNotice, UserTurn
+from voicechat.conversation.notices import AssistantTurn, Notice, PictureNotice, SessionNotice, UserTurn
 from voicechat.errors import ConfigError, UsageError
 from voicechat.redaction import redact
 
@@ -30,8 +30,8 @@ _ESCAPED = "backslashreplace"
 FORMAT = 1
 """The version of the lines: it rises when one changes its meaning."""
 KEPT = (
-    note.SessionNotice, note.StateNotice, note.UserTurn, note.AssistantTurn, note.ToolNotice, note.UsageNotice,
-    note.LatencyNotice, note.ConnectionNotice, note.ErrorNotice, note.EndNotice,
+    note.SessionNotice, note.StateNotice, note.UserTurn, note.PictureNotice, note.AssistantTurn, note.ToolNotice,
+    note.UsageNotice, note.LatencyNotice, note.ConnectionNotice, note.ErrorNotice, note.EndNotice,
 )  # fmt: skip
 """What becomes a line: all that lasts."""
 PARTIAL_S = 1.0
@@ -163,6 +163,8 @@ class Recording:
         if isinstance(notice, SessionNotice):
             self._assistant = notice.assistant or notice.voice or notice.provider
             words = f"# {datetime.now():%Y-%m-%d %H:%M} · {notice.provider} · {notice.model}\n\n"
+        elif isinstance(notice, PictureNotice):
+            words = f"**you:** (a picture: {notice.name})\n\n"
         elif isinstance(notice, UserTurn):
             words = f"**you:** {notice.text or '(not understood)'}\n\n"
         elif isinstance(notice, AssistantTurn):

@@ -24,21 +24,27 @@ class Renewal:
         self._limit_s = limit_s
         self._wall = wall
         self._monotonic = monotonic
+        self._asked = False
         self._due_at: float | None = None
         self._apart = wall() - monotonic()
         self._asked_at: float | None = None
 
     def session_began(self, expires_at: float | None) -> None:
         """The service's own word (unix seconds) is worth more than the catalogue's limit."""
+        self._asked = False
         now = self._wall()
         told_s = expires_at - now if expires_at is not None else 0.0
         lifetime_s = told_s if told_s > SHORTEST_S else self._limit_s
         self._due_at = None if lifetime_s is None else now + lifetime_s - min(AHEAD_S, lifetime_s / 4)
 
+    def ask(self) -> None:
+        """A new session is wanted for another reason than its age."""
+        self._asked = True
+
     @property
     def due(self) -> bool:
-        """The session will not last much longer."""
-        return self._due_at is not None and self._wall() >= self._due_at
+        """The session will not last much longer, or is not what is wanted."""
+        return self._asked or (self._due_at is not None and self._wall() >= self._due_at)
 
     def slept(self) -> bool:
         """Whether the machine has slept since the last question, or this program was stopped for as long."""

@@ -41,6 +41,11 @@ class Response:
         if text and start == max(self._text_starts.values()):
             self.spoken.replace_from(start, text)
 
+    @property
+    def items(self) -> tuple[str, ...]:
+        """What it consists of, as far as it came."""
+        return tuple(dict.fromkeys((*self._starts_ms, *(item for item, _ in self._text_starts))))
+
     def owns(self, item_id: str) -> bool:
         return item_id in self._starts_ms
 

@@ -19,6 +19,7 @@ from voicechat.conversation.history import Role
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.opener import Opener
+from voicechat.conversation.pictures import Pictures
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, TurnTaking
@@ -51,7 +52,6 @@ class Session:
         self.transcriber = ""
         """The model that writes down what the user says, where the service tells."""
         self.counters = Counters()
-        self._turn_taking = turn_taking
         self._out = send
         self._show = publish
         self._clock = clock
@@ -59,15 +59,16 @@ class Session:
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
         self.restorer.resume(past)
-        self._opener = Opener(config, self.restorer, self._out, self._publish)
+        self.opener = Opener(config, self.restorer, self._out, self._publish)
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
+        self.pictures = Pictures(capabilities, self._send, clock)
         self.usage = UsageMeter()
         self._interrupter = Interrupter(
             self.answers, speaker, capabilities.supports_interruption, self._requests.cancel_running, clock
         )
         rate_hz, interrupter = capabilities.input_rate_hz, self._interrupter
-        self._mic = Microphone(turn_taking, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
+        self.mic = Microphone(turn_taking, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
         self._asked_at: float | None = None
         self._heard_at = clock()  # the service said something
 
@@ -87,7 +88,7 @@ class Session:
             case ev.SpeechStarted():
                 self._on_speech_started(event)
             case ev.SpeechStopped() if self.state == "listening":
-                self._ask(self._mic.voice.ended(self._clock()))
+                self._ask(self.mic.voice.ended(self._clock()))
             case ev.UserTranscript():
                 self.turns.words(event.item_id, event.text, event.final)
                 if event.usage is not None:
@@ -96,6 +97,7 @@ class Session:
                 self.turns.failed(event.item_id, event.message)
             case ev.InputCommitted():
                 self.turns.name(event.item_id)
+                self.pictures.committed()
             case ev.ResponseStarted():
                 self._announce(event)
             case ev.ResponseFinished():
@@ -106,13 +108,13 @@ class Session:
                 self._on_tool_call(event)
             case ev.SessionCreated():
                 self.session_id = event.session_id
-                self._opener.take(event)
+                self.opener.take(event)
             case ev.SessionConfigured():
-                self._opener.take(event)
+                self.opener.take(event)
                 self.transcriber = event.transcriber
                 self._on_configured()
             case ev.ConfigureAgain():
-                self._opener.take(event)
+                self.opener.take(event)
             case ev.ServiceError():
                 self._on_error(event)
             case ev.Ignored():
@@ -128,7 +130,7 @@ class Session:
             self._go_on()
             return
         self._floor.settle()
-        if (greeting := self._opener.greeting()) is not None:
+        if (greeting := self.opener.greeting()) is not None:
             self.turns.number += 1
             self._request(greeting)
 
@@ -146,8 +148,9 @@ class Session:
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
-        owed = self.restorer.replay(self._turn_taking.hands_free, self._mic.pass_on)
-        if (create := self._opener.answer_owed(owed)) is not None:
+        owed = self.restorer.replay(self.mic.turn_taking.hands_free, self.mic.pass_on)
+        self.pictures.again()
+        if (create := self.opener.answer_owed(owed)) is not None:
             if owed is Owed.SPEECH:
                 self._send(cmd.CommitAudio(self.turns.item()))
             self._request(create)
@@ -158,7 +161,7 @@ class Session:
 
     def _on_speech_started(self, event: ev.SpeechStarted) -> None:
         if self.state != "listening" or self.answers.audible:
-            self._interrupter.service_heard(allowed=self._turn_taking.barge_in or not self.answers.audible)
+            self._interrupter.service_heard(allowed=self.mic.turn_taking.barge_in or not self.answers.audible)
         self._requests.user_speaks()
         if self.state != "listening":
             self._begin_turn()
@@ -170,8 +173,8 @@ class Session:
             return  # nobody here has asked for it
         turn = self.turns.answer(started.response_id, started.answers)
         if self._requests.announced(started.response_id):
-            if self.state == "listening" and not self.recording and not self._mic.finding:
-                self._ask(self._mic.voice.ended(self._clock()))  # it has heard the end, and did not say so
+            if self.state == "listening" and not self.recording and not self.mic.finding:
+                self._ask(self.mic.voice.ended(self._clock()))  # it has heard the end, and did not say so
             self.answers.begin(started.response_id, turn, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
@@ -210,7 +213,7 @@ class Session:
     def hear(self, frame: Frame) -> None:
         """Take in captured sound."""
         if self.ready or self.restorer.pending:
-            self._mic.hear(frame)
+            self.mic.hear(frame)
 
     def turn_begins(self) -> None:
         """The user begins to speak, we know: an answer that is running is interrupted."""
@@ -222,6 +225,7 @@ class Session:
         """The user's spoken turn is complete, we know."""
         self._ask(at)
         if self.ready:
+            self.pictures.turn_ends()
             self._send(cmd.CommitAudio(self.turns.item()))
             self._request(cmd.CreateResponse())
         else:
@@ -233,35 +237,48 @@ class Session:
 
     def begin_turn(self) -> None:
         """Manual: the user begins to speak."""
-        self._mic.open()
+        self.mic.open()
         self.turn_begins()
 
     def end_turn(self) -> None:
         """Manual: the user has finished."""
-        if self._mic.close() >= SHORTEST_TURN_MS:
+        if self.mic.close() >= SHORTEST_TURN_MS:
             self.turn_ends(self._clock())
             return
-        self._send(cmd.ClearAudio())
-        self.turns.forget()
         words = "Nothing was recorded: press Enter, speak, press Enter again."
         self._publish(note.WarningNotice("too_short", words))
-        self._floor.settle()
+        self.drop_turn()
+
+    def drop_turn(self, *, settle: bool = True) -> None:
+        """What is being said is no turn. `settle`: nobody is expected to speak then."""
+        self.mic.close()
+        if self.state == "listening":
+            self.turns.forget()
+            if settle:
+                self._floor.settle()
+        self._send(cmd.ClearAudio())
+        self.pictures.cleared()
 
     @property
     def recording(self) -> bool:
         """Manual: the user's turn is open."""
-        return self._mic.recording
+        return self.mic.recording
 
     def say(self, text: str) -> None:
         """A typed turn. It takes the place of one that is being spoken between two Enters."""
         self._break_off()
         if self.recording:
-            self._mic.close()
-            self.turns.forget()
-            self._send(cmd.ClearAudio())
+            self.drop_turn(settle=False)
         self.turns.typed(text)
         self.usage.typed(self.turn)
-        self._send(cmd.SendText(text, item_id=self.turns.item()))
+        if self.ready:
+            self.pictures.turn_typed()
+        self.ask(cmd.SendText(text, item_id=self.turns.item()))
+
+    def ask(self, *commands: cmd.Command) -> None:
+        """Send these, which complete the user's turn, and ask for an answer."""
+        for command in commands:
+            self._send(command)
         self._ask(self._clock())
         self._request(cmd.CreateResponse())
 
@@ -276,7 +293,7 @@ class Session:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
         self.restorer.give_up()
-        self._requests.withdraw(coming=self.state == "thinking" and self._opener.service_finds_turns)
+        self._requests.withdraw(coming=self.state == "thinking" and self.opener.service_finds_turns)
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 
@@ -294,6 +311,8 @@ class Session:
     def tick(self) -> None:
         """Called a few times a second: what must not wait for ever."""
         now = self._clock()
+        if self.ready:
+            self.pictures.tick()
         if self._interrupter.tick():
             self._floor.settle()
         if self._requests.tick() and not self.answers.pending and self.state != "listening":
@@ -304,7 +323,7 @@ class Session:
             self._requests.free(ran=True)
             self._rest()
         waited = now - self._floor.since
-        silent_s = self._mic.voice.silent_s(now, self._floor.since)
+        silent_s = self.mic.voice.silent_s(now, self._floor.since)
         if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
             self._floor.settle()  # the end of speech got lost, or there was none
         if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
@@ -325,22 +344,12 @@ class Session:
     @property
     def voice(self) -> str:
         """The assistant's voice in force."""
-        return self._opener.voice
+        return self.opener.voice
 
     @property
     def settled(self) -> bool:
         """Nothing is said, asked or expected."""
         return self.ready and self.state == "idle" and not self._requests.waiting and not self.answers.pending
-
-    @property
-    def restored(self) -> bool:
-        """After a reconnection: everything that was said could be put back."""
-        return bool(self.restorer.complete)
-
-    @property
-    def untold(self) -> bool:
-        """Words of the user may still come."""
-        return self.turns.untold
 
     @property
     def turn(self) -> int:

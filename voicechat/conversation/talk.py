@@ -7,7 +7,6 @@ future; everything else is then stopped in one place.
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,18 +20,21 @@ from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.budget import Budget
+from voicechat.conversation.changes import Changes
 from voicechat.conversation.ending import LINGER_S, Ending
 from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
+from voicechat.conversation.pictures import Shown
 from voicechat.conversation.recording import Keep, Recording, begin_keeping
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
 from voicechat.conversation.turn_taking import TurnTaking
+from voicechat.conversation.typed import TypedLines
 from voicechat.conversation.work import Work
-from voicechat.errors import ConnectionFailed, Refused, VoicechatError
+from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
-from voicechat.realtime.commands import SessionConfig
+from voicechat.realtime.commands import SendImage, SessionConfig, TurnDetection
 from voicechat.realtime.price import Price
 from voicechat.redaction import redact
 from voicechat.signals import endings, on_signals
@@ -47,7 +49,6 @@ QUIT_S = 0.1
 """How long a polite end may take: after the last answer, and after Ctrl-C."""
 ACKNOWLEDGED_QUIT_S = 0.8
 """The same after Ctrl-C where the service says that it has finished: cut off before, the session counts as failed."""
-WAITING_LINES = 1000
 
 
 class View(Protocol):
@@ -72,6 +73,7 @@ class TalkPlan:
     ends_when_settled: bool = False
     """Over after the opening has been answered."""
     turn_kind: str = "server"
+    """Who finds the turns hands free: `server`, `semantic` or `local`."""
     assistant: str = ""
     """What the assistant is called; "" leaves that to its voice."""
     keep: Keep | None = None
@@ -83,6 +85,10 @@ class TalkPlan:
     nothing."""
     max_cost: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    detection: TurnDetection | None = None
+    """How the service finds the turns; None where we do."""
+    pictures: tuple[Shown, ...] = ()
+    """To begin with."""
 
 
 class Talk:
@@ -115,15 +121,22 @@ class Talk:
         self._spawn, self._end, self.watched = self._work.spawn, self._work.end, self._work.watched
         self._opened = asyncio.Event()
         self._input_over = False
-        self._lines: deque[str] = deque()  # bounded where it is filled: none is dropped without a word
+        self.lines = TypedLines(self.session, self.warn)
         self._ending = Ending()
         self._began = time.monotonic()
         self._answer = ""  # how the last one ended
         self._complained = False
         self._dropped = False
-        self._latencies = Latencies()
+        self.latencies = Latencies()
         self._budget = Budget(plan.max_cost, self.warn)
         self._renewal = Renewal(capabilities.session_limit_s)
+        self.changes = Changes(
+            self.session, self.lines, plan.detection, lambda: self.line.codec.capabilities, self._renewal.ask
+        )
+
+    @property
+    def service_name(self) -> str:
+        return f"{self._provider.model} of {self._provider.name}"
 
     @property
     def elapsed_s(self) -> float:
@@ -137,44 +150,24 @@ class Talk:
     # -- what the user's side calls ----------------------------------------------------------------------------
 
     def submit(self, line: str, *, patient: bool = False) -> None:
-        """A line was entered: text is a turn, an empty one begins and ends turns, interrupts, or tries a dead line.
-
-        Before the session is ready every line waits; a `patient` one, from a pipe, also until the answer to the
-        one before it is over.
-        """
+        """A line was entered: see `TypedLines`; it also has a dead line tried at once, and a bare Enter does no more."""
         if self.line.waits and not patient:
             self.line.try_now()
             if not line.strip() and not self.session.recording:
                 return
-        reachable = self.session.ready or (self._opened.is_set() and not line.strip())  # Enter needs no connection
-        if self._lines or not reachable or (patient and line.strip() and not self._takes_line):
-            if len(self._lines) < WAITING_LINES:
-                self._lines.append(line)
-            else:
-                self.warn("lines", f"{WAITING_LINES} lines wait already: {line.strip()[:40]!r} is left out.")
-        elif line.strip():
-            self.session.say(line.strip())
-        elif self._plan.turn_taking.hands_free:
-            self.session.interrupt()
-        elif self.session.recording:
-            self.session.end_turn()
-        else:
-            self.session.begin_turn()
+        self.lines.submit(line, patient=patient)
 
-    @property
-    def _takes_line(self) -> bool:
-        """Nothing is going on but, perhaps, a spoken turn that only another line can end."""
-        return self.session.settled or (self.session.ready and self.session.recording)
+    def check_sight(self) -> None:
+        """Raises UsageError where the service has no eyes."""
+        if not self.line.codec.capabilities.supports_images:
+            raise UsageError(f"{self.service_name} cannot see pictures.", "`voicechat providers` lists others.")
 
-    def _take_lines(self) -> None:
-        """Lines that waited: each when the turn before it is over."""
-        while self._lines and self._takes_line:
-            waiting, self._lines = self._lines, deque()
-            self.submit(waiting.popleft())
-            self._lines = waiting
-
-    def interrupt(self) -> None:
-        self.session.interrupt()
+    def show(self, picture: Shown) -> None:
+        """A picture for the service, for what is said next. Raises UsageError where it has no eyes."""
+        self.check_sight()
+        self.session.pictures.add(SendImage(picture.jpeg))
+        turn = self.session.turn + (self.session.state != "listening")
+        self._publish(picture.notice(turn))
 
     def quit(self, exit_code: int = 130) -> None:
         """The user ends the conversation."""
@@ -183,7 +176,7 @@ class Talk:
 
     def input_over(self) -> None:
         """No more lines will come: end when the last answer has been played, unless a microphone is still open."""
-        self._input_over = not self._plan.turn_taking.hands_free
+        self._input_over = not self.session.mic.turn_taking.hands_free
 
     def warn(self, code: str, message: str) -> None:
         self._publish(note.WarningNotice(code, message))
@@ -214,8 +207,8 @@ class Talk:
                 await self._stop(polite=error is None)
         if error is not None:
             self._publish(note.ErrorNotice(type(error).__name__, error.message, error.hint))
-        self._publish(self._end_notice(reason))
-        for line in self._latencies.summary():
+        self._publish(self.so_far(reason))
+        for line in self.latencies.summary():
             log.info("%s", line)
 
     async def _live(self) -> None:
@@ -240,6 +233,8 @@ class Talk:
         await self._opened.wait()
         self._announce(None)
         self._spawn(self._learn_price())
+        for picture in self._plan.pictures:
+            self.show(picture)
         if self._plan.opening:
             self.submit(self._plan.opening)
         while True:
@@ -248,7 +243,8 @@ class Talk:
             if self._budget.reached and not self.session.answers.pending and self.session.state != "thinking":
                 self._end("cost")
                 return
-            self._take_lines()
+            self.changes.tick()
+            self.lines.take()
             self._renew_in_time()
             if self._is_over():
                 if self._plan.ends_when_settled:
@@ -296,12 +292,15 @@ class Talk:
         self.session.handle(event)
         if self.session.ready and not was_ready:
             self._on_ready()
+        elif isinstance(event, ev.SessionConfigured) and (change := self.changes.take_done()):
+            self._announce(True, change)
 
     def _on_ready(self) -> None:
         """A session is open: the first one, which waits for the sound, or one that goes on after a drop."""
         if self._opened.is_set():
-            self._announce(self.session.restored)
+            self._announce(bool(self.session.restorer.complete), self.changes.take_done())
         self._opened.set()
+        self.lines.opened = True
 
     def _on_lost(self) -> None:
         self.session.lost()
@@ -322,7 +321,7 @@ class Talk:
 
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.LatencyNotice):
-            self._latencies.add(notice)
+            self.latencies.add(notice)
         elif isinstance(notice, note.AssistantTurn):
             self._answer = notice.status
         elif isinstance(notice, note.ErrorNotice):
@@ -339,7 +338,7 @@ class Talk:
 
     # -- what is announced, and when it is over ----------------------------------------------------------------
 
-    def _announce(self, restored: bool | None) -> None:
+    def _announce(self, restored: bool | None, change: str = "") -> None:
         self._publish(
             note.SessionNotice(
                 self._provider.name,
@@ -349,11 +348,12 @@ class Talk:
                 self.sound.input_name,
                 self.sound.output_name,
                 aec=self.sound.cancels_echo,
-                turn=self._plan.turn_kind,
+                turn=self._plan.turn_kind if self.session.mic.turn_taking.hands_free else "manual",
                 state_restored=restored,
                 assistant=self._plan.assistant,
                 conversation=self._recording.id if self._recording else "",
                 continues=self._plan.past.id if self._plan.past else "",
+                change=change,
             )
         )
 
@@ -365,14 +365,14 @@ class Talk:
         self._ending.begin()
         if file_over and self.session.recording:
             self.session.end_turn()
-        if not self.session.settled or self._lines:
+        if not self.session.settled or self.lines:
             return False
         linger_s = self.sound.output_latency_ms / 1000
-        if file_over and self._plan.turn_taking.hands_free:
+        if file_over and self.session.mic.turn_taking.hands_free:
             linger_s = max(linger_s, LINGER_S + self._plan.turn_taking.silence_ms / 1000)
-        return self._ending.reached(self.session.settled_at, linger_s, untold=self.session.untold)
+        return self._ending.reached(self.session.settled_at, linger_s, untold=self.session.turns.untold)
 
-    def _end_notice(self, reason: str) -> note.EndNotice:
+    def so_far(self, reason: str = "") -> note.EndNotice:
         counters, usage = self.session.counters, self.session.usage
         return note.EndNotice(
             reason,

@@ -52,6 +52,14 @@ class Controls(Protocol):
         """Esc: silence the answer."""
         ...
 
+    def hold(self, down: bool) -> None:
+        """The key that is held while one talks went down, or up again."""
+        ...
+
+    def complete(self, text: str) -> list[str]:
+        """Tab: the lines that `text` may go on to be; none when there is nothing to complete."""
+        ...
+
     def quit(self) -> None:
         """Ctrl-C, or Ctrl-D on an empty line."""
         ...

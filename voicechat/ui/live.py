@@ -99,7 +99,7 @@ class LiveView:
                 self._silent = notice
             case note.WarningNotice("microphone_heard"):
                 self._silent = None
-            case note.WarningNotice() | note.ErrorNotice():
+            case note.WarningNotice() | note.ErrorNotice() | note.PictureNotice():
                 self._unprinted.append(notice)
             case note.EndNotice():
                 self._unprinted += self._turns.release_all()
@@ -119,7 +119,7 @@ class LiveView:
     def _session(self, notice: note.SessionNotice, now: float) -> None:
         self._status.retry_at = None
         self._status.aec = notice.aec
-        self._status.manual = notice.turn == "manual"
+        self._status.manual = self._screen.hold_to_talk = notice.turn == "manual"
         self._painter = replace(self._painter, speaker=wording.speaker(notice))
         if self._began is None:
             self._began = now
@@ -171,6 +171,7 @@ class LiveView:
             self._unprinted += due
             self._live = None
         self._measure(now)
+        self._status.holds = self._screen.tells_releases
         at = self._status.retry_at
         self._status.retry_in_s = None if at is None else max(math.ceil(at - now), 0)
         if not self._same_size():

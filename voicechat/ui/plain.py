@@ -56,6 +56,8 @@ class PlainView:
                 self._tell(f"error: {message}")
                 if hint:
                     self._tell(f"  {hint}")
+            case note.PictureNotice():
+                self._tell(f"picture: {wording.picture(notice)}")
             case note.EndNotice():
                 self._print(self._turns.release_all())
                 if self._sessions:

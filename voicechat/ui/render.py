@@ -21,7 +21,7 @@ MEASURE = 120
 MARGIN = 1
 CURSOR = "▌"
 
-Item = Finished | note.SessionNotice | note.WarningNotice | note.ErrorNotice | note.EndNotice
+Item = Finished | note.SessionNotice | note.PictureNotice | note.WarningNotice | note.ErrorNotice | note.EndNotice
 """What goes into the scrollback."""
 
 
@@ -62,6 +62,8 @@ class Painter:
                 return self._row("tool", style, Text(wording.tool(tool), style))
             case note.SessionNotice():
                 return self.header(item) if item.state_restored is None else self.reconnected(item)
+            case note.PictureNotice():
+                return self._row("picture", "cyan", Text(wording.picture(item), "dim"))
             case note.WarningNotice(code, message):
                 label = "" if code in wording.OWN_WORDS else "warning"
                 if not label:

@@ -4,8 +4,9 @@ Only the lines below are ever drawn again. What is finished is written once abov
 terminal, which scroll away, can be selected, and stay when the program has ended.
 """
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
@@ -13,10 +14,10 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI
 from prompt_toolkit.history import InMemoryHistory
-from prompt_toolkit.input import Input, create_input, create_pipe_input
+from prompt_toolkit.input import Input, create_pipe_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
-from prompt_toolkit.layout.processors import AfterInput, ConditionalProcessor
+from prompt_toolkit.layout.processors import AfterInput
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
@@ -24,7 +25,9 @@ from prompt_toolkit.styles import Style
 
 from voicechat.ui.base import Controls
 from voicechat.ui.job_control import stop_job, stoppable
+from voicechat.ui.keyboard import ASK, POP, PUSH, SPACE_UP, KeyReports, keyboard_input
 from voicechat.ui.reflow import ReflowRenderer
+from voicechat.ui.text import clean
 
 PROMPT = " › "
 INPUT_ROWS = 4
@@ -32,6 +35,8 @@ INPUT_ROWS = 4
 ESCAPE_S = 0.03
 """How long after an Esc byte the rest of a function key may come."""
 KEY_REDRAWS_PER_S = 30
+MOST_CHOICES = 300
+"""Characters of what Tab has found that are shown."""
 _BEGIN_SYNC, _END_SYNC = "\x1b[?2026h", "\x1b[?2026l"
 
 
@@ -43,6 +48,12 @@ class Screen:
         self._keyboard = keyboard
         self._live = self._status = self._hint = ANSI("")
         self._live_rows = 0
+        self.hold_to_talk = False
+        """The space bar is held while one talks, where the terminal tells when it is let go."""
+        self.tells_releases = False
+        """The terminal does."""
+        self._held = False
+        self._choices = ""  # what Tab has found
         self._output: Output = create_output(stdout=sys.stdout)
         if isinstance(self._output, Vt100_Output):
             # Asking where the cursor is would let the lower part take the whole rest of the screen, and terminals
@@ -123,7 +134,7 @@ class Screen:
     async def run(self) -> None:
         """Read keys and draw until `exit` or cancelled. The terminal is as before when it returns."""
         if self._keyboard:
-            await self._run(create_input(sys.stdin))
+            await self._run(keyboard_input(KeyReports(self._releases_are_told)))
         else:
             with create_pipe_input() as nothing:
                 await self._run(nothing)
@@ -140,8 +151,37 @@ class Screen:
         )
         self._app.ttimeoutlen = ESCAPE_S
         self._app.renderer = self._renderer = ReflowRenderer(self._app.renderer.style, self._output)
-        with stoppable(self._app):
+        with stoppable(self._app, self._with_plain_keys), self._asked():
             await self._app.run_async(handle_sigint=False, set_exception_handler=False)
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Ask the terminal whether it tells when a key is let go; leave it as it was."""
+        asks = self._keyboard and isinstance(self._output, Vt100_Output)
+        if asks:
+            self._command(ASK)
+        try:
+            yield
+        finally:
+            if self.tells_releases:
+                self._command(POP)
+
+    def _releases_are_told(self) -> None:
+        self.tells_releases = True
+        self._command(PUSH)
+
+    @contextlib.contextmanager
+    def _with_plain_keys(self) -> Iterator[None]:
+        """While somebody else has the terminal."""
+        if self.tells_releases:
+            self._command(POP)
+        yield
+        if self.tells_releases:
+            self._command(PUSH)
+
+    def _command(self, sequence: str) -> None:
+        self._output.write_raw(sequence)
+        self._output.flush()
 
     def exit(self) -> None:
         if self._app is not None and self._app.is_running and not self._app.is_done:
@@ -157,10 +197,15 @@ class Screen:
         status = Window(FormattedTextControl(lambda: self._status), height=1)
         if not text_input:
             return Layout(HSplit([live, status]))
-        self._buffer = Buffer(history=InMemoryHistory(), accept_handler=self._accept, multiline=False)
-        empty = Condition(lambda: not self._buffer.text)
+        self._buffer = Buffer(
+            history=InMemoryHistory(),
+            accept_handler=self._accept,
+            multiline=False,
+            on_text_changed=self._forget_choices,
+        )
+        after = AfterInput(lambda: ANSI(self._choices) if self._buffer.text else self._hint)
         line = Window(
-            BufferControl(self._buffer, input_processors=[ConditionalProcessor(AfterInput(lambda: self._hint), empty)]),
+            BufferControl(self._buffer, input_processors=[after]),
             height=Dimension(min=1, max=INPUT_ROWS),
             dont_extend_height=True,
             wrap_lines=True,
@@ -172,12 +217,44 @@ class Screen:
         self._controls.submit(buffer.text)
         return False  # that is: do not keep the text
 
+    def _forget_choices(self, _: Buffer) -> None:
+        self._choices = ""
+
+    def _complete(self, buffer: Buffer) -> None:
+        """Go on as far as there is one way only, and show the ways from there."""
+        begun, rest = buffer.document.text_before_cursor, buffer.document.text_after_cursor
+        found = self._controls.complete(begun)
+        common = _common(found)
+        if len(found) == 1 or len(common) > len(begun):
+            buffer.text = common + rest
+            buffer.cursor_position = len(common)
+        if len(found) > 1:
+            self._choices = f"\x1b[2m   {'  '.join(map(_choice, found))[:MOST_CHOICES]}\x1b[0m"
+
     def _key_bindings(self) -> KeyBindings:
         keys = KeyBindings()
 
         @keys.add("escape", eager=True)
         def _interrupt(event: KeyPressEvent) -> None:
             self._controls.interrupt()
+
+        holding = Condition(lambda: self.hold_to_talk and self.tells_releases and not self._buffer.text)
+
+        @keys.add(" ", filter=holding)
+        def _space_down(event: KeyPressEvent) -> None:
+            if not self._held:  # else the key repeats
+                self._held = True
+                self._controls.hold(True)
+
+        @keys.add(SPACE_UP)
+        def _space_up(event: KeyPressEvent) -> None:
+            if self._held:
+                self._held = False
+                self._controls.hold(False)
+
+        @keys.add("tab")
+        def _tab(event: KeyPressEvent) -> None:
+            self._complete(event.current_buffer)
 
         @keys.add("c-c")
         def _quit(event: KeyPressEvent) -> None:
@@ -199,3 +276,19 @@ class Screen:
             event.current_buffer.validate_and_handle()
 
         return keys
+
+
+def _common(lines: list[str]) -> str:
+    """What they all begin with."""
+    first, last = min(lines, default=""), max(lines, default="")
+    ends = (place for place, (one, other) in enumerate(zip(first, last, strict=False)) if one != other)
+    return first[: next(ends, len(first))]
+
+
+def _choice(line: str) -> str:
+    """What differs: the command, or the last part of its argument."""
+    command, space, argument = line.partition(" ")
+    if not space or not argument:
+        return clean(command)
+    name = argument.rstrip("/").rpartition("/")[2]
+    return clean(name + "/" if argument.endswith("/") else name)

@@ -73,6 +73,7 @@ HINTS_MANUAL = HINTS | {
     Doing.SPEAKING: ("Esc silences it", "Enter begins your turn", ENDS),
 }
 """What one can do now. Enter and Esc differ where Enter begins and ends a turn."""
+HINT_HOLD = ("hold Space, or press Enter, to talk", TYPE, ENDS)
 
 
 def bar(level_dbfs: float) -> str:
@@ -109,6 +110,8 @@ class Status:
     manual: bool = False
     muted: bool = False
     paused: bool = False
+    holds: bool = False
+    """The terminal tells when a key is let go."""
     tokens: int = 0
     cost: str = ""
     """Of the session so far; "" where it is not known."""
@@ -183,9 +186,12 @@ class Status:
         """What one can do now, in `room` cells. It stands in the input line while that is empty."""
         from rich.text import Text
 
-        if self.text_input:
-            parts = (HINTS_MANUAL if self.manual else HINTS)[self.doing]
-        elif self.keyboard and self.doing in (Doing.SPEAKING, Doing.THINKING, Doing.PAUSED):
+        doing = self.doing
+        if self.text_input and self.manual and self.holds and doing is Doing.READY:
+            parts = HINT_HOLD
+        elif self.text_input:
+            parts = (HINTS_MANUAL if self.manual else HINTS)[doing]
+        elif self.keyboard and doing in (Doing.SPEAKING, Doing.THINKING, Doing.PAUSED):
             parts = ("Esc silences it", ENDS)
         else:
             parts = (ENDS,)

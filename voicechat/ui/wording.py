@@ -9,7 +9,7 @@ SILENCED = "(stopped before it spoke)"
 ASSISTANT = "assistant"
 TRY = "Say something: try “What time is it?”"
 TRY_MANUAL = "Press Enter, speak, then Enter: try “What time is it?”"
-OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard", "stats"})
+OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard", "stats", "command"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
 
@@ -103,8 +103,23 @@ def service(notice: note.SessionNotice) -> str:
 
 def reconnected(notice: note.SessionNotice) -> str:
     if notice.state_restored:
-        return "connected again; the conversation was restored"
-    return "connected again; only the latest part of the conversation was restored"
+        return changed(notice) or "connected again; the conversation was restored"
+    words = "only the latest part of the conversation was restored"
+    return f"{changed(notice)} O{words[1:]}." if notice.change else f"connected again; {words}"
+
+
+def changed(notice: note.SessionNotice) -> str:
+    """What the user has changed, as one sentence each."""
+    turns = "Enter begins and ends your turn." if notice.turn == "manual" else "Hands free: it answers when you pause."
+    voice = clean(notice.voice) or "the model's own"
+    sentences = {
+        "voice": f"The voice is now {voice}.",
+        "instructions": "The instructions are changed.",
+        "persona": "The persona is changed.",
+        "turns": turns,
+        "clear": "The conversation begins afresh.",
+    }
+    return " ".join(sentences[what] for what in notice.change.split() if what in sentences)
 
 
 def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
@@ -129,6 +144,11 @@ def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
     elif guides and notice.turns and notice.reason == "quit":
         parts.append("not kept (--save DIR keeps the next one)")
     return " · ".join(parts)
+
+
+def picture(notice: note.PictureNotice) -> str:
+    """`cat.jpg (1280×853, 112 KB)`."""
+    return f"{clean(notice.name)} ({notice.width}×{notice.height}, {max(round(notice.bytes / 1000), 1)} KB)"
 
 
 def tool(notice: note.ToolNotice) -> str:
