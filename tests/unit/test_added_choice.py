@@ -41,8 +41,9 @@ def test_the_services_own_language_comes_before_the_general_one(tmp_path: Path) 
     text = 'provider = "offline"\nlanguage = "en"\n[providers.offline]\nears = "whisper-base"\n'
     choice = choose_provider(load(configured(tmp_path, text)))
     assert (choice.local.ears, choice.local.language) == ("whisper-base", "en")
-    choice = choose_provider(load(configured(tmp_path, text + 'language = "zh"\n')))
-    assert choice.local.language == "zh"
+    path = configured(tmp_path, text + 'language = "zh"\n')
+    assert choose_provider(load(path)).local.language == "zh"
+    assert choose_provider(load(path, {"language": "de"})).local.language == "de", "the flag is meant for this run"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from voicechat.cli.role import MOST_CONTEXT_BYTES, Role, read_context, role
+from voicechat.cli.role import MOST_CONTEXT_BYTES, Role, checked_language, read_context, role
 from voicechat.errors import UsageError
 from voicechat.realtime.capabilities import Capabilities
 
@@ -22,6 +22,23 @@ def test_what_has_a_place_of_its_own_goes_there(capsys: pytest.CaptureFixture[st
     told = role("Be brief.", "Lee", "Slowly.", "It rains.", Capabilities(supports_style=True, context_chars=100))
     assert told == Role("Be brief.", "Slowly.", "It rains.")
     assert capsys.readouterr().err == ""
+
+
+def test_the_language_is_told_in_words_where_it_has_no_field() -> None:
+    assert role("Be brief.", "", "", "", Capabilities(), "de") == Role("Be brief.")
+    told = role("Be brief.", "", "", "", Capabilities(supports_language=False), "de")
+    assert told == Role("Be brief.\n\nThe user speaks the language de.")
+
+
+@pytest.mark.parametrize(("given", "tag"), [("", ""), ("de", "de"), (" ZH_cn ", "zh-cn"), ("zh-sichuan", "zh-sichuan")])
+def test_a_language_is_a_tag(given: str, tag: str) -> None:
+    assert checked_language(given) == tag
+
+
+@pytest.mark.parametrize("given", ["German", "d", "de-", "zh;q=1", "\x1b[31m"])
+def test_what_is_no_tag_is_a_usage_error(given: str) -> None:
+    with pytest.raises(UsageError, match="is no code of a language"):
+        checked_language(given)
 
 
 def test_knowledge_that_is_cut_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What the assistant is told of itself and of the world, put where the service at hand takes it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +20,13 @@ class Role:
     context: str = ""
 
 
-def role(instructions: str, name: str, style: str, context: str, capabilities: Capabilities) -> Role:
+def role(
+    instructions: str, name: str, style: str, context: str, capabilities: Capabilities, language: str = ""
+) -> Role:
     """What has no place of its own becomes part of the instructions. Says on stderr when the context is cut."""
     parts = [instructions]
+    if language and not capabilities.supports_language:
+        parts.append(f"The user speaks the language {language}.")
     if name and not capabilities.supports_style:
         parts.append(f"Your name is {name}.")
     if style and not capabilities.supports_style:
@@ -35,6 +40,15 @@ def role(instructions: str, name: str, style: str, context: str, capabilities: C
         style if capabilities.supports_style else "",
         context[: capabilities.context_chars],
     )
+
+
+def checked_language(language: str) -> str:
+    """A tag such as `zh` or `de-CH`. Raises UsageError for anything else."""
+    tag = language.strip().replace("_", "-")
+    if tag and not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", tag):
+        raise UsageError(f"{language!r} is no code of a language.", "Give one such as en, zh, de or pt-BR.")
+    head, dash, rest = tag.partition("-")
+    return head.lower() + dash + rest
 
 
 def read_context(path: str) -> str:

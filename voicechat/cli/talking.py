@@ -159,7 +159,7 @@ def plan(
     from voicechat.cli.keeping import gone_on_with, keeping
     from voicechat.cli.pictures import pictures
     from voicechat.cli.pricing import pricing
-    from voicechat.cli.role import read_context, role
+    from voicechat.cli.role import checked_language, read_context, role
     from voicechat.conversation.talk import TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.realtime.commands import SessionConfig, TurnDetection
@@ -176,14 +176,15 @@ def plan(
         silence_ms=silence_ms,
         interrupt_response=settings.barge_in,
     )
-    told = role(choice.instructions, choice.assistant, choice.style, read_context(options.context), capabilities)
+    language, context = checked_language(settings.language), read_context(options.context)
+    told = role(choice.instructions, choice.assistant, choice.style, context, capabilities, language)
     greeting = choice.greeting if options.greeting is None else options.greeting
     config = SessionConfig(
         instructions=told.instructions,
         voice=service.provider.voice,
         turn_detection=detection if kind == "vad" and not local else None,
         transcription_model=settings.transcription_model,
-        language=settings.language,
+        language=language,
         temperature=settings.temperature,
         max_tokens=settings.max_tokens,
         greeting=greeting if kind != "say" else "",

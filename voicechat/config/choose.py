@@ -140,6 +140,9 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
     instructions = settings.instructions
     if persona.instructions and not _beats(loaded.rank("instructions"), persona_rank):
         instructions = persona.instructions
+    language = settings.language
+    if not _beats(loaded.rank("language"), FILE):
+        language = section.language or language
     known = info.model(model)
     if known is not None and known.retires is not None and known.retired(today or date.today()):
         notes.append(f"{model} was to retire on {known.retires}; {info.default_model} is the current default.")
@@ -171,7 +174,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         style=persona.style,
         notes=notes,
         fallback=_why_offline(loaded, owner) if fell_back else "",
-        local=Local(section.ears, section.turns, section.language or settings.language),
+        local=Local(section.ears, section.turns, language),
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),
         network=Network(settings.ca_file, settings.log_audio),
     )

@@ -103,6 +103,7 @@ class Qwen(RealtimeService):
                 image_bytes=190_000,  # in base64 within 256 kB
                 image_interval_s=1.0,
                 images_in_sound=True,
+                supports_language=False,
                 supports_deletion=speech_only,
                 updates=_SPEECH_UPDATES if speech_only else UPDATES,
                 supports_tools=newer or speech_only,

@@ -33,6 +33,8 @@ class Capabilities:
     images_in_sound: bool = False
     """A picture is no item: it lies beside the sound, and belongs to what is committed next."""
     supports_tools: bool = True
+    supports_language: bool = True
+    """`SessionConfig.language` has a place of its own; else it belongs into the instructions."""
     supports_style: bool = False
     """`SessionConfig.name` and `style` have places of their own; else they belong into the instructions."""
     context_chars: int = 0

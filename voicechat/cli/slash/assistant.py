@@ -83,5 +83,5 @@ def _with_persona(origin: Origin, name: str) -> "Choice":
 def _role(desk: Desk, words: str, choice: "Choice") -> "Role":
     from voicechat.cli.role import read_context, role
 
-    context = read_context(desk.origin.options.context)
-    return role(words, choice.assistant, choice.style, context, desk.talk.line.codec.capabilities)
+    context, capabilities = read_context(desk.origin.options.context), desk.talk.line.codec.capabilities
+    return role(words, choice.assistant, choice.style, context, capabilities, desk.talk.changes.config.language)

@@ -44,6 +44,7 @@ def capabilities(model: str) -> Capabilities:
         emits_cancelled=False,
         supports_truncation=session_shape.second_generation(model),
         supports_tools=False,
+        supports_language=False,  # but for three dialects of Chinese
         supports_style=True,
         context_chars=session_shape.CONTEXT_CHARS,
         supports_deletion=False,  # it takes an item out, and answers none once more

@@ -125,7 +125,8 @@ def _transcriber(config: SessionConfig, profile: Profile, terms: Terms) -> str:
 def _transcription(config: SessionConfig, profile: Profile, terms: Terms) -> Json | None:
     if not config.transcribe or not terms.transcription:
         return None
-    return {"model": _transcriber(config, profile, terms), **_present(language=config.language or None)}
+    language = config.language.partition("-")[0]  # ISO 639 alone: a region is refused
+    return {"model": _transcriber(config, profile, terms), **_present(language=language or None)}
 
 
 def _turn_detection(turn: TurnDetection | None, terms: Terms) -> Json | None:
