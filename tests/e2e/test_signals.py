@@ -133,6 +133,10 @@ def test_a_window_that_is_closed_ends_the_talk(more: list[str], server: Realtime
         check_files(tmp_path)
 
 
+KEYS_OFF, KEYS_ON = b"\x1b[<u", b"\x1b[>2u"
+GIVEN_BACK = ((SHOW_CURSOR, HIDE_CURSOR), (BRACKETED_PASTE_OFF, BRACKETED_PASTE_ON), (KEYS_OFF, KEYS_ON))
+
+
 def last_is(terminal: Terminal, one: bytes, other: bytes) -> bool:
     """Of two sequences the program writes, `one` was the later."""
     return terminal.raw.rfind(one) >= terminal.raw.rfind(other)
@@ -142,6 +146,8 @@ def last_is(terminal: Terminal, one: bytes, other: bytes) -> bool:
 def test_a_talk_is_stopped_and_goes_on(how: str, server: RealtimeServer, tmp_path: Path) -> None:
     with Terminal(talk(server, tmp_path), tmp_path) as terminal:
         terminal.see("● speaking")
+        terminal.type("\x1b[?0u")  # it knows kitty's keyboard protocol
+        terminal.until(lambda: KEYS_ON in terminal.raw, "releases are asked for")
         for _ in range(2):
             terminal.type("\x1a") if how == "typed" else terminal.process.send_signal(signal.SIGTSTP)
             wait_until_stopped(terminal.process.pid)
@@ -149,7 +155,7 @@ def test_a_talk_is_stopped_and_goes_on(how: str, server: RealtimeServer, tmp_pat
             local_modes = termios.tcgetattr(terminal.slave)[3]
             for mode in (termios.ECHO, termios.ICANON, termios.ISIG):
                 assert local_modes & mode, "the shell gets an ordinary terminal"
-            for off, on in ((SHOW_CURSOR, HIDE_CURSOR), (BRACKETED_PASTE_OFF, BRACKETED_PASTE_ON)):
+            for off, on in GIVEN_BACK:
                 given_back = partial(last_is, terminal, off, on)
                 terminal.until(given_back, f"{off!r} after {on!r}")
             terminal.process.send_signal(signal.SIGCONT)
