@@ -53,6 +53,7 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         terminal.see("There is no voice cedr. Did you mean cedar?")
         terminal.type("/voice cedar\r")
         terminal.see("The voice is now cedar.")
+        server.wait("conversation.item.create", 5)
         assert items(server, 2) == ["What is it?", "It is a red square.", "picture"]
         terminal.type("/retry\r")
         terminal.see("cedar     Arr!", "● idle")
@@ -65,7 +66,9 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         terminal.see("Hands free: it answers when you pause.", "› Enter interrupts")
         terminal.type("/clear\r")
         terminal.see("The conversation begins afresh.")
-        assert items(server, 3) == []
+        terminal.type("and now?\r")
+        server.wait("conversation.item.create", 6)
+        assert items(server, 3) == ["and now?"], "it was told nothing else"
         terminal.type("/quit\r")
         assert terminal.wait() == 0
         terminal.check_sane()
@@ -81,6 +84,8 @@ def test_the_space_bar_is_held_where_the_terminal_tells_when_it_is_let_go(soundc
         terminal.type(KITTY_ANSWERS)
         terminal.see("› hold Space, or press Enter, to talk")
         assert KITTY_ON in terminal.raw
+        terminal.type(" " + SPACE_IS_LET_GO)
+        terminal.see("Nothing was recorded: hold the space bar while you speak.", "● idle")
         terminal.type(" ")
         terminal.see("● listening")
         soundcard.play(tone(0.4)).wait()

@@ -240,13 +240,12 @@ class Session:
         self.mic.open()
         self.turn_begins()
 
-    def end_turn(self) -> None:
-        """Manual: the user has finished."""
+    def end_turn(self, how: str = "press Enter, speak, press Enter again") -> None:
+        """Manual: the user has finished. `how` one talks is told who has said nothing."""
         if self.mic.close() >= SHORTEST_TURN_MS:
             self.turn_ends(self._clock())
             return
-        words = "Nothing was recorded: press Enter, speak, press Enter again."
-        self._publish(note.WarningNotice("too_short", words))
+        self._publish(note.WarningNotice("too_short", f"Nothing was recorded: {how}."))
         self.drop_turn()
 
     def drop_turn(self, *, settle: bool = True) -> None:

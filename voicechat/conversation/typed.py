@@ -43,6 +43,16 @@ class TypedLines:
         else:
             self._warn("lines", f"{WAITING_LINES} lines wait already: {line.strip()[:40]!r} is left out.")
 
+    def hold(self, down: bool) -> None:
+        """The key that is held while one talks went down, or up. Nothing hands free."""
+        session = self._session
+        if not self.opened or session.mic.turn_taking.hands_free or down == session.recording:
+            return
+        if down:
+            session.begin_turn()
+        else:
+            session.end_turn("hold the space bar while you speak")
+
     def _must_wait(self, text: str, patient: bool, command: bool) -> bool:
         if patient and text and (self._waiting or not self._takes_line):
             return True

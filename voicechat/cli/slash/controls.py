@@ -68,7 +68,7 @@ class Controls:
     def hold(self, down: bool) -> None:
         """The key that is held while one talks went down, or up again."""
         with self._talk.watched():
-            self._talk.hold(down)
+            self._talk.lines.hold(down)
 
     def quit(self) -> None:
         self._talk.quit()
