@@ -40,7 +40,7 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         RealtimeServer(script=SCRIPT) as server,
         Terminal(["manual", *service(server), "--config", "c.toml"], tmp_path, card=soundcard) as terminal,
     ):
-        terminal.see("openai · gpt-realtime · marin", "Enter begins and ends your turn")
+        terminal.see("openai · gpt-realtime · marin", "Enter, then speak")
         terminal.type("/i\t")
         terminal.see("› /i", "/image", "/instructions")
         terminal.type("m\t")
@@ -48,7 +48,7 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         terminal.type("my\t")
         terminal.see("› /image my red.png")
         terminal.type("\rWhat is it?\r")
-        terminal.see("my red.png (300×200, 1 KB)", "What is it?", "It is a red square.", "● idle")
+        terminal.see("my red.png (300×200, 1 KB)", "What is it?", "It is a red square.", "● ready")
         terminal.type("/voice cedr\r")
         terminal.see("There is no voice cedr. Did you mean cedar?")
         terminal.type("/voice cedar\r")
@@ -56,14 +56,14 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         server.wait("conversation.item.create", 5)
         assert items(server, 2) == ["What is it?", "It is a red square.", "picture"]
         terminal.type("/retry\r")
-        terminal.see("cedar     Arr!", "● idle")
+        terminal.see("cedar     Arr!", "● ready")
         terminal.type("/persona pirate\r/image nothing.png\r/imag\r")
         terminal.see("The persona is changed.", "nothing.png cannot be read: no such file", "Did you mean /image?")
         updates = [event["session"] for event in server.received_of("session.update")]
         assert updates[-1]["instructions"] == "Talk like a pirate."
         assert len(updates) == 3
         terminal.type("/ptt\r")
-        terminal.see("Hands free: it answers when you pause.", "› Enter interrupts")
+        terminal.see("Hands free: it answers when you pause.", "› speak")
         terminal.type("/clear\r")
         terminal.see("The conversation begins afresh.")
         terminal.type("and now?\r")
@@ -80,18 +80,18 @@ def test_the_space_bar_is_held_where_the_terminal_tells_when_it_is_let_go(soundc
         Terminal(["manual", *service(server)], tmp_path, card=soundcard) as terminal,
     ):
         terminal.until(lambda: KITTY_ASKED in terminal.raw, "the question")
-        terminal.see("Enter begins and ends your turn")
+        terminal.see("Enter, then speak")
         terminal.type(KITTY_ANSWERS)
         terminal.see("› hold Space, or press Enter, to talk")
         assert KITTY_ON in terminal.raw
         terminal.type(" " + SPACE_IS_LET_GO)
-        terminal.see("Nothing was recorded: hold the space bar while you speak.", "● idle")
+        terminal.see("Nothing was recorded: hold the space bar while you speak.", "● ready")
         terminal.type(" ")
-        terminal.see("● listening")
+        terminal.see("● hearing you")
         soundcard.play(tone(0.4)).wait()
         terminal.type("  ")  # the key repeats
         terminal.type(SPACE_IS_LET_GO)
-        terminal.see("spoken", "It is a red square.", "● idle")
+        terminal.see("spoken", "It is a red square.", "● ready")
         terminal.type("two words" + SPACE_IS_LET_GO)
         terminal.see("› two words")
         assert len(server.received_of("input_audio_buffer.commit")) == 1

@@ -150,7 +150,7 @@ class Talk:
     # -- what the user's side calls ----------------------------------------------------------------------------
 
     def submit(self, line: str, *, patient: bool = False) -> None:
-        """A line was entered: see `TypedLines`; it also has a dead line tried at once, and a bare Enter does no more."""
+        """A line was entered: see `TypedLines`. It has a dead connection tried at once; a bare Enter does no more."""
         if self.line.waits and not patient:
             self.line.try_now()
             if not line.strip() and not self.session.recording:

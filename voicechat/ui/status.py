@@ -187,6 +187,7 @@ class Status:
         from rich.text import Text
 
         doing = self.doing
+        parts: tuple[str, ...]
         if self.text_input and self.manual and self.holds and doing is Doing.READY:
             parts = HINT_HOLD
         elif self.text_input:
