@@ -61,7 +61,7 @@ def require() -> None:
     try:
         importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise UsageError("Pictures need Pillow.", "pip install 'voicechat[images]'") from error
+        raise UsageError("Pictures need Pillow.", "In voicechat's folder: pip install '.[images]'") from error
 
 
 def _decoded(data: bytes, name: str) -> "Image":
