@@ -44,6 +44,19 @@ def controls(mode: Mode = "vad", home: Path | None = None) -> tuple[Controls, To
     return Controls(talk, origin=origin), talk
 
 
+def test_tools_and_tasks_are_told_by_who_runs_them() -> None:
+    here, told = controls()
+    for line in ("/tools", "/tasks", "/cancel 2"):
+        here.submit(line)
+    vars(told)["workshop"] = SimpleNamespace(
+        tools=lambda: "clock", tasks=lambda: "2  clock()", cancel=lambda number: f"{number} was cancelled."
+    )
+    for line in ("/tools", "/tasks", "/cancel 2"):
+        here.submit(line)
+    answers = ["The assistant has no tools.", "Nothing runs.", "No task 2 runs."]
+    assert told == [f"command: {words}" for words in (*answers, "clock", "2  clock()", "2 was cancelled.")]
+
+
 def test_names_are_told_apart() -> None:
     names = [name for command in COMMANDS for name in (command.name, *command.others)]
     assert len(set(names)) == len(names)
@@ -66,7 +79,7 @@ def test_help_of_one_command_is_one_line() -> None:
     here.submit("/help stop")
     here.submit("/help /ptt")
     assert told == [
-        "help: /cancel  silence the answer (also /stop)",
+        "help: /cancel [TASK]  silence the answer (also /stop)",
         "help: /ptt  talk on Enter, no longer hands free",
     ]
 
@@ -80,6 +93,7 @@ def test_help_of_one_command_is_one_line() -> None:
         ("/", "There is no command /. /help lists them."),
         ("/ptt maybe", "/ptt maybe: what is that? /ptt on, /ptt off, or /ptt for the other than now."),
         ("/ptt off", None),
+        ("/cancel x", "/cancel x: that is no number. /tasks lists them."),
         ("/persona", "That cannot be changed here. Start `voicechat vad` for it."),
     ],
 )

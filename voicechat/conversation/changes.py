@@ -7,7 +7,6 @@ conversation so far. Either waits for its moment: an update for the end of the a
 from collections.abc import Callable
 from dataclasses import replace
 
-from voicechat.conversation.history import History
 from voicechat.conversation.session import Session
 from voicechat.conversation.typed import TypedLines
 from voicechat.realtime.capabilities import Capabilities
@@ -54,7 +53,7 @@ class Changes:
     def begin_afresh(self) -> None:
         """Forget what was said: a new session begins with nothing."""
         self._session.interrupt()
-        self._session.restorer.history = History()
+        self._session.restorer.history.clear()
         self._session.pictures.forget()
         self._session.answers.last = ()
         self.ask("clear")

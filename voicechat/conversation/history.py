@@ -39,6 +39,10 @@ class History:
         """The last items that fit, oldest first."""
         return [(item.role, item.text) for item in newest_that_fit(self._items, lambda item: item.text)]
 
+    def clear(self) -> None:
+        self._items.clear()
+        self._said = 0
+
     def last_words(self) -> str:
         """What the user said last; "" when nothing is known of it."""
         return next((item.text for item in reversed(self._items) if item.role == "user"), "")

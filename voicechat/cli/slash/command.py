@@ -45,6 +45,11 @@ class Desk:
         self._origin = replace(self.origin, choice=choice)
 
     @property
+    def workshop(self) -> Any:
+        """What runs the tools; None in a conversation without any."""
+        return getattr(self.talk, "workshop", None)
+
+    @property
     def mode(self) -> Mode:
         """The mode one is in, which may be another than the one that was begun in."""
         return "vad" if self.talk.session.mic.turn_taking.hands_free else "manual"

@@ -63,9 +63,11 @@ def doctor(desk: Desk, argument: str) -> None:
 
 
 def tools(desk: Desk, argument: str) -> None:
-    found = desk.talk.changes.config.tools
-    rows = [(tool.name, tool.description.strip().split("\n")[0]) for tool in found]
-    desk.tell(aligned(rows) if rows else "The assistant has no tools.")
+    desk.tell(desk.workshop.tools() if desk.workshop else "The assistant has no tools.")
+
+
+def tasks(desk: Desk, argument: str) -> None:
+    desk.tell(desk.workshop.tasks() if desk.workshop else "Nothing runs.")
 
 
 def aligned(rows: list[tuple[str, str]]) -> str:

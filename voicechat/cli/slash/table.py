@@ -28,11 +28,12 @@ COMMANDS = (
     ),
     Command(
         "/cancel", {"vad": "silence the answer", "manual": "drop the answer, or your turn"}, turns.cancel,
-        others=("/stop",),
+        "[TASK]", others=("/stop",),
     ),
     Command("/retry", "answer the last turn once more", turns.retry),
     Command("/clear", "forget what was said, begin afresh", turns.clear),
     Command("/tools", "what the assistant can call", looking.tools),
+    Command("/tasks", "tools that run now, with their numbers", looking.tasks),
     Command("/stats", "what it took and cost, and how fast it was", looking.stats),
     Command("/doctor", "how sound and connection are doing", looking.doctor),
     Command("/quit", "end the conversation", turns.leave, others=("/exit", "/bye")),

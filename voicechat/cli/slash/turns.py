@@ -29,8 +29,13 @@ def push_to_talk(desk: Desk, argument: str) -> None:
 
 
 def cancel(desk: Desk, argument: str) -> None:
-    """The answer that is running, or the turn that is being spoken."""
+    """The answer that is running, or the turn that is being spoken; with a number the task that has it."""
     session = desk.talk.session
+    if argument:
+        if not (argument.isascii() and argument.isdigit()):
+            raise UsageError(f"/cancel {argument[:40]}: that is no number.", "/tasks lists them.")
+        desk.tell(desk.workshop.cancel(int(argument)) if desk.workshop else f"No task {int(argument)} runs.")
+        return
     if session.recording:
         session.drop_turn()
         desk.tell("What you said is dropped.")
