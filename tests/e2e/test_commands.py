@@ -6,11 +6,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.e2e.scenes import KEYS, check_manners, service
+from tests.e2e.scenes import KEYS, check_manners, read_wav, service
 from tests.e2e.terminal import Terminal
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
 from tests.soundcard import SoundCard, tone
+from voicechat.archive.lines import read_lines, understood
 
 SCRIPT = Script(replies=(Reply("It is a red square.", seconds=0.3), Reply("Arr!", seconds=0.3)), heard=("spoken",))
 PIRATE = '[personas.pirate]\ninstructions = "Talk like a pirate."\n'
@@ -104,7 +105,8 @@ def test_the_space_bar_is_held_where_the_terminal_tells_when_it_is_let_go(soundc
 
 def test_pictures_in_a_pipe_keep_their_place_among_the_lines(soundcard: SoundCard, tmp_path: Path) -> None:
     picture(tmp_path)
-    lines = "/image none.png\n/image my red.png\nWhat is it?\n/stats\n/quit\n"
+    lines = "/image none.png\n/image my red.png\nWhat is it?\n/stats\n/save kept\n/export a.md\n/export a.md\n"
+    lines += "/export a.doc\n/and\nThank you.\n/quit\n"
     with RealtimeServer(dialect="qwen", script=SCRIPT) as server:
         arguments = ["manual", *service(server), "--json", "--image", "my red.png"]
         with Program(arguments, card=soundcard, env=KEYS, stdin=lines.encode(), home=tmp_path) as program:
@@ -112,8 +114,13 @@ def test_pictures_in_a_pipe_keep_their_place_among_the_lines(soundcard: SoundCar
             check_manners(program)
             assert [event["name"] for event in program.of_type("picture")] == ["my red.png"] * 2
             codes = [event["code"] for event in program.of_type("warning") if event["code"] in ("refused", "stats")]
-            assert codes == ["refused", "stats"]
-            assert [event["text"] for event in program.of_type("assistant")] == ["It is a red square."]
+            assert codes == ["refused", "stats", "refused", "refused", "refused"]
+            assert [event["text"] for event in program.of_type("assistant")] == ["It is a red square.", "Arr!"]
+        assert "**you:** What is it?\n\n**Cherry:** It is a red square.\n" in (tmp_path / "a.md").read_text()
+        kept = understood("", *read_lines(next((tmp_path / "kept").glob("*.jsonl"))))
+        assert [said.text for said in kept.said] == ["What is it?", "It is a red square.", "Thank you.", "Arr!"]
+        _, rate_hz, channels = read_wav(next((tmp_path / "kept").glob("*.wav")))
+        assert (rate_hz, channels) == (24_000, 2)
         kinds = [timed.type for timed in server.received if timed.type != "session.update"]
         assert kinds == [
             "input_audio_buffer.append",  # images want sound before them
@@ -121,6 +128,8 @@ def test_pictures_in_a_pipe_keep_their_place_among_the_lines(soundcard: SoundCar
             "input_image_buffer.append",
             "input_audio_buffer.append",
             "input_audio_buffer.commit",
+            "conversation.item.create",
+            "response.create",
             "conversation.item.create",
             "response.create",
             "session.finish",

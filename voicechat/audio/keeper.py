@@ -205,6 +205,12 @@ class Sound:
         if self._engine is not None and self._engine.recorder is not None:
             self._engine.recorder.muted = muted
 
+    def keep_reference(self) -> None:
+        """From now on what the speaker was given comes with the captured frames."""
+        self._plan = replace(self._plan, keep_reference=True)
+        if self._engine is not None and self._engine.recorder is not None:
+            self._engine.recorder.keep_reference = True
+
     @property
     def paused(self) -> bool:
         """The answer is held: what was heard may be the user."""

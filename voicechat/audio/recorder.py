@@ -102,7 +102,7 @@ class Recorder:
         self._cancel = cancel
         self._detector = detector
         self._convert = convert
-        self._keep_reference = keep_reference
+        self.keep_reference = keep_reference
         self._opinion = False, False  # voiced, speech
         self._same = 0  # blocks since it has changed
         self._stopping = False
@@ -174,7 +174,7 @@ class Recorder:
             self._opinion, self.level_dbfs = opinion, level
             later_s -= BLOCK_MS / 1000
             frame.append(block)
-            if self._keep_reference:
+            if self.keep_reference:
                 references.append(reference)
         self._hand_over(frame, references, 0.0)
 

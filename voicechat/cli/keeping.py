@@ -34,6 +34,16 @@ def keeping(settings: "Settings", told: Mapping[str, Any]) -> "Keep | None":
     return None
 
 
+def keep_now(settings: "Settings", folder: str) -> "Keep":
+    """How a conversation is kept from its middle on: in `folder`, else where conversations are kept."""
+    from voicechat.conversation.recording import Keep
+
+    head = {"version": __version__}
+    if folder or settings.save:
+        return Keep(Path(folder).expanduser() if folder else folder_of(settings), settings.history.sound, head=head)
+    return Keep(folder_of(settings), settings.history.sound, ours=True, head=head)
+
+
 def gone_on_with(wanted: str | None, settings: "Settings") -> "Past | None":
     """The conversation that `--continue` names. One that is not there is said, and the new one begins afresh."""
     if wanted is None:

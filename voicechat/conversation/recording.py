@@ -119,7 +119,7 @@ class Recording:
 
     def hear(self, frame: Frame) -> None:
         self._tell()
-        if self._broken or self._wav is None:
+        if self._broken or self._wav is None or not frame.reference:
             return
         self._left += self._resampler.feed(frame.pcm)
         self._right += frame.reference

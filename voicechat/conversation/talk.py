@@ -24,6 +24,7 @@ from voicechat.conversation.changes import Changes
 from voicechat.conversation.ending import LINGER_S, Ending
 from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
+from voicechat.conversation.minutes import Minutes
 from voicechat.conversation.pictures import Shown
 from voicechat.conversation.recording import Keep, Recording, begin_keeping
 from voicechat.conversation.renewal import Renewal
@@ -115,7 +116,8 @@ class Talk:
         self.session = Session(
             capabilities, plan.config, plan.turn_taking, self._queue, send, self._publish, past=past
         )  # fmt: skip
-        self._views: list[View | Recording] = []
+        self.minutes = Minutes()
+        self._views: list[View | Recording | Minutes] = [self.minutes]
         self._recording: Recording | None = None
         self._work = Work()
         self._spawn, self._end, self.watched = self._work.spawn, self._work.end, self._work.watched
@@ -156,6 +158,18 @@ class Talk:
             if not line.strip() and not self.session.recording:
                 return
         self.lines.submit(line, patient=patient)
+
+    def keep(self, keep: Keep | None) -> Recording | None:
+        """Keep what was said, and the conversation from now on; None: do not. Raises UsageError where that fails."""
+        rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
+        recording = begin_keeping(keep, *rates, self.warn)
+        if recording is not None:
+            for notice in self.minutes:
+                recording.show(notice)
+            self.sound.keep_reference()
+            self._recording = recording
+            self._views.append(recording)
+        return recording
 
     def check_sight(self) -> None:
         """Raises UsageError where the service has no eyes."""
@@ -227,9 +241,7 @@ class Talk:
             raise
         self._work.watch(line)
         self._spawn(self.sound.watch())
-        rates = self._capabilities.input_rate_hz, self._capabilities.output_rate_hz
-        self._recording = begin_keeping(self._plan.keep, *rates, self.warn)
-        self._views += [self._recording] if self._recording is not None else []
+        self.keep(self._plan.keep)
         await self._opened.wait()
         self._announce(None)
         self._spawn(self._learn_price())

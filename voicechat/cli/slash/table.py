@@ -3,7 +3,7 @@
 A line stands in `/help` beside the name, on 80 columns: it has at most 42 characters. docs/commands.md says more.
 """
 
-from voicechat.cli.slash import assistant, completing, looking, showing, turns
+from voicechat.cli.slash import assistant, completing, keeping, looking, showing, turns
 from voicechat.cli.slash.command import Command, Mode
 
 COMMANDS = (
@@ -32,6 +32,8 @@ COMMANDS = (
     ),
     Command("/retry", "answer the last turn once more", turns.retry),
     Command("/clear", "forget what was said, begin afresh", turns.clear),
+    Command("/save", "keep it from now on", keeping.save, "[FOLDER]", completing.folders),
+    Command("/export", "write down what was said so far", keeping.export, "[FILE]", completing.files),
     Command("/tools", "what the assistant can call", looking.tools),
     Command("/tasks", "tools that run now, with their numbers", looking.tasks),
     Command("/stats", "what it took and cost, and how fast it was", looking.stats),
