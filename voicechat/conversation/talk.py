@@ -29,6 +29,7 @@ from voicechat.conversation.pictures import Shown
 from voicechat.conversation.recording import Keep, Recording, begin_keeping
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
+from voicechat.conversation.summary import so_far
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
 from voicechat.conversation.work import Work
@@ -385,23 +386,6 @@ class Talk:
         return self._ending.reached(self.session.settled_at, linger_s, untold=self.session.turns.untold)
 
     def so_far(self, reason: str = "") -> note.EndNotice:
-        counters, usage = self.session.counters, self.session.usage
-        return note.EndNotice(
-            reason,
-            self.exit_code,
-            self.session.turns.begun,
-            round(self.elapsed_s, 3),
-            self.sound.dropped_frames,
-            self._queue.underruns,
-            counters.ignored_events,
-            counters.broken_frames,
-            counters.benign_errors,
-            round(self.line.dropped_ms),
-            self.sound.speaker_gaps,
-            self.sound.microphone_gaps,
-            str(self._recording.transcript) if self._recording is not None else "",
-            usage.total.input_tokens,
-            usage.total.output_tokens,
-            usage.cost if usage.used else None,
-            usage.currency,
-        )
+        """The conversation in figures; it is the end where there is a `reason`."""
+        parts = self.session, self.sound, self._recording
+        return so_far(*parts, self._queue.underruns, self.line.dropped_ms, self.elapsed_s, reason, self.exit_code)
