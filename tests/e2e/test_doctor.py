@@ -15,6 +15,8 @@ from tests.realtime_server import Auth, Faults, RealtimeServer
 from tests.room import Room
 from tests.soundcard import SoundCard, lag_ms, tone
 
+HELD_MS = 22
+"""What both devices hold of a sound between the program's two ends of it."""
 CANARY = "sk-canary-7f3e9d21"
 ORDER = [
     "terminal",
@@ -220,10 +222,12 @@ def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float,
         )
     assert code == 0
     echo = checks["echo"]["figures"]
-    assert echo["delay_ms"] == pytest.approx(truth_ms, abs=15)
+    assert echo["delay_ms"] == pytest.approx(truth_ms + HELD_MS, abs=15)
     assert echo["gain_db"] == pytest.approx(gain_db, abs=3)
     assert checks["echo cancellation"]["status"] == "ok"
     assert checks["echo cancellation"]["figures"]["reduction_db"] > 15
+    cancelled = checks["echo cancellation"]["figures"]
+    assert cancelled["torn"] or cancelled["delay_ms"] == pytest.approx(echo["delay_ms"], abs=15)
 
 
 def way_ms(speaker: list[tuple[float, float]], mic: list[tuple[float, float]]) -> float:

@@ -18,8 +18,8 @@ Samples = NDArray[np.float64]
 
 RATE_HZ = 8000
 """Voices have most of what they are made of below 4 kHz."""
-RESPONSE_MS = 400
-"""What is learnt of the way: devices and the first part of the room."""
+RESPONSE_MS = 360
+"""What is learnt of the way, from a little before the direct sound on."""
 SEGMENT_MS = 1024
 FORGET = 0.9
 """Of what was learnt this share is kept with each new segment."""
@@ -34,8 +34,8 @@ WINDOW_MS = 100
 """Sound that is judged. Less is too little to tell, more lets the user's first sound through later."""
 
 RECENT_MS = 300
-DECAY_DB = 1.0
-"""What a room may keep of an echo for so long: it loses this much in 10 ms (60 dB in 0.6 s)."""
+DECAY_DB = 0.7
+"""What a room may keep of an echo for so long: it loses this much in 10 ms (60 dB in 0.85 s)."""
 MARGIN, LEAST_SHARE = 0.12, 0.5
 """So much less than usual may be explained of an echo, but not less than this."""
 
@@ -159,20 +159,6 @@ class EchoPath:
         unexplained = float(np.dot(heard[-size:], heard[-size:])) * (1 - share**2)
         allowed = 1 - max(self.usual - MARGIN, LEAST_SHARE) ** 2
         return share, unexplained < allowed * gain**2 * float(np.sum(expectable[-WINDOW_MS // 10 :]))
-
-    def move(self, later_ms: float) -> None:
-        """The echo comes so much later (below 0: earlier) from now on."""
-        if self._response is None:
-            return
-        count = round(later_ms * RATE_HZ / 1000)
-        moved = np.zeros(len(self._response))
-        if count >= 0:
-            moved[count:] = self._response[: len(moved) - count]
-        else:
-            moved[:count] = self._response[-count:]
-        turn = np.exp(-2j * np.pi * np.arange(len(self._power)) * count / (SEGMENT_MS * RATE_HZ // 1000))
-        self._cross = self._cross * turn
-        self._set(moved)
 
     def _set(self, response: Samples) -> None:
         self._response = response

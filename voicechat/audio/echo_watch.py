@@ -52,6 +52,8 @@ TOLERATED_MS = 0.2
 """The canceller learns smaller steps without a leak."""
 LEAD_IN_BLOCKS = 20
 """What it is given again after a shift: the delay and its filter."""
+BEFORE_MS = 20
+"""So much earlier than its direct way the echo is learnt from."""
 MOST_SHIFT_MS = 500.0
 
 
@@ -68,7 +70,8 @@ class EchoWatch:
         blocks = (SEGMENT_MS + MOST_DELAY_MS) // BLOCK_MS + LEAD_IN_BLOCKS
         self._captured: deque[bytes] = deque(maxlen=blocks)
         self._references: deque[bytes] = deque(maxlen=blocks)
-        self._shift = 0  # in samples of the reference
+        self._shift = 0  # in samples of the reference: what the canceller's is late
+        self._base = 0  # the same, of the path's beside that: the way it learns is short
         self._sounding = 0
         self._unknown = 0  # blocks of something loud that was no echo
         self._learn_in = LEARN_FIRST_BLOCKS
@@ -81,7 +84,12 @@ class EchoWatch:
         """From a block given to the speaker to its echo in a captured one; None as long as no echo is known."""
         if not self.path.known or self.path.delay_ms is None:
             return None
-        return self.path.delay_ms + self._shift * 1000 / self._render_hz
+        return self.path.delay_ms + self._late_ms
+
+    @property
+    def _late_ms(self) -> float:
+        """How late the path's reference is."""
+        return (self._shift + self._base) * 1000 / self._render_hz
 
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """As `CleanMicrophone.process`."""
@@ -135,14 +143,16 @@ class EchoWatch:
         if path.delay_ms is None:
             return False
         echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
-        later_ms = echo.delay_ms - path.delay_ms - self._shift * 1000 / self._render_hz
+        later_ms = echo.delay_ms - path.delay_ms - self._late_ms
         if abs(later_ms) < TOLERATED_MS or echo.clarity < LEAST_CLARITY:
             return False
-        reference = self._played(window_ms + MOST_DELAY_MS)
-        moved, later_ms = max((path.explained(captured, reference, ms), ms) for ms in later_ms + np.array(AROUND_MS))
+        reference = self._played(
+            window_ms + RESPONSE_MS, shift=max(self._shift + self._base + self._samples(later_ms), 0)
+        )
+        moved, around_ms = max((path.explained(captured, reference, ms), ms) for ms in AROUND_MS)
         if moved < path.usual - MOVED_MARGIN or moved < share + MOVED_MARGIN / 2:
             return False
-        self._move(float(later_ms))
+        self._move(later_ms + around_ms)
         return True
 
     def _move(self, later_ms: float) -> None:
@@ -152,7 +162,7 @@ class EchoWatch:
         self._shift = min(max(before + self._samples(later_ms), 0), self._samples(MOST_SHIFT_MS))
         done_ms = (self._shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
-        self.path.move(later_ms - done_ms)
+        self._base = max(self._base + before + self._samples(later_ms) - self._shift, -self._shift)
         self._microphone.again(
             [(self._captured[at], self._shifted(at)) for at in range(-LEAD_IN_BLOCKS, 0) if -at <= len(self._captured)]
         )
@@ -164,12 +174,24 @@ class EchoWatch:
         if len(self._captured) < size or (self.path.known and self._others < size):
             return
         self._learn_in = LEARN_BLOCKS if self.path.known else LEARN_FIRST_BLOCKS
+        if not self.path.known and not self._begin():
+            return
         before = self.delay_ms
         if not self.path.learn(self._heard(SEGMENT_MS), self._played(SEGMENT_MS)):
             self._has_moved(LONG_MS, 0.0)
         now = self.delay_ms
         if now is not None and (before is None or abs(now - before) > TOLERATED_MS):
             log.debug("the echo comes after %.1f ms; %.0f %% of it is known", now, 100 * self.path.usual)
+
+    def _begin(self) -> bool:
+        """Where the way begins; what was learnt of one that began elsewhere is lost. False when it is not heard."""
+        echo = find_echo(self._heard(LONG_MS), self._played(LONG_MS + MOST_DELAY_MS, shift=0))
+        if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
+            return self.path.delay_ms is not None
+        base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
+        if self.path.delay_ms is None or abs(base - self._base) > self._samples(BEFORE_MS):
+            self.path, self._base = EchoPath(), base
+        return True
 
     # -- pieces of what was ------------------------------------------------------------------------------------
 
@@ -183,7 +205,7 @@ class EchoWatch:
 
     def _played(self, ms: int, shift: int | None = None) -> Samples:
         """The last `ms` of the reference, as the canceller has it unless another shift is given."""
-        shift = self._shift if shift is None else max(shift, 0)
+        shift = self._shift + self._base if shift is None else shift
         end = len(self._references) * self._block - 2 * shift
         size = 2 * self._samples(ms)
         first = max(0, (end - size) // self._block)

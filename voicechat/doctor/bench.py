@@ -4,14 +4,16 @@ import threading
 from typing import TYPE_CHECKING
 
 from voicechat.audio.echo import EchoCanceller
+from voicechat.audio.echo_path import MOST_DELAY_MS, RATE_HZ, Echo, find_echo, samples_at
 from voicechat.audio.engine import CANCELLER_HZ
 from voicechat.audio.frames import BLOCK_MS
+from voicechat.audio.lockstep import Lockstep
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, Player, PlayerEvent
 from voicechat.audio.recorder import Recorder
 from voicechat.audio.reference import Reference
 from voicechat.audio.resample import Decimator
-from voicechat.audio.streams import InputStream, OutputStream
+from voicechat.audio.streams import InputStream, OutputStream, PacedStream
 from voicechat.doctor.signals import Samples, pcm, samples
 from voicechat.errors import AudioError
 
@@ -44,10 +46,15 @@ class Bench:
         self._drained = 0
         self._plays = 0
         self._queue = PlaybackQueue(RENDER_HZ)
-        reference = Reference(RENDER_HZ)
+        reference: Reference | Lockstep | None = None
+        self._player: Player | Lockstep | None = None
         if microphone is not None and speaker is not None:
             self.renew_canceller()
-        self._player = Player(self._queue, speaker, self._notify, reference) if speaker is not None else None
+        if microphone is not None and isinstance(speaker, PacedStream) and speaker.room_samples > 0:
+            reference = self._player = Lockstep(self._queue, speaker, self._notify)
+        elif speaker is not None:
+            reference = Reference(RENDER_HZ)
+            self._player = Player(self._queue, speaker, self._notify, reference)
         self._recorder: Recorder | None = None
         if microphone is not None:
             self._recorder = Recorder(microphone, self._ignore, self._lose, reference=reference, cancel=self._keep)
@@ -123,6 +130,12 @@ class Bench:
         """(microphone, what the speaker was given), in step, at RENDER_HZ."""
         low = Decimator(CAPTURE_HZ // RENDER_HZ).feed(self._joined(self._captured, start))
         return samples(low), samples(self._joined(self._references, start))
+
+    def echo(self, start: int) -> Echo:
+        """As a conversation measures it, over the sound from block `start` on."""
+        heard = samples_at(self._joined(self._captured, start), CAPTURE_HZ)
+        played = samples_at(self._joined(self._references, start), RENDER_HZ)
+        return find_echo(heard[MOST_DELAY_MS * RATE_HZ // 1000 :], played)
 
     @property
     def zeros_only(self) -> bool:
