@@ -571,6 +571,16 @@ def test_chinese_emoji_and_right_to_left_text(columns: int, rows: int, joins: bo
         terminal.close()
 
 
+def test_joined_emoji_can_be_typed_and_the_cursor_knows_where_it_is() -> None:
+    with Terminal(80, 24, screen=Joining) as terminal:
+        terminal.type(f"\x1b[200~so {FAMILY} 👍🏽 here\x1b[201~")
+        terminal.see(" › so 👩 👍 here")
+        assert terminal.screen.cursor.x == len(" › so ") + 2 + 1 + 2 + len(" here")
+        terminal.type("\x1b[D\x1b[D!\r")
+        assert terminal.report() == ["submit", f"so {FAMILY} 👍🏽 he!re"]
+        terminal.close()
+
+
 # -- the same by value ---------------------------------------------------------------------------------------------
 
 

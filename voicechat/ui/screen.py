@@ -6,6 +6,7 @@ terminal, which scroll away, can be selected, and stay when the program has ende
 
 import contextlib
 import sys
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
 from prompt_toolkit.application import Application
@@ -13,21 +14,23 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import ANSI
+from prompt_toolkit.formatted_text.utils import fragment_list_to_text
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input, create_pipe_input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout import BufferControl, Dimension, FormattedTextControl, HSplit, Layout, Window
-from prompt_toolkit.layout.processors import AfterInput
+from prompt_toolkit.layout.processors import AfterInput, Processor, Transformation, TransformationInput
 from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.renderer import print_formatted_text
 from prompt_toolkit.styles import Style
+from wcwidth import iter_graphemes
 
 from voicechat.ui.base import Controls
 from voicechat.ui.job_control import stop_job, stoppable
 from voicechat.ui.keyboard import ASK, POP, PUSH, SPACE_UP, KeyReports, keyboard_input
 from voicechat.ui.reflow import ReflowRenderer
-from voicechat.ui.text import clean
+from voicechat.ui.text import clean, plainer
 
 PROMPT = " › "
 INPUT_ROWS = 4
@@ -38,6 +41,26 @@ KEY_REDRAWS_PER_S = 30
 MOST_CHOICES = 300
 """Characters of what Tab has found that are shown."""
 _BEGIN_SYNC, _END_SYNC = "\x1b[?2026h", "\x1b[?2026l"
+
+
+class Plainer(Processor):
+    """Shows of each emoji that terminals disagree about its first part, about which they agree. It is typed whole."""
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        text = fragment_list_to_text(transformation_input.fragments)
+        if text.isascii():
+            return Transformation(transformation_input.fragments)
+        shown, places = "", list[int]()
+        for cluster in iter_graphemes(text):
+            part = plainer(cluster)
+            places += [len(shown) + min(at, len(part)) for at in range(len(cluster))]
+            shown += part
+        places.append(len(shown))
+        return Transformation(
+            [("", shown)],
+            source_to_display=lambda at: places[min(at, len(places) - 1)],
+            display_to_source=lambda at: bisect_left(places, at),
+        )
 
 
 class Screen:
@@ -205,7 +228,7 @@ class Screen:
         )
         after = AfterInput(lambda: ANSI(self._choices) if self._buffer.text else self._hint)
         line = Window(
-            BufferControl(self._buffer, input_processors=[after]),
+            BufferControl(self._buffer, input_processors=[Plainer(), after]),
             height=Dimension(min=1, max=INPUT_ROWS),
             dont_extend_height=True,
             wrap_lines=True,
