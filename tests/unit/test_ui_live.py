@@ -466,6 +466,14 @@ def test_each_state_says_what_goes_on_and_what_can_be_done() -> None:
         terminal.close()
 
 
+def test_who_has_written_before_it_is_connected_is_not_told_to_say_something() -> None:
+    with Terminal(60, 20) as terminal:
+        terminal.send({"type": "user", "turn": 1, "text": "hello", "source": "text"}, SESSION)
+        terminal.see("● listening")
+        assert "Say something" not in terminal.text()
+        terminal.close()
+
+
 def test_a_dead_line_is_one_line_that_counts_down() -> None:
     with Terminal(80, 24) as terminal:
         terminal.send(SESSION)

@@ -63,7 +63,7 @@ class LiveView:
         text_input = keyboard and interactive
         self._screen = Screen(controls, keyboard=keyboard, text_input=text_input, no_color=self._ansi.no_color)
         self._status = Status(text_input=text_input, keyboard=keyboard, verbose=verbose)
-        self._opening = ""  # what a newcomer may try, until something was said
+        self._opening: str | None = ""  # what a newcomer may try; None once something was said
         self._silent: note.WarningNotice | None = None  # told until it is over
         self._size = self._resized_to = self._screen.size
         self._steady_ticks = 0
@@ -112,7 +112,7 @@ class LiveView:
                     latency_ms = wording.latency_ms(notice)
                     self._status.latency_ms = self._status.latency_ms if latency_ms is None else latency_ms
                 if isinstance(notice, note.UserPartial | note.UserTurn):
-                    self._opening = ""
+                    self._opening = None
                 self._turns.add(notice, now)
                 self._unprinted += self._turns.release(now)
 
@@ -123,7 +123,7 @@ class LiveView:
         self._painter = replace(self._painter, speaker=wording.speaker(notice))
         if self._began is None:
             self._began = now
-            if self._status.text_input:
+            if self._status.text_input and self._opening is not None:
                 self._opening = wording.opening(notice)
             self._unprinted.append(replace(notice, state_restored=None))
         else:
