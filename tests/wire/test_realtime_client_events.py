@@ -17,7 +17,8 @@ OPENAI: list[Dialect] = ["ga", "beta"]
 QWEN: list[Dialect] = ["qwen", "qwen_nested", "qwen_audio"]
 ALL = OPENAI + QWEN
 ABLE = Capabilities(supports_images=True, supports_semantic_vad=True, supports_tools=True, input_rate_hz=16_000)
-TOOL = cmd.Tool("clock", "The time.", {"type": "object", "properties": {}})
+PARAMETERS = {"type": "object", "properties": {}}
+TOOL = cmd.Tool("clock", "The time.", PARAMETERS)
 
 
 def codec_for(dialect: Dialect, **fields: Any) -> RealtimeCodec:
@@ -64,6 +65,57 @@ CASES: list[tuple[cmd.Command, list[Dialect], dict[str, Any] | None]] = [
             "type": "conversation.item.create",
             "item": {"type": "function_call_output", "call_id": "call_1", "output": '{"ok":true}'},
         },
+    ),
+    (
+        cmd.SetTools((TOOL,)),
+        ["ga"],
+        {
+            "type": "session.update",
+            "session": {
+                "type": "realtime",
+                "tools": [{"type": "function", "name": "clock", "description": "The time.", "parameters": PARAMETERS}],
+                "tool_choice": "auto",
+            },
+        },
+    ),
+    (
+        cmd.SetTools((TOOL,), "none"),
+        ["beta"],
+        {
+            "type": "session.update",
+            "session": {
+                "tools": [{"type": "function", "name": "clock", "description": "The time.", "parameters": PARAMETERS}],
+                "tool_choice": "none",
+            },
+        },
+    ),
+    (
+        cmd.SetTools((TOOL,)),
+        QWEN,
+        {
+            "type": "session.update",
+            "session": {
+                "tools": [
+                    {
+                        "type": "function",
+                        "function": {"name": "clock", "description": "The time.", "parameters": PARAMETERS},
+                    }
+                ]
+            },
+        },
+    ),
+    (
+        cmd.CreateResponse("Say that you look.", tool_choice="none", aside=True),
+        OPENAI,
+        {
+            "type": "response.create",
+            "response": {"instructions": "Say that you look.", "tool_choice": "none", "conversation": "none"},
+        },
+    ),
+    (
+        cmd.CreateResponse("Sing.", tool_choice="none", aside=True),
+        QWEN,
+        {"type": "response.create", "response": {"instructions": "Sing."}},
     ),
     (cmd.Finish(), ["qwen", "qwen_nested"], {"type": "session.finish"}),
     (cmd.Finish(), [*OPENAI, "qwen_audio"], None),

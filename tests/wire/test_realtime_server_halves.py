@@ -144,10 +144,19 @@ WITHOUT_A_WORD = {cmd.Finish}
 
 
 def test_every_command_is_tried() -> None:
-    assert {*COMMANDS, *WITHOUT_A_WORD, cmd.Configure} == set(get_args(cmd.Command))
+    assert {*COMMANDS, *WITHOUT_A_WORD, cmd.Configure, cmd.SetTools} == set(get_args(cmd.Command))
     for dialect in DIALECTS:
         halves = Halves(dialect)
         assert halves.client.encode(cmd.Finish()) == []
+
+
+@either
+def test_other_tools_reach_the_server_as_a_configuration_with_everything_else_as_it_was(dialect: Dialect) -> None:
+    halves = Halves(dialect)
+    (before,) = halves.ask(cmd.Configure(cmd.SessionConfig(instructions="Be brief.")))
+    (after,) = halves.ask(cmd.SetTools((cmd.Tool("clock", "The time.", {"type": "object", "properties": {}}),)))
+    assert [tool.name for tool in after.config.tools] == ["clock"]  # type: ignore[union-attr]
+    assert replace(after.config, tools=()) == replace(before.config, tools=())  # type: ignore[union-attr]
 
 
 @either

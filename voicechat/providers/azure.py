@@ -72,7 +72,9 @@ class AzureOpenAI(RealtimeService):
 
     def profile(self) -> Profile:
         return Profile(
-            capabilities=Capabilities(supports_semantic_vad=True, supports_images=True, session_limit_s=1800.0),
+            capabilities=Capabilities(
+                supports_semantic_vad=True, supports_images=True, supports_asides=True, session_limit_s=1800.0
+            ),
             dialect=self.dialect or ("beta" if self._preview else "ga"),
             voice=self.voice,
             audio_format=self.audio_format,

@@ -41,7 +41,10 @@ class OpenAI(RealtimeService):
     def profile(self) -> Profile:
         return Profile(
             capabilities=Capabilities(
-                supports_semantic_vad=True, supports_images="4o" not in self.model, session_limit_s=3600.0
+                supports_semantic_vad=True,
+                supports_images="4o" not in self.model,
+                supports_asides=self._official,
+                session_limit_s=3600.0,
             ),
             dialect=self.dialect or ("ga" if self._official else None),
             voice=self.voice,

@@ -109,6 +109,7 @@ class Qwen(RealtimeService):
                 supports_tools=newer or speech_only,
                 # Message items beside tool results are undocumented before 3.5.
                 supports_restoring=newer or speech_only,
+                supports_call_items=speech_only,
                 emits_session_finished=not speech_only,
                 session_limit_s=7200.0,
             ),

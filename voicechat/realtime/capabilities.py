@@ -35,6 +35,8 @@ class Capabilities:
     supports_tools: bool = True
     supports_language: bool = True
     """`SessionConfig.language` has a place of its own; else it belongs into the instructions."""
+    supports_asides: bool = False
+    """An answer can be asked for that is no part of the conversation (`CreateResponse.aside`)."""
     supports_style: bool = False
     """`SessionConfig.name` and `style` have places of their own; else they belong into the instructions."""
     context_chars: int = 0
@@ -45,6 +47,8 @@ class Capabilities:
     """The fields of `SessionConfig` that a running session takes by one more `Configure`, at this moment."""
     supports_restoring: bool = True
     """Earlier turns can be put back into a new session as items."""
+    supports_call_items: bool = True
+    """So can calls that were made in another session (`SendToolCall`); else they are told in words."""
     emits_session_finished: bool = False
     """`Finish` is answered by `SessionFinished`."""
     emits_session_created: bool = True

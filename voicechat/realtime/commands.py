@@ -63,6 +63,14 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTools:
+    """From now on the model may call these, in a session that is already configured. Everything else stays as it is."""
+
+    tools: tuple[Tool, ...]
+    tool_choice: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class AppendAudio:
     """s16le mono at the codec's `capabilities.input_rate_hz`."""
 
@@ -98,6 +106,8 @@ class CreateResponse:
     tools: tuple[Tool, ...] | None = None
     tool_choice: str = ""
     max_tokens: int | None = None
+    aside: bool = False
+    """It is no part of the conversation (`capabilities.supports_asides`): nothing that comes later knows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +187,7 @@ class Finish:
 
 Command = (
     Configure
+    | SetTools
     | AppendAudio
     | CommitAudio
     | ClearAudio

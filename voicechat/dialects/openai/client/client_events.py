@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect
-from voicechat.dialects.openai.client.session_shape import flat_tool, tool_choice
+from voicechat.dialects.openai.client.session_shape import flat_tool, tool_choice, tools_alone
 from voicechat.realtime.commands import (
     CancelResponse,
     ClearAudio,
@@ -22,6 +22,7 @@ from voicechat.realtime.commands import (
     SendImage,
     SendText,
     SendToolCall,
+    SetTools,
     ToolResult,
     TruncateItem,
 )
@@ -50,6 +51,8 @@ def client_event(command: Command, dialect: Dialect) -> Json | None:
     """The one event for `command`, or None."""
     openai = dialect in OPENAI_DIALECTS
     match command:
+        case SetTools():
+            return {"type": "session.update", "session": tools_alone(command, dialect)}
         case CommitAudio():
             return {"type": "input_audio_buffer.commit"}
         case ClearAudio():
@@ -125,6 +128,8 @@ def _response_options(command: CreateResponse, dialect: Dialect) -> Json:
             options["tools"] = [flat_tool(tool) for tool in command.tools]
         if command.tool_choice:
             options["tool_choice"] = tool_choice(command.tool_choice, dialect)
+        if command.aside:
+            options["conversation"] = "none"
     return options
 
 

@@ -16,7 +16,7 @@ from voicechat.dialects.openai.client.session_shape import session
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Frame
-from voicechat.realtime.commands import AppendAudio, Command, Configure, SendImage, SendText
+from voicechat.realtime.commands import AppendAudio, Command, Configure, SendImage, SendText, SetTools
 from voicechat.realtime.events import Event, Ignored, ResponseFinished, ServiceError
 
 _AUDIO_EVENTS = ("response.audio.delta", "response.output_audio.delta")
@@ -55,6 +55,8 @@ class RealtimeCodec:
             terms = self._negotiation.terms(command.config, event_id)
             shape = session(command.config, self._profile, terms)
             return [_dumps({"type": "session.update", "event_id": event_id, "session": shape})]
+        if isinstance(command, SetTools) and not self._profile.capabilities.supports_tools:
+            return []
         dialect = self._negotiation.dialect
         if isinstance(command, SendImage) and not self._profile.capabilities.supports_images:
             return []

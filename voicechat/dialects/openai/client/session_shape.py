@@ -8,8 +8,8 @@ sent: documents and services disagree about its default (500, 200, 800).
 from dataclasses import dataclass
 
 from voicechat.dialects.fields import Json
-from voicechat.dialects.openai.client.profile import Dialect, Profile
-from voicechat.realtime.commands import SessionConfig, Tool, TurnDetection
+from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect, Profile
+from voicechat.realtime.commands import SessionConfig, SetTools, Tool, TurnDetection
 
 DEFAULT_SILENCE_MS = 500
 
@@ -109,6 +109,15 @@ def _qwen(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
     if profile.sampling:
         shape |= _present(temperature=config.temperature, max_tokens=config.max_tokens)
     return shape | _present(instructions=config.instructions or None)
+
+
+def tools_alone(command: SetTools, dialect: Dialect) -> Json:
+    """The session object that changes the tools of a configured session, and nothing else."""
+    if dialect not in OPENAI_DIALECTS:
+        return {"tools": [_nested_tool(tool) for tool in command.tools]}
+    kind: Json = {"type": "realtime"} if dialect == "ga" else {}
+    choice = tool_choice(command.tool_choice, dialect)
+    return kind | {"tools": [flat_tool(tool) for tool in command.tools], "tool_choice": choice}
 
 
 _TOOL_CHOICES = ("auto", "none", "required")
