@@ -18,13 +18,13 @@ from voicechat.config.choose import Local
 from voicechat.engine.answerer import Message
 from voicechat.engine.chat import (
     FAILED,
-    MANNER,
     MOST_CHARS,
     ChatAnswerer,
     ChatEndpoint,
     ollama_models,
     talker,
 )
+from voicechat.engine.chat_messages import MANNER
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.engine.provider import offline_service

@@ -2,17 +2,32 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+from voicechat.realtime.commands import Tool
 from voicechat.text.sentences import SentenceSplitter
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of the conversation as an answerer sees it. An interrupted answer holds only what was heard."""
+    """One turn of the conversation as an answerer sees it. An interrupted answer holds only what was heard.
 
-    role: Literal["system", "user", "assistant"]
+    A `call` is one of `name` that the answerer made, `text` its arguments; a `result` is what came of it.
+    """
+
+    role: Literal["system", "user", "assistant", "call", "result"]
     text: str
+    call_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A call that the answerer wants made; `arguments` is JSON text as the model wrote it."""
+
+    call_id: str
+    name: str
+    arguments: str
 
 
 class Answerer(Protocol):
@@ -24,6 +39,17 @@ class Answerer(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class ToolUser(Protocol):
+    """An answerer that can call tools."""
+
+    def answer_with(
+        self, history: Sequence[Message], instructions: str, tools: Sequence[Tool], tool_choice: str
+    ) -> AsyncGenerator[str | Wanted, None]:
+        """As `Answerer.answer`; with a call the answer is over, and another one is asked for when there is a result."""
+        ...
 
 
 MAX_PIECE_CHARS = 240

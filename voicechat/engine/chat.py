@@ -10,12 +10,13 @@ from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from voicechat.engine.answerer import Answerer, Message, Pieces
+from voicechat.engine.answerer import Answerer, Message, Pieces, Wanted
+from voicechat.engine.chat_messages import WantedCalls, declared, messages
 from voicechat.engine.chat_stream import ChatFailed, Part, complaint, read_chunk, read_line
 from voicechat.errors import ConnectionFailed
+from voicechat.realtime.commands import Tool
 from voicechat.text.spoken import SpokenText, to_speech
 from voicechat.text.thoughts import Thoughts
-from voicechat.text.window import newest_that_fit, tokens
 from voicechat.wire.http import Exchange, http_client, http_errors, load_http
 from voicechat.wire.urls import shown
 
@@ -35,10 +36,6 @@ _NOT_FOR_CHAT = ("embed", "bge-", "minilm", "rerank", "whisper")
 """In the names of models that answer nobody; Ollama lists them with the others."""
 _THINKERS = ("deepseek-r", "r1-", "-r1", "qwq", "think", "reason", "magistral")
 
-MANNER = (
-    "You are a friendly voice assistant. Your answer is spoken aloud: reply in one to three short plain sentences, "
-    "without markup, lists or emoji, in the language of the user."
-)
 FAILED = "Sorry, the chat model failed. "
 
 
@@ -61,6 +58,7 @@ class ChatAnswerer:
         self._fallback = fallback
         self._tell = tell
         self._client: Any = None
+        self._takes_tools = True
         self.model = endpoint.model or "chat"
 
     async def prepare(self) -> None:
@@ -70,12 +68,24 @@ class ChatAnswerer:
             self._client = await asyncio.to_thread(_client, self._endpoint)
 
     async def answer(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[str, None]:
+        async with aclosing(self.answer_with(history, instructions, (), "none")) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    yield piece
+
+    async def answer_with(
+        self, history: Sequence[Message], instructions: str, tools: Sequence[Tool], tool_choice: str
+    ) -> AsyncGenerator[str | Wanted, None]:
+        """A `ToolUser`: what the endpoint wants called comes after its words."""
         thoughts, text, pieces = Thoughts(), SpokenText(), Pieces()
         begun = spoken = False
         failure: ChatFailed | None = None
+        wanted = WantedCalls()
+        offered = declared(tools if self._takes_tools else (), tool_choice)
         try:
-            async with aclosing(self._stream(history, instructions)) as parts:
+            async with aclosing(self._stream(history, instructions, offered)) as parts:
                 async for part in parts:
+                    wanted.add(part.calls)
                     if not begun:  # from here on it is known which model answers
                         begun, thoughts = True, Thoughts(begins_inside=thinks(self.model))
                     if part.thought:
@@ -85,10 +95,20 @@ class ChatAnswerer:
                         yield piece
         except ChatFailed as error:
             failure = error
+        if failure is not None and failure.no_tools and offered:
+            self._takes_tools = False
+            log.info("the chat model %s calls no tools: %s", self.model, failure)
+            async with aclosing(self.answer_with(history, instructions, (), "none")) as again:
+                async for said in again:
+                    yield said
+            return
         rest = text.feed(thoughts.flush()) + text.flush()
         for piece in [*pieces.feed(rest), *pieces.flush()]:
             spoken = True
             yield piece
+        for call in () if failure else wanted.whole():
+            spoken = True
+            yield call
         if failure is None and not spoken:
             failure = ChatFailed("an empty answer")
         if failure is None:
@@ -104,15 +124,18 @@ class ChatAnswerer:
             await self._client.aclose()
         await self._fallback.close()
 
-    async def _stream(self, history: Sequence[Message], instructions: str) -> AsyncGenerator[Part, None]:
-        """The answer as it arrives. Raises ChatFailed."""
+    async def _stream(
+        self, history: Sequence[Message], instructions: str, offered: dict[str, Any]
+    ) -> AsyncGenerator[Part, None]:
+        """The answer as it arrives; `offered` are the fields with the tools. Raises ChatFailed."""
         endpoint = self._endpoint
         with _failures(endpoint.url) as exchange:
             if self._client is None:
                 self._client = await asyncio.to_thread(_client, endpoint)
             if not endpoint.model and self.model == "chat":
                 self.model = await _first_model(self._client, endpoint.url)
-            body = {"model": self.model, "messages": _messages(history, instructions), "stream": True}
+            told = messages(history, instructions)
+            body = {"model": self.model, "messages": told, "stream": True, **offered}
             async with self._client.stream("POST", f"{_base(endpoint.url)}/chat/completions", json=body) as answer:
                 exchange.answered = True
                 kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -241,14 +264,9 @@ async def _first_model(client: Any, url: str) -> str:
 def _refusal(status: int, body: str, url: str) -> ChatFailed:
     missing = status == 404 and "model" in body
     hint = "" if missing or status != 404 or "/v1" in url else " (does the address lack its /v1?)"
-    return ChatFailed(f"HTTP {status}: {complaint(body)}{hint}", missing)
+    no_tools = status in (400, 422, 501) and "tool" in body.lower()
+    return ChatFailed(f"HTTP {status}: {complaint(body)}{hint}", missing, no_tools)
 
 
 def _base(url: str) -> str:
     return url.rstrip("/").removesuffix("/chat/completions")
-
-
-def _messages(history: Sequence[Message], instructions: str) -> list[dict[str, str]]:
-    system = f"{MANNER}\n{instructions}" if instructions else MANNER
-    told = newest_that_fit(history, lambda turn: turn.text, used=tokens(system))
-    return [{"role": "system", "content": system}] + [{"role": turn.role, "content": turn.text} for turn in told]

@@ -9,19 +9,23 @@ from typing import Any
 class ChatFailed(Exception):
     """The endpoint did not answer, refused, or broke off; the message says how. It never holds the key."""
 
-    def __init__(self, message: str, missing: bool = False):
+    def __init__(self, message: str, missing: bool = False, no_tools: bool = False):
         super().__init__(message)
         self.missing = missing
         """It has no such model."""
+        self.no_tools = no_tools
+        """The model cannot call any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of an answer. `thought`: thoughts came beside its text; `ended`: it is complete."""
+    """Of an answer. `thought`: thoughts came beside its text; `ended`: it is complete; `calls`: what its `tool_calls`
+    are, unchecked."""
 
     text: str = ""
     ended: bool = False
     thought: bool = False
+    calls: Any = None
 
 
 def read_line(line: str) -> Part:
@@ -51,7 +55,8 @@ def read_chunk(data: str) -> Part:
     said = said if isinstance(said, dict) else {}
     # Some servers never send [DONE]: a finish reason is as good.
     ended = choices[0].get("finish_reason") is not None
-    return Part(_text(said.get("content")), ended, bool(said.get("reasoning") or said.get("reasoning_content")))
+    thought = bool(said.get("reasoning") or said.get("reasoning_content"))
+    return Part(_text(said.get("content")), ended, thought, said.get("tool_calls"))
 
 
 def _text(content: Any) -> str:

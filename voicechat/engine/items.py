@@ -32,6 +32,9 @@ class Item:
     """Of spoken answers: pieces of text, each with the position in ms at which its sound begins."""
     pending: "asyncio.Future[str] | None" = None
     """The text of the user's speech, once it is understood; None when the item was not spoken."""
+    call_id: str = ""
+    name: str = ""
+    """Of a call, whose arguments are its text; a result has no name."""
     cut: bool = False
     """Truncated: what the item says is settled, even while its response still runs."""
 
@@ -86,11 +89,11 @@ class Conversation:
         del self._items[self._index(item_id)]
 
     def history(self) -> list[Message]:
-        """What an answerer is told. Items without words, and those of tools, are left out."""
+        """What an answerer is told. Items without words are left out."""
         return [
-            Message(item.role, item.text)
+            Message(item.role or ("call" if item.name else "result"), item.text, item.call_id, item.name)
             for item in self._items
-            if item.role is not None and item.text and not item.in_progress
+            if (item.text or item.call_id) and not item.in_progress
         ]
 
     def pending(self) -> "list[asyncio.Future[str]]":

@@ -16,7 +16,7 @@ from voicechat.realtime.codec import Codec, DirectCodec
 from voicechat.wire.network import ConnectRequest, Network, tls_context
 from voicechat.wire.transport import Transport
 
-CAPABILITIES = Capabilities(supports_semantic_vad=True, supports_images=False, supports_tools=False)
+CAPABILITIES = Capabilities(supports_semantic_vad=True, supports_images=False, supports_tools=True)
 
 
 class Offline:

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from voicechat.engine.answerer import Answerer
+from voicechat.engine.answerer import Answerer, Message, ToolUser, Wanted
 from voicechat.engine.items import BYTES_PER_MS, Conversation, Item
 from voicechat.engine.synthesiser import Synthesiser
 from voicechat.realtime import events as ev
+from voicechat.realtime.commands import Tool
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ class Delivery:
     speed: float
     words: str = ""
     """The answer, when it is prescribed."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
 
 
 class Response:
@@ -102,9 +106,21 @@ class Response:
             return
         answerer = await asyncio.shield(self._answerer)
         # An answerer is written as an async generator; closing it is what stops the request behind it.
-        async with aclosing(answerer.answer(history, self._delivery.instructions)) as pieces:
+        async with aclosing(self._answer(answerer, history)) as pieces:
             async for piece in pieces:
-                await self._say(piece)
+                await (self._call(piece) if isinstance(piece, Wanted) else self._say(piece))
+
+    def _answer(self, answerer: Answerer, history: list[Message]) -> AsyncGenerator[str | Wanted, None]:
+        how = self._delivery
+        if how.tools and how.tool_choice != "none" and isinstance(answerer, ToolUser):
+            return answerer.answer_with(history, how.instructions, how.tools, how.tool_choice)
+        return answerer.answer(history, how.instructions)
+
+    async def _call(self, wanted: Wanted) -> None:
+        item = Item(f"item_{secrets.token_hex(10)}", None, wanted.arguments, call_id=wanted.call_id, name=wanted.name)
+        self._conversation.add(item)
+        await self._tell(ev.ItemAdded(item.id, "", "function_call"))
+        await self._tell(ev.ToolCall(self.id, item.id, wanted.call_id, wanted.name, wanted.arguments))
 
     async def _say(self, piece: str) -> None:
         if not self._begun:

@@ -121,9 +121,15 @@ class EngineSession:
             case cmd.SendImage():  # pictures mean nothing to this engine
                 await self._add(Item(command.item_id or _id("item"), "user", command.text), command.after)
             case cmd.SendToolCall():
-                await self._add(Item(command.item_id or _id("item")), command.after, "function_call")
+                item = Item(command.item_id or _id("item"), None, command.arguments)
+                item.call_id, item.name = command.call_id, command.name
+                await self._add(item, command.after, "function_call")
             case cmd.ToolResult():
-                await self._add(Item(command.item_id or _id("item")), command.after, "function_call_output")
+                item = Item(command.item_id or _id("item"), None, command.output, call_id=command.call_id)
+                await self._add(item, command.after, "function_call_output")
+            case cmd.SetTools():
+                self._config = replace(self._config, tools=command.tools, tool_choice=command.tool_choice)
+                await self._tell(ev.SessionConfigured(self._voice))
             case cmd.DeleteItem():
                 self._conversation.delete(command.item_id)
                 await self._tell(ev.ItemDeleted(command.item_id))
@@ -267,6 +273,8 @@ class EngineSession:
             voice,
             1.0 if config.speed is None else config.speed,
             command.words,
+            config.tools if command.tools is None else command.tools,
+            command.tool_choice or config.tool_choice,
         )
 
     async def _respond(self, delivery: Delivery) -> None:
