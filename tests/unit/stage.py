@@ -8,6 +8,7 @@ from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
 from voicechat.conversation import notices as note
 from voicechat.conversation.session import Session
+from voicechat.conversation.tooling import ToolKit
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
@@ -27,6 +28,7 @@ class Stage:
         capabilities: Capabilities | None = None,
         turn_taking: TurnTaking | None = None,
         past: Sequence[tuple[Literal["user", "assistant"], str]] = (),
+        tools: ToolKit | None = None,
         **config: object,
     ):
         self.now = 100.0
@@ -44,6 +46,7 @@ class Stage:
             self.notices.append,
             self.clock,
             past,
+            tools,
         )
 
     def clock(self) -> float:

@@ -16,6 +16,7 @@ from voicechat.config.settings import (
     PriceSettings,
     ProviderSettings,
     Settings,
+    ToolSettings,
 )
 from voicechat.config.sources import line_of
 from voicechat.errors import ConfigError, CredentialsError, UsageError
@@ -64,7 +65,8 @@ def test_without_anything_everything_is_default() -> None:
     assert set(loaded.origins.values()) == {"default"}
     connection = {f"connection.{name}" for name in Connection.model_fields}
     history = {f"history.{name}" for name in History.model_fields}
-    assert loaded.origins.keys() == set(Settings.model_fields) - TABLES | connection | history
+    tools = {f"tools.{name}" for name in ToolSettings.model_fields}
+    assert loaded.origins.keys() == set(Settings.model_fields) - TABLES | connection | history | tools
     assert loaded.path == default_path()
     assert not loaded.found
 
@@ -469,7 +471,7 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
 def test_the_example_shows_the_defaults() -> None:
     write(uncommented())
     settings = load().settings
-    for name in set(Settings.model_fields) - {"instructions", "personas", "prices", "providers"}:
+    for name in set(Settings.model_fields) - {"instructions", "mcp", "personas", "prices", "providers"}:
         default = getattr(Settings(), name)
         if default is not None:
             assert getattr(settings, name) == default, name

@@ -9,8 +9,8 @@ def test_late_words_of_the_user_stand_before_the_answer_to_them() -> None:
     history.add(1, "assistant", "Fine,")
     history.add(1, "user", "how are you")
     assert history.items() == [("user", "how are you"), ("assistant", "Fine,")]
-    assert history.has_user_words(1)
-    assert not history.has_user_words(2)
+    assert history.knows_question(1)
+    assert not history.knows_question(2)
 
 
 def test_late_words_stand_before_every_part_of_the_answer_and_after_the_turn_before() -> None:

@@ -93,6 +93,8 @@ def _shown(settings: Any, key: str) -> Any:
         value = getattr(settings, key)
     if hasattr(value, "get_secret_value"):
         return MASK if value.get_secret_value() else ""
+    if isinstance(value, dict):
+        return dict.fromkeys(value, MASK)
     return mask_address(value) if key.endswith("url") else value
 
 

@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 
 from voicechat.cli import complete
 
-VOICE, TURNS, SOUND, OUTPUT = "Voice and service", "Turn taking", "Sound", "Output"
+VOICE, TURNS, TOOLS, SOUND, OUTPUT = "Voice and service", "Turn taking", "Tools", "Sound", "Output"
 TURN_TAKING = ("turn", "silence_ms", "threshold", "barge_in")
 MICROPHONE = ("input_device", "input", "aec")
 """What means nothing to a command without them is no option of it: silently it would be a false promise."""
@@ -122,6 +122,18 @@ class TalkOptions:
     ] = None
     barge_in: Annotated[
         bool | None, _option("--barge-in/--no-barge-in", panel=TURNS, help="Speaking interrupts the answer (it does).")
+    ] = None
+    tool_sources: Annotated[
+        list[str] | None,
+        _option("--tools", panel=TOOLS, metavar="FILE|MODULE", help="Python functions the model may call; repeatable."),
+    ] = None
+    mcp_sources: Annotated[
+        list[str] | None,
+        _option("--mcp", panel=TOOLS, metavar="NAME|FILE", help="MCP server of the configuration, or a file of some."),
+    ] = None
+    confirm_tools: Annotated[
+        str | None,
+        _option("--confirm-tools", panel=TOOLS, help="Which tools you are asked about: never, writes (it is), always."),
     ] = None
     input_device: Annotated[
         str | None,

@@ -56,6 +56,7 @@ async def hold(conversation: "Talk", options: TalkOptions, origin: "Origin", *, 
     """Join the conversation and its view, and run both. `reads_lines`: the user may type meanwhile."""
     from voicechat.audio.devices import private_stderr
     from voicechat.cli.slash import Controls
+    from voicechat.tools.printed import stdout_kept_clean
     from voicechat.ui.factory import make_view
 
     sound_to_stdout = options.output == "-"
@@ -68,7 +69,7 @@ async def hold(conversation: "Talk", options: TalkOptions, origin: "Origin", *, 
         view = make_view(
             kind, conversation.sound, controls, interactive=interactive, words=words, verbose=options.verbose
         )
-        with log_held_back(kind == "auto" and sys.stdout.isatty()):
+        with log_held_back(kind == "auto" and sys.stdout.isatty()), stdout_kept_clean():
             try:
                 return await conversation.run(view)
             finally:
@@ -160,6 +161,7 @@ def plan(
     from voicechat.cli.pictures import pictures
     from voicechat.cli.pricing import pricing
     from voicechat.cli.role import checked_language, read_context, role
+    from voicechat.cli.tooling import tool_plan
     from voicechat.conversation.talk import TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.realtime.commands import SessionConfig, TurnDetection
@@ -228,6 +230,7 @@ def plan(
         RetryPolicy(delays_s, watch.retry_jitter, watch.retries_per_session),
         detection=None if local else detection,
         pictures=pictures(options.image or [], capabilities.image_bytes),
+        tools=tool_plan(options, loaded, capabilities, choice.name),
     )
 
 

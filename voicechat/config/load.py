@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 
+DEEPEST = 3
+"""`[mcp.NAME] headers` is one value, with all that is in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -63,7 +66,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     Raises UsageError (a `config_file` that is not there, a flag's value) and ConfigError (everything else), which
     name the file, line and key.
     """
-    from voicechat.config.settings import TABLES, Connection, History, Settings
+    from voicechat.config.settings import TABLES, Connection, History, Settings, ToolSettings
 
     path = config_file if config_file is not None else default_path()
     table, text = read_file(path, explicit=config_file is not None)
@@ -73,6 +76,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     names_of_all = [name for name in Settings.model_fields if name not in TABLES]
     names_of_all += [f"connection.{name}" for name in Connection.model_fields]
     names_of_all += [f"history.{name}" for name in History.model_fields]
+    names_of_all += [f"tools.{name}" for name in ToolSettings.model_fields]
     origins = dict.fromkeys(names_of_all, "default")
     ranks: dict[str, int] = {}
 
@@ -115,6 +119,8 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     settings = Settings.model_validate(merged)
     for section in settings.providers.values():
         remember(*(getattr(section, secret).get_secret_value() for secret in SECRET_KEYS))
+    for server in settings.mcp.values():
+        remember(*(secret.get_secret_value() for secret in (*server.env.values(), *server.headers.values())))
     return Loaded(
         settings=settings,
         origins=origins,
@@ -129,7 +135,7 @@ def _leaves(table: Mapping[str, Any], prefix: Key = ()) -> list[tuple[Key, Any]]
     found: list[tuple[Key, Any]] = []
     for name, value in table.items():
         key = (*prefix, name)
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(key) < DEEPEST:
             found += _leaves(value, key)
         else:
             found.append((key, value))
@@ -179,7 +185,15 @@ def _check(model: "type[Settings]", table: dict[str, Any], path: Path, text: str
 
 
 def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text: str) -> ConfigError:
-    from voicechat.config.settings import Connection, History, Persona, PriceSettings, ProviderSettings
+    from voicechat.config.settings import (
+        Connection,
+        History,
+        McpSettings,
+        Persona,
+        PriceSettings,
+        ProviderSettings,
+        ToolSettings,
+    )
 
     problem = error.errors(include_input=False)[0]
     key = tuple(str(part) for part in problem["loc"])
@@ -188,6 +202,7 @@ def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text
         if len(key) > 1:
             tables: dict[str, type[BaseModel]] = {
                 "providers": ProviderSettings, "connection": Connection, "history": History, "prices": PriceSettings,
+                "tools": ToolSettings, "mcp": McpSettings,
             }  # fmt: skip
             fields = tables.get(key[0], Persona).model_fields
         return _file_error(path, text, key, "unknown key", key[-1], list(fields))

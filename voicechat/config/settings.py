@@ -13,7 +13,7 @@ DEFAULT_INSTRUCTIONS = (
     "Say numbers, dates and units the way people speak them. If you did not understand, ask briefly."
 )
 
-TABLES = frozenset({"connection", "history", "personas", "prices", "providers"})
+TABLES = frozenset({"connection", "history", "mcp", "personas", "prices", "providers", "tools"})
 """The settings that are tables: they stand in the file only, apart from the services' own variables."""
 
 AudioFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
@@ -103,6 +103,29 @@ class PriceSettings(_Table):
     message: Money | None = None
 
 
+class ToolSettings(_Table):
+    """Functions that the model may call: `[tools]`."""
+
+    files: list[str] = []
+    confirm: Literal["never", "writes", "always"] = "writes"
+    timeout_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    max_chars: Annotated[int, Field(ge=100, le=1_000_000)] = 8000
+    max_in_a_row: Annotated[int, Field(ge=1, le=100)] = 8
+    filler_after_ms: Annotated[int, Field(ge=0, le=60_000)] = 2000
+
+
+class McpSettings(_Table):
+    """A server of tools: `[mcp.NAME]`, either a program (`command`) or an address (`url`)."""
+
+    command: str = ""
+    args: list[str] = []
+    env: dict[str, SecretStr] = {}
+    cwd: str = ""
+    url: str = ""
+    headers: dict[str, SecretStr] = {}
+    enabled: bool = True
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -137,6 +160,8 @@ class Settings(_Table):
 
     connection: Connection = Field(default_factory=Connection)
     history: History = Field(default_factory=History)
+    tools: ToolSettings = Field(default_factory=ToolSettings)
+    mcp: dict[str, McpSettings] = Field(default_factory=dict)
     personas: dict[str, Persona] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)

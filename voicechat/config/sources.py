@@ -65,6 +65,9 @@ def _refuse_shared_keys(path: Path, table: Mapping[str, Any]) -> None:
     sections = table.get("providers")
     tables = [entry for entry in sections.values() if isinstance(entry, dict)] if isinstance(sections, dict) else []
     holds_key = any(entry.get(key) for entry in tables for key in SECRET_KEYS)
+    servers = table.get("mcp")
+    listed = [entry for entry in servers.values() if isinstance(entry, dict)] if isinstance(servers, dict) else []
+    holds_key = holds_key or any(entry.get("headers") or entry.get("env") for entry in listed)
     if holds_key and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError(
             f"{path} holds a key and other users may read it.", f"Run: chmod 600 {shlex.quote(str(path))}"

@@ -38,6 +38,7 @@ class Answers:
         self._publish = publish
         self._clock = clock
         self._head = HeadBuffer()
+        self._sounds = 0
         self._running_id: str | None = None  # the service's work, wanted or not
         self._open: list[Response] = []  # not published yet, oldest first
 
@@ -67,15 +68,22 @@ class Answers:
 
     # -- from the service --------------------------------------------------------------------------------------
 
-    def begin(self, response_id: str, turn: int, asked_at: float | None) -> None:
+    def begin(self, response_id: str, turn: int, asked_at: float | None, *, aside: bool = False) -> None:
         """An answer to `turn` was announced."""
         self._running_id = response_id
-        self._open.append(Response(response_id, turn, self._speaker.generation, asked_at))
+        self._open.append(Response(response_id, turn, self._speaker.generation, asked_at, aside=aside))
 
     def refuse(self, response_id: str) -> None:
         """An answer nobody wants any more was announced: none of it is played."""
         self._running_id = response_id
         self.cancel()
+
+    def sound(self, pcm: bytes) -> None:
+        """Play something that is no part of an answer."""
+        self._sounds += 1
+        place = self._speaker.generation, f"~sound-{self._sounds}", 0
+        if self._speaker.put(*place, pcm):
+            self._speaker.finish(*place)
 
     def find(self, response_id: str) -> Response | None:
         """The open answer with this id, None when it is over for the user or was refused."""
@@ -112,6 +120,13 @@ class Answers:
         else:
             response.finish_text(part, event.text)
         self._publish(note.AssistantPartial(response.turn, response.spoken.text))
+
+    def called(self, response_id: str) -> bool:
+        """This answer calls a tool; False when it is over for the user, so that nobody waits for what follows."""
+        response = self.find(response_id)
+        if response is not None:
+            response.called = True
+        return response is not None
 
     def end(self, event: ev.ResponseFinished) -> bool:
         """The service ended an answer: it is over for the user when it has been played.
@@ -209,4 +224,6 @@ class Answers:
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)
         self.last = response.items
+        if response.called and not response.spoken.text and response.status == "completed":
+            return
         self._publish(response.result(heard_ms, interrupted))

@@ -24,6 +24,11 @@ class Floor:
         """The service is to answer."""
         self._give("thinking")
 
+    def wait_anew(self) -> None:
+        """The service is to answer from now on, whatever it did before."""
+        self.since = self._clock()
+        self._give("thinking")
+
     def speak(self) -> None:
         """The answer is heard."""
         self._give("speaking")

@@ -4,9 +4,10 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
+from voicechat.realtime.commands import SendToolCall
 from voicechat.text.window import MOST_ITEMS, newest_that_fit
 
-Role = Literal["user", "assistant"]
+Role = Literal["user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class Item:
     turn: int
     role: Role
     text: str
+    call: SendToolCall | None = None
+    """What `text` is the result of, where a tool says it."""
 
 
 class History:
@@ -25,19 +28,23 @@ class History:
         self._items: list[Item] = []
         self._said = 0
 
-    def add(self, turn: int, role: Role, text: str) -> None:
+    def add(self, turn: int, role: Role, text: str, call: SendToolCall | None = None) -> None:
         """The user's words open their turn; whatever else belongs to it follows in the order it came."""
         text = text.strip()
-        if not text:
+        if not (text or call):
             return
         self._said += 1
         bisect = bisect_left if role == "user" else bisect_right
-        self._items.insert(bisect(self._items, turn, key=lambda item: item.turn), Item(turn, role, text))
+        self._items.insert(bisect(self._items, turn, key=lambda item: item.turn), Item(turn, role, text, call))
         del self._items[:-MOST_ITEMS]
 
-    def items(self) -> list[tuple[Role, str]]:
+    def entries(self) -> list[Item]:
         """The last items that fit, oldest first."""
-        return [(item.role, item.text) for item in newest_that_fit(self._items, lambda item: item.text)]
+        return newest_that_fit(self._items, lambda item: item.text)
+
+    def items(self) -> list[tuple[Role, str]]:
+        """The same in words alone."""
+        return [(item.role, item.text) for item in self.entries()]
 
     def clear(self) -> None:
         self._items.clear()
@@ -55,14 +62,16 @@ class History:
 
     @property
     def whole(self) -> bool:
-        """Nothing of what was said is left out of `items`."""
-        return len(self.items()) == self._said
+        """Nothing of what was said is left out of `entries`."""
+        return len(self.entries()) == self._said
 
-    def has_user_words(self, turn: int) -> bool:
-        return any(item.turn == turn and item.role == "user" for item in self._items)
+    def knows_question(self, turn: int) -> bool:
+        """What this turn asked for is known, by the user's words or by what was called for them."""
+        return any(item.turn == turn and item.role != "assistant" for item in self._items)
 
 
 def as_text(items: list[tuple[Role, str]]) -> str:
     """For a service that takes no items: the same as a passage of its instructions."""
-    lines = [f"{'User' if role == 'user' else 'You'}: {text}" for role, text in items]
+    names = {"user": "User", "assistant": "You", "tool": "Result of a tool"}
+    lines = [f"{names[role]}: {text}" for role, text in items]
     return "The conversation so far, which was cut off and goes on now:\n" + "\n".join(lines)

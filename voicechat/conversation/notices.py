@@ -93,16 +93,34 @@ class AssistantTurn:
     interrupted: bool
     heard_ms: int
     status: str = "completed"
+    aside: bool = False
+    """A few words that fill the silence while a tool runs; the answer is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallNotice:
+    """A tool begins to run, or the user has to agree first. `call` is its number, and that of the `tool` to come."""
+
+    kind: ClassVar[str] = "tool.call"
+    turn: int
+    call: int
+    name: str
+    arguments: str
+    state: Literal["asking", "running"] = "running"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolNotice:
+    """How a call of a tool ended. Some have no `tool.call` before: they were refused at once."""
+
     kind: ClassVar[str] = "tool"
     turn: int
     name: str
     arguments: str
     output: str = ""
     ok: bool = True
+    call: int = 0
+    elapsed_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +228,7 @@ Notice = (
     | PictureNotice
     | AssistantPartial
     | AssistantTurn
+    | ToolCallNotice
     | ToolNotice
     | UsageNotice
     | LatencyNotice

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 from voicechat.conversation.notices import Notice, WarningNotice
 from voicechat.conversation.restore import Owed, Restorer
-from voicechat.realtime.commands import Command, Configure, CreateResponse, SessionConfig
+from voicechat.realtime.commands import Command, Configure, CreateResponse, SessionConfig, Tool
 from voicechat.realtime.events import ConfigureAgain, SessionConfigured, SessionCreated
 from voicechat.realtime.opening import Opening
 
@@ -19,9 +19,12 @@ class Opener:
         restorer: Restorer,
         send: Callable[[Command], None],
         publish: Callable[[Notice], None],
+        tools: Callable[[], tuple[Tool, ...]] = tuple,
     ):
+        """`tools` gives those that there are when a session begins."""
         self._config = config
         self._restored = ""  # the conversation so far, where it had to become a part of the instructions
+        self._tools = tools
         self._opening = Opening(config, service_speaks_first=True)
         self._restorer = restorer
         self._send = send
@@ -43,7 +46,7 @@ class Opener:
         self._config = config
         if updates is None or not changed <= updates:
             return False
-        told = replace(config, greeting="", instructions=config.instructions + self._restored)
+        told = replace(config, greeting="", instructions=config.instructions + self._restored, tools=self._tools())
         self._opening = Opening(told, service_speaks_first=True)
         self._send(Configure(told))
         return True
@@ -60,7 +63,7 @@ class Opener:
     def take(self, event: SessionCreated | ConfigureAgain | SessionConfigured) -> None:
         """The service is there (it is said so too of one that waits for us), refuses, or accepts."""
         if isinstance(event, SessionCreated):
-            told = self._restorer.configuration(self._config)
+            told = self._restorer.configuration(replace(self._config, tools=self._tools()))
             self._restored = told.instructions.removeprefix(self._config.instructions)
             self._opening = Opening(told, service_speaks_first=True)
         for command in self._opening.take(event):

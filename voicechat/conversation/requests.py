@@ -59,6 +59,7 @@ class Requests:
         self._expected = Expected.FREE
         self._waiting: CreateResponse | None = None
         self._last: CreateResponse | None = None  # what may still be refused: not withdrawn, and nothing ended since
+        self._any_will_do = False  # of `_last`
         self._give_up_at: float | None = None
         self._spoke_at: float | None = None  # when the user did; None once an answer was announced
 
@@ -72,19 +73,24 @@ class Requests:
         """An answer is to be asked for as soon as the service is free."""
         return self._waiting is not None
 
-    def ask(self, create: CreateResponse) -> bool:
-        """Ask now, or later when an answer is running or on its way. True when it was asked for now."""
+    @property
+    def coming(self) -> bool:
+        """The service is about to answer what the user said, by itself or because we asked."""
+        spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
+        return spoken or self.waiting or self._expected is not Expected.FREE
+
+    def ask(self, create: CreateResponse, *, any_will_do: bool = False) -> bool:
+        """Ask now, or later when an answer is running or on its way. True when it was asked for now.
+
+        `any_will_do`: an answer that the service gives by itself meanwhile is as good.
+        """
         if self._answers.running or self._expected is not Expected.FREE:
             self._waiting = create
             return False
         self._waiting = self._give_up_at = None
-        self._expected, self._last = Expected.ASKED, create
+        self._expected, self._last, self._any_will_do = Expected.ASKED, create, any_will_do
         self._send(create)
         return True
-
-    def ask_later(self) -> None:
-        """Ask when the running answer is over."""
-        self._waiting = CreateResponse()
 
     def free(self, *, ran: bool) -> None:
         """An answer has ended, and `ran` until now: what waits may be asked for."""
@@ -99,6 +105,8 @@ class Requests:
 
     def announced(self, response_id: str) -> bool:
         """An answer was announced; False when it is one that is not wanted any more, which is refused."""
+        if self._any_will_do and self._expected is Expected.ASKED:
+            self._last = None  # a refusal that comes now is no reason to ask again
         unwanted = self._expected in (Expected.WITHDRAWN, Expected.UNINVITED)
         self._expected, self._spoke_at, self._give_up_at = Expected.FREE, None, None
         if unwanted:

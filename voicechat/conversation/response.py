@@ -17,6 +17,10 @@ class Response:
     """When the user's turn was complete."""
     spoken: SpokenText = field(default_factory=SpokenText)
     status: str = "in_progress"
+    aside: bool = False
+    """It only fills the silence while a tool runs."""
+    called: bool = False
+    """It has called a tool: without a word it is no answer, but the way to one."""
     finished: bool = False
     """The service has ended it."""
     first_token_at: float | None = None
@@ -59,7 +63,7 @@ class Response:
         heard = text if heard_ms is None else self.spoken.heard(heard_ms)
         length_ms = self.spoken.audio_ms if heard_ms is None else heard_ms
         status = self.status if self.finished else ("cancelled" if interrupted else "incomplete")
-        return AssistantTurn(self.turn, text, heard, interrupted, round(length_ms), status)
+        return AssistantTurn(self.turn, text, heard, interrupted, round(length_ms), status, self.aside)
 
     def latency(self) -> LatencyNotice:
         """How long the user waited for the first of each."""

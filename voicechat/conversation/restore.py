@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from voicechat.audio.frames import Frame
-from voicechat.conversation.history import History, Role, as_text
+from voicechat.conversation.history import History, Item, Role, as_text
 from voicechat.conversation.notices import Notice, State, WarningNotice
 from voicechat.conversation.recent import RecentAudio
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
+from voicechat.tools.calls import told_again
 
 ONSET_S = 0.5
 """A turn is known to have begun only some time after its first sound."""
@@ -109,7 +110,7 @@ class Restorer:
         owed, since = Owed.NOTHING, at
         if state == "listening":
             owed, since = Owed.LISTENING, self._turn_began_at
-        elif state == "thinking" and (self.history.has_user_words(turn) or not (untold or self.history.items())):
+        elif state == "thinking" and (self.history.knows_question(turn) or not (untold or self.history.items())):
             owed = Owed.WORDS  # before anything was said the greeting is what is owed
         elif state == "thinking":
             owed, since = Owed.SPEECH, self._turn_began_at
@@ -135,10 +136,11 @@ class Restorer:
         drop, self._drop = self._drop, None
         if drop is None:
             return Owed.NOTHING
-        items = self._items()
         if self._capabilities.supports_restoring:
-            for role, text in items:
-                self._send(cmd.SendText(text, role))
+            for item in self.history.entries():
+                self._put_back(item)
+            for text in self._being_heard():
+                self._send(cmd.SendText(text, "assistant"))
         self.complete = self.history.whole
         owes_sound = drop.owed in (Owed.LISTENING, Owed.SPEECH)
         if owes_sound or (hands_free and self._recent.voice_since(drop.since) is not None):
@@ -150,6 +152,13 @@ class Restorer:
                 words = f"The first {missing_s:.0f} s of what you said were too long ago to be sent."
                 self._publish(WarningNotice("stale", words))
         return drop.owed
+
+    def _put_back(self, item: Item) -> None:
+        if item.role != "tool":
+            self._send(cmd.SendText(item.text, item.role))
+        elif item.call is not None:
+            for command in told_again(item.call, item.text, self._capabilities):
+                self._send(command)
 
     def _items(self) -> list[tuple[Role, str]]:
         """What was said, with what is being heard at this moment."""

@@ -22,6 +22,7 @@ from voicechat.conversation.opener import Opener
 from voicechat.conversation.pictures import Pictures
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
+from voicechat.conversation.tooling import Tooling, ToolKit
 from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, TurnTaking
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
@@ -46,6 +47,7 @@ class Session:
         publish: Callable[[note.Notice], None],
         clock: Callable[[], float] = time.monotonic,
         past: Sequence[tuple[Role, str]] = (),
+        tools: ToolKit | None = None,
     ):
         self.ready = False
         self.session_id = ""
@@ -59,9 +61,12 @@ class Session:
         self.answers = Answers(capabilities, speaker, self._send, self._publish, clock)
         self.restorer = Restorer(capabilities, self._send, self._publish, self.answers.being_heard)
         self.restorer.resume(past)
-        self.opener = Opener(config, self.restorer, self._out, self._publish)
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
+        parts = self.answers, self._requests, self._floor, self.restorer.history
+        doors = self._send, self._publish, lambda: self.turns.number, clock
+        self.tooling = Tooling(tools or ToolKit(), capabilities, *parts, *doors)
+        self.opener = Opener(config, self.restorer, self._out, self._publish, self.tooling.declared)
         self.pictures = Pictures(capabilities, self._send, clock)
         self.usage = UsageMeter()
         self._interrupter = Interrupter(
@@ -105,7 +110,7 @@ class Session:
             case ev.UsageReported():
                 self._publish(self.usage.add(self.turns.answered(event.response_id), event.usage))
             case ev.ToolCall():
-                self._on_tool_call(event)
+                self.tooling.called(event, self.turns.answered(event.response_id))
             case ev.SessionCreated():
                 self.session_id = event.session_id
                 self.opener.take(event)
@@ -125,7 +130,7 @@ class Session:
     def _on_configured(self) -> None:
         if self.ready:
             return
-        self.ready = True
+        self.ready = self.tooling.calls.connected = True
         if self.restorer.pending:
             self._go_on()
             return
@@ -138,10 +143,10 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        self.restorer.lost(
-            self._clock(), self.state, self.turn, self.turns.untold, max(self._heard_at, self._floor.since)
-        )
+        since = max(self._heard_at, self._floor.since)
+        self.restorer.lost(self._clock(), self.tooling.owed_state, self.turn, self.turns.untold, since)
         self.ready = False
+        self.tooling.calls.lost()
         self._interrupter.reset()
         self._requests.reset()
         self.answers.abandon(again=self.restorer.owes_answer)
@@ -149,6 +154,7 @@ class Session:
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""
         owed = self.restorer.replay(self.mic.turn_taking.hands_free, self.mic.pass_on)
+        self.tooling.calls.restored()
         self.pictures.again()
         if (create := self.opener.answer_owed(owed)) is not None:
             if owed is Owed.SPEECH:
@@ -169,33 +175,26 @@ class Session:
         self._floor.listen()
 
     def _announce(self, started: ev.ResponseStarted) -> None:
-        if started.out_of_band:
+        if (aim := self.tooling.aim_of(started)) is None:
             return  # nobody here has asked for it
         turn = self.turns.answer(started.response_id, started.answers)
         if self._requests.announced(started.response_id):
             if self.state == "listening" and not self.recording and not self.mic.finding:
                 self._ask(self.mic.voice.ended(self._clock()))  # it has heard the end, and did not say so
-            self.answers.begin(started.response_id, turn, self._asked_at)
+            self.tooling.begin(started.response_id, turn, aim, self._asked_at)
 
     def _on_response_finished(self, event: ev.ResponseFinished) -> None:
         if event.usage is not None:
             self._publish(self.usage.add(self.turns.answered(event.response_id), event.usage))
         if event.complaint:
             self._publish(note.ErrorNotice("response", f"The answer is {event.status}: {event.complaint}"))
+        self.tooling.calls.response_ended(event.response_id)
         ran = self.answers.running_id == event.response_id
         ours = self.answers.end(event)
         self._requests.free(ran=ran)
+        self.tooling.go_on()
         if ours:
             self._rest()
-
-    def _on_tool_call(self, event: ev.ToolCall) -> None:
-        output = f"There is no tool called {event.name}."
-        self._publish(
-            note.ToolNotice(self.turns.answered(event.response_id), event.name, event.arguments, output, ok=False)
-        )
-        self._send(cmd.ToolResult(event.call_id, output))
-        if self.answers.find(event.response_id) is not None:  # else nobody wants to hear how that goes on
-            self._requests.ask_later()
 
     def _on_error(self, event: ev.ServiceError) -> None:
         if event.code == "conversation_already_has_active_response":
@@ -285,6 +284,7 @@ class Session:
         """The user wants silence now, if there is anything to silence."""
         if self.answers.pending or self.state == "thinking":
             self._break_off()
+            self.tooling.calls.silence()
             if self.state != "listening":
                 self._floor.settle()
 
@@ -318,11 +318,13 @@ class Session:
             self._floor.think()
         if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
             self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
+            self.tooling.calls.response_ended(self.answers.running_id or "")
             self.answers.abandon()
             self._requests.free(ran=True)
             self._rest()
-        waited = now - self._floor.since
         silent_s = self.mic.voice.silent_s(now, self._floor.since)
+        self.tooling.tick(silent_s)
+        waited = 0.0 if self.tooling.calls.running_for(self.turn) else now - self._floor.since
         if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
             self._floor.settle()  # the end of speech got lost, or there was none
         if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
@@ -348,7 +350,8 @@ class Session:
     @property
     def settled(self) -> bool:
         """Nothing is said, asked or expected."""
-        return self.ready and self.state == "idle" and not self._requests.waiting and not self.answers.pending
+        waits = self._requests.waiting or self.answers.pending
+        return self.ready and self.state == "idle" and not waits and not self.tooling.busy
 
     @property
     def turn(self) -> int:
@@ -358,6 +361,7 @@ class Session:
     def finish(self) -> None:
         """The conversation ends: what is open is published as it is."""
         self.answers.interrupt()
+        self.tooling.end()
         self.turns.close()
         self._out(cmd.Finish())  # a session that is only being opened is ended as well
 
@@ -370,9 +374,9 @@ class Session:
 
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.UserTurn):
-            self.restorer.history.add(notice.turn, "user", notice.text)
+            self.tooling.user_said(notice)
         elif isinstance(notice, note.AssistantTurn):
-            self.restorer.history.add(notice.turn, "assistant", notice.heard)
+            self.tooling.heard(notice)
         self._show(notice)
 
     def _begin_turn(self) -> None:
@@ -392,7 +396,7 @@ class Session:
         """Nothing is being played and nothing is expected: the floor is open."""
         if self.answers.pending or self._requests.waiting or self.state not in ("speaking", "thinking"):
             return
-        if self._requests.asked:
+        if self._requests.asked or self.tooling.calls.awaited(self.turn):
             self._floor.think()
         else:
             self._floor.settle()

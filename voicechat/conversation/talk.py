@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 from voicechat.archive.past import Past
 from voicechat.audio.engine import AudioPlan
@@ -32,7 +31,9 @@ from voicechat.conversation.session import Session
 from voicechat.conversation.summary import so_far
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
+from voicechat.conversation.view import View
 from voicechat.conversation.work import Work
+from voicechat.conversation.workshop import ToolPlan, Workshop
 from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
@@ -51,16 +52,6 @@ QUIT_S = 0.1
 """How long a polite end may take: after the last answer, and after Ctrl-C."""
 ACKNOWLEDGED_QUIT_S = 0.8
 """The same after Ctrl-C where the service says that it has finished: cut off before, the session counts as failed."""
-
-
-class View(Protocol):
-    """What a conversation needs of a view (see `ui.base`)."""
-
-    def show(self, notice: note.Notice) -> None: ...
-
-    async def run(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +82,7 @@ class TalkPlan:
     """How the service finds the turns; None where we do."""
     pictures: tuple[Shown, ...] = ()
     """To begin with."""
+    tools: ToolPlan = field(default_factory=ToolPlan)
 
 
 class Talk:
@@ -106,17 +98,17 @@ class Talk:
             provider,
             connect,
             self._handle,
-            self._on_lost,
+            lambda: self.session.lost(),
             self._on_waiting,
             plan.retry,
         )
         capabilities = self._capabilities = self.line.codec.capabilities
         self._queue = PlaybackQueue(capabilities.output_rate_hz)
         self.sound = Sound(plan.audio, capabilities.input_rate_hz, self._queue, self._hear, self._played, self.warn)
-        past, send = plan.past.said if plan.past else (), self.line.send
-        self.session = Session(
-            capabilities, plan.config, plan.turn_taking, self._queue, send, self._publish, past=past
-        )  # fmt: skip
+        self.workshop = Workshop(plan.tools, lambda: self.session, self.warn)
+        rules, doors = (plan.config, plan.turn_taking, self._queue), (self.line.send, self._publish)
+        past = plan.past.said if plan.past else ()
+        self.session = Session(capabilities, *rules, *doors, past=past, tools=self.workshop.kit)
         self.minutes = Minutes()
         self._views: list[View | Recording | Minutes] = [self.minutes]
         self._recording: Recording | None = None
@@ -158,7 +150,8 @@ class Talk:
             self.line.try_now()
             if not line.strip() and not self.session.recording:
                 return
-        self.lines.submit(line, patient=patient)
+        if not self.workshop.takes(line):
+            self.lines.submit(line, patient=patient)
 
     def keep(self, keep: Keep | None) -> Recording | None:
         """Keep what was said, and the conversation from now on; None: do not. Raises UsageError where that fails."""
@@ -183,6 +176,10 @@ class Talk:
         self.session.pictures.add(SendImage(picture.jpeg))
         turn = self.session.turn + (self.session.state != "listening")
         self._publish(picture.notice(turn))
+
+    def interrupt(self) -> None:
+        if not self.workshop.answer(yes=False):
+            self.session.interrupt()
 
     def quit(self, exit_code: int = 130) -> None:
         """The user ends the conversation."""
@@ -248,7 +245,9 @@ class Talk:
         self._spawn(self._learn_price())
         for picture in self._plan.pictures:
             self.show(picture)
+        self.workshop.start()
         if self._plan.opening:
+            await self.workshop.started()
             self.submit(self._plan.opening)
         while True:
             await asyncio.sleep(TICK_S)
@@ -288,13 +287,14 @@ class Talk:
     async def _stop(self, *, polite: bool) -> None:
         """End everything in order: the last words of the session, the tasks, the connection, the audio."""
         self.session.finish()
+        tools = asyncio.create_task(self.workshop.close(), name="close tools")
         if polite:
             quick_s = ACKNOWLEDGED_QUIT_S if self._capabilities.emits_session_finished else QUIT_S
             await self.line.finish(FINISH_S if self.exit_code == 0 else quick_s)
         await self._work.stop()
         audio = asyncio.create_task(self.sound.close(), name="close audio")  # only now is nobody opening it
         await self.line.close()
-        await audio
+        await asyncio.gather(audio, tools)
 
     # -- callbacks on the loop ---------------------------------------------------------------------------------
 
@@ -314,9 +314,6 @@ class Talk:
             self._announce(bool(self.session.restorer.complete), self.changes.take_done())
         self._opened.set()
         self.lines.opened = True
-
-    def _on_lost(self) -> None:
-        self.session.lost()
 
     def _on_waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
         self._dropped = True

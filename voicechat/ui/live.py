@@ -17,6 +17,7 @@ from voicechat.ui.job_control import TerminalClosed, explained
 from voicechat.ui.lines import run_with_lines
 from voicechat.ui.reflow import breaks_anew, rows_of
 from voicechat.ui.render import Ansi, Item, Painter
+from voicechat.ui.running import Running
 from voicechat.ui.screen import Screen
 from voicechat.ui.status import Meter, Status
 from voicechat.ui.tasks import run_beside
@@ -69,6 +70,7 @@ class LiveView:
         self._steady_ticks = 0
         self._painter = Painter(self._size.columns, text_input=text_input)
         self._turns = Turns()
+        self._running = Running()
         self._unprinted: list[Item] = []
         self._printed: deque[tuple[Item, list[str]]] = deque(maxlen=REPAINTED_ITEMS)
         self._microphone, self._speaker = Meter(), Meter()
@@ -83,6 +85,7 @@ class LiveView:
     def show(self, notice: note.Notice) -> None:
         now = self._now()
         self._live = None
+        self._running.take(notice, now)
         match notice:
             case note.SessionNotice():
                 self._session(notice, now)
@@ -172,6 +175,7 @@ class LiveView:
             self._live = None
         self._measure(now)
         self._status.holds = self._screen.tells_releases
+        self._status.tools = self._running.words(now)
         at = self._status.retry_at
         self._status.retry_in_s = None if at is None else max(math.ceil(at - now), 0)
         if not self._same_size():

@@ -119,6 +119,8 @@ class Status:
     keyboard: bool = True
     verbose: bool = False
     """Figures for those who measure."""
+    tools: str = ""
+    """Which run, and how long."""
     retry_at: float | None = None
     """While the connection is down: when the next attempt is made."""
     retry_in_s: int | None = None
@@ -165,6 +167,7 @@ class Status:
             words += f" (attempt {self.attempt})" if self.attempt > 1 else ""
         parts = [
             Text(f"● {words:<{WIDEST}}", COLOURS[doing]),
+            *([Text(self.tools, "cyan")] if self.tools else []),
             Text().append("mic ", "dim").append(self.microphone, "red" if self.muted else "green"),
             Text().append("speaker ", "dim").append(self.speaker, "magenta"),
         ]

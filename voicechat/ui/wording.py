@@ -9,7 +9,7 @@ SILENCED = "(stopped before it spoke)"
 ASSISTANT = "assistant"
 TRY = "Say something: try “What time is it?”"
 TRY_MANUAL = "Press Enter, speak, then Enter: try “What time is it?”"
-OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard", "stats", "command"})
+OWN_WORDS = frozenset({"help", "mute", "connection", "microphone_heard", "stats", "command", "consent"})
 """Codes of warnings that warn of nothing: the program answers what the user asked of it."""
 
 

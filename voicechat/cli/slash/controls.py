@@ -63,7 +63,7 @@ class Controls:
 
     def interrupt(self) -> None:
         with self._talk.watched():
-            self._talk.session.interrupt()
+            self._talk.interrupt()
 
     def hold(self, down: bool) -> None:
         """The key that is held while one talks went down, or up again."""
