@@ -202,6 +202,11 @@ def test_a_key_while_a_tool_runs_silences_its_result() -> None:
     desk.ends(0)
     desk.pass_ms(3000)
     assert (desk.results, desk.asked, desk.stopped) == ([("r1-c0", "found")], 0, [])
+    desk.user(2)
+    desk.calls("r2", "look")
+    desk.session.interrupt()
+    desk.session.say("never mind")
+    assert desk.asked == 1, "nothing else is on its way"
 
 
 def test_a_turn_that_is_being_recorded_is_not_spoken_into() -> None:

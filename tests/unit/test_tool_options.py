@@ -70,11 +70,11 @@ enabled = false
 
 def test_servers_come_from_the_configuration_by_name_and_from_files() -> None:
     assert [server.name for server in plan(SERVERS).servers] == ["files"]
-    Path("mcp.json").write_text(json.dumps({"mcpServers": {"other": {"command": "x"}}}))
+    Path("mcp.json").write_text(json.dumps({"mcpServers": {"other": {"command": "x", "env": {"K": "of-the-file"}}}}))
     files, work, other = plan(SERVERS, mcp_sources=["work", "mcp.json"]).servers
     assert (files.args, files.env, work.headers) == (("-y", "x"), {"TOKEN": SECRET}, {"Authorization": SECRET})
     assert other.command == "x"
-    assert SECRET not in redact(f"it said {SECRET}")
+    assert redact(f"it said {SECRET} and of-the-file") == "it said *** and ***"
 
 
 @pytest.mark.parametrize(

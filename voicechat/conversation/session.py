@@ -292,7 +292,7 @@ class Session:
         """The answer, wherever it is on its way, is not wanted any more."""
         self._interrupter.break_off()
         self.restorer.give_up()
-        self._requests.withdraw(coming=self.state == "thinking" and self.opener.service_finds_turns)
+        self._requests.withdraw(coming=self.opener.service_finds_turns and self.tooling.owed_state == "thinking")
 
     # -- what the speaker did ----------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ LOGGED_LINES = 200
 MOST_PAGES = 20
 MOST_SCHEMA_CHARS = 20_000
 MOST_DESCRIPTION_CHARS = 1024
-INSTALL = "pip install 'voicechat[mcp]'"
+INSTALL = "in voicechat's folder, pip install '.[mcp]'"
 
 
 class _Gone(Exception):
