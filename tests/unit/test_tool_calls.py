@@ -40,7 +40,7 @@ class Desk(Stage):
         self.stopped: list[Call] = []
         toolbox = Toolbox([tool_of(look, "test"), tool_of(send, "test")])
         kit = ToolKit(toolbox, self.started.append, self.stopped.append, **{"interactive": True, **rules})
-        super().__init__(capabilities, turns, kit, **({} if turns is None else {"turn_detection": None}))
+        super().__init__(capabilities, turns, tools=kit, **({} if turns is None else {"turn_detection": None}))
         self.open()
 
     def user(self, number: int = 1, words: str = "what is new") -> None:

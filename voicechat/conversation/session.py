@@ -143,8 +143,8 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        since = max(self._heard_at, self._floor.since)
-        self.restorer.lost(self._clock(), self.tooling.owed_state, self.turn, self.turns.untold, since)
+        owed, since = self.tooling.owed_state, max(self._heard_at, self._floor.since)
+        self.restorer.lost(self._clock(), owed, self.turn, self.turns.untold, since)
         self.ready = False
         self.tooling.calls.lost()
         self._interrupter.reset()
