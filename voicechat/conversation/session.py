@@ -64,8 +64,7 @@ class Session:
         self._requests = Requests(self.answers, capabilities, self._send, clock)
         self.turns = UserTurns(self._publish)
         parts = self.answers, self._requests, self._floor, self.restorer.history
-        doors = self._send, self._publish, lambda: self.turns.number, clock
-        self.tooling = Tooling(tools or ToolKit(), capabilities, *parts, *doors)
+        self.tooling = Tooling(tools or ToolKit(), capabilities, *parts, self._send, self._publish, self.turns, clock)
         self.opener = Opener(config, self.restorer, self._out, self._publish, self.tooling.declared)
         self.pictures = Pictures(capabilities, self._send, clock)
         self.usage = UsageMeter()
@@ -322,8 +321,7 @@ class Session:
             self.answers.abandon()
             self._requests.free(ran=True)
             self._rest()
-        silent_s = self.mic.voice.silent_s(now, self._floor.since)
-        self.tooling.tick(silent_s)
+        self.tooling.tick(silent_s := self.mic.voice.silent_s(now, self._floor.since))
         waited = 0.0 if self.tooling.calls.running_for(self.turn) else now - self._floor.since
         if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
             self._floor.settle()  # the end of speech got lost, or there was none

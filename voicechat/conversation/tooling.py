@@ -22,6 +22,7 @@ from voicechat.conversation.notices import (
     WarningNotice,
 )
 from voicechat.conversation.requests import Requests
+from voicechat.conversation.user_turns import UserTurns
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.commands import Command, CreateResponse, SetTools, Tool
 from voicechat.realtime.events import ResponseStarted, ToolCall
@@ -74,7 +75,7 @@ class Aim(Enum):
 
 
 class Tooling:
-    """Owned by a Session. `turn` gives the number of the current turn."""
+    """Owned by a Session."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Tooling:
         history: History,
         send: Callable[[Command], None],
         publish: Callable[[Notice], None],
-        turn: Callable[[], int],
+        turns: UserTurns,
         clock: Callable[[], float],
     ):
         self.kit = kit
@@ -97,7 +98,7 @@ class Tooling:
         self._history = history
         self._send = send
         self._publish = publish
-        self._turn = turn
+        self._turn: Callable[[], int] = lambda: turns.number
         self._clock = clock
         self._aim = Aim.TURN  # of what was asked for last
         self._about_results: set[str] = set()
