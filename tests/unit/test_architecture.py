@@ -15,7 +15,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 400
 HEAVY = {
     "numpy", "livekit", "pydantic", "pocketsphinx", "websockets", "httpx", "prompt_toolkit", "soxr", "soundfile",
-    "pyaudio", "webrtcvad", "asyncio",
+    "pyaudio", "webrtcvad", "asyncio", "starlette", "uvicorn",
 }  # fmt: skip
 PROVIDER_NAMES = re.compile(r"(?<![a-z])(qwen|openai|azure|newapi|doubao)(?![a-z])", re.IGNORECASE)
 NAMES_PROVIDERS = {
@@ -164,6 +164,7 @@ LOADED = "import sys; sys.stderr.write('\\n' + ' '.join(sorted({name.split('.')[
         ["say", "--help"],
         ["speak", "--help"],
         ["demo", "--help"],
+        ["serve", "--help"],
     ],
     ids=lambda arguments: " ".join(arguments) if arguments else "import",
 )

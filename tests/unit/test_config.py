@@ -15,6 +15,8 @@ from voicechat.config.settings import (
     Persona,
     PriceSettings,
     ProviderSettings,
+    Serve,
+    ServeToken,
     Settings,
     ToolSettings,
 )
@@ -462,6 +464,8 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
     assert {f"history.{name}" for name in History.model_fields} <= named
     assert {f"personas.teacher.{name}" for name in Persona.model_fields} <= named
     assert {f"prices.gpt-realtime.{name}" for name in PriceSettings.model_fields} <= named
+    assert {f"serve.{name}" for name in Serve.model_fields if name not in ("models", "tokens")} <= named
+    assert {f"serve.tokens.anna.{name}" for name in ServeToken.model_fields} <= named
     assert {key.rpartition(".")[2] for key in named if key.startswith("providers.")} == set(
         ProviderSettings.model_fields
     )
@@ -471,10 +475,12 @@ def test_the_example_loads_when_everything_is_uncommented() -> None:
 def test_the_example_shows_the_defaults() -> None:
     write(uncommented())
     settings = load().settings
-    for name in set(Settings.model_fields) - {"instructions", "mcp", "personas", "prices", "providers"}:
+    for name in set(Settings.model_fields) - {"instructions", "mcp", "personas", "prices", "providers", "serve"}:
         default = getattr(Settings(), name)
         if default is not None:
             assert getattr(settings, name) == default, name
+    for name in set(Serve.model_fields) - {"models", "tokens", "offline_sessions"}:
+        assert getattr(settings.serve, name) == getattr(Serve(), name), name
 
 
 def test_the_example_as_it_is_changes_nothing() -> None:

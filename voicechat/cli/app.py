@@ -20,6 +20,7 @@ from voicechat.cli import (
     models,
     providers,
     say,
+    serve,
     setup,
     speak,
     vad,
@@ -78,6 +79,9 @@ app.command("manual", cls=TalkCommand)(manual.manual)
 app.command("say", cls=TalkCommand, context_settings=ONE_TEXT)(say.say)
 app.command("speak", context_settings=ONE_TEXT)(speak.speak)
 app.command("demo")(demo.demo)
+
+# --- Serving ---
+app.add_typer(serve.app, name="serve")
 
 # --- Looking around ---
 app.command("devices")(devices.devices)

@@ -86,9 +86,9 @@ def _shown(settings: Any, key: str) -> Any:
     value = settings
     table, _, rest = key.partition(".")
     if rest:
-        name, _, setting = rest.rpartition(".")
-        holder = getattr(settings, table)
-        value = getattr(holder[name] if name else holder, setting)
+        value = getattr(settings, table)
+        for part in rest.split("."):
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
     else:
         value = getattr(settings, key)
     if hasattr(value, "get_secret_value"):

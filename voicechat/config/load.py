@@ -192,6 +192,8 @@ def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text
         Persona,
         PriceSettings,
         ProviderSettings,
+        Serve,
+        ServeToken,
         ToolSettings,
     )
 
@@ -204,6 +206,7 @@ def _explain(error: "ValidationError", model: "type[Settings]", path: Path, text
                 "providers": ProviderSettings, "connection": Connection, "history": History, "prices": PriceSettings,
                 "tools": ToolSettings, "mcp": McpSettings,
             }  # fmt: skip
+            tables["serve"] = ServeToken if key[1] == "tokens" else Serve
             fields = tables.get(key[0], Persona).model_fields
         return _file_error(path, text, key, "unknown key", key[-1], list(fields))
     return _file_error(path, text, key, f"{'.'.join(key)}: {_reason(problem)}")

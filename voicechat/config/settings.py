@@ -13,7 +13,7 @@ DEFAULT_INSTRUCTIONS = (
     "Say numbers, dates and units the way people speak them. If you did not understand, ask briefly."
 )
 
-TABLES = frozenset({"connection", "history", "mcp", "personas", "prices", "providers", "tools"})
+TABLES = frozenset({"connection", "history", "mcp", "personas", "prices", "providers", "serve", "tools"})
 """The settings that are tables: they stand in the file only, apart from the services' own variables."""
 
 AudioFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
@@ -126,6 +126,32 @@ class McpSettings(_Table):
     enabled: bool = True
 
 
+class ServeToken(_Table):
+    """Who may use the server: `[serve.tokens.NAME]`. What is not given is not limited."""
+
+    hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    models: list[str] = ["*"]
+    sessions: Annotated[int, Field(ge=1)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    minutes_per_day: Annotated[float, Field(gt=0)] | None = None
+
+
+class Serve(_Table):
+    """What `voicechat serve` offers to whom: `[serve]`."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    cert: str = ""
+    key: str = ""
+    origins: list[str] = []
+    max_sessions: Annotated[int, Field(ge=1)] = 200
+    offline_sessions: Annotated[int, Field(ge=0)] | None = None
+    session_minutes: Annotated[float, Field(gt=0, le=1440)] = 30.0
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    models: dict[str, str] = Field(default_factory=dict)
+    tokens: dict[str, ServeToken] = Field(default_factory=dict)
+
+
 class Settings(_Table):
     """The whole of `config.toml`."""
 
@@ -165,6 +191,7 @@ class Settings(_Table):
     personas: dict[str, Persona] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    serve: Serve = Field(default_factory=Serve)
 
     def provider_settings(self, name: str) -> ProviderSettings:
         """`[providers.NAME]`, empty when there is no such table."""

@@ -105,6 +105,12 @@ class Line:
         """Queue a command for the current connection; never waits."""
         self._uplink.send(command)
 
+    async def room(self) -> None:
+        """Wait while a slow connection, or none, has left too much unsent: for whoever can hold back, unlike a
+        microphone."""
+        if self._uplink.crowded:
+            await self._uplink.flushed()
+
     @property
     def dropped_ms(self) -> float:
         """Sound that a slow network had no room for."""

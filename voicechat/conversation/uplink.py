@@ -10,6 +10,9 @@ from voicechat.wire.transport import Transport
 
 BACKLOG_MS = 10_000.0
 """Audio that may wait for a slow network. Beyond it the oldest is dropped and counted."""
+CROWDED_MS = 2_000.0
+CROWDED_COMMANDS = 200
+"""Whoever can wait does so from here on."""
 
 
 class Uplink:
@@ -34,6 +37,11 @@ class Uplink:
         self._commands.append(command)
         self._idle.clear()
         self._some.set()
+
+    @property
+    def crowded(self) -> bool:
+        """So much is waiting that whoever can should wait for `flushed`."""
+        return self._waiting_ms > CROWDED_MS or len(self._commands) > CROWDED_COMMANDS
 
     def answer(self) -> None:
         """Send what the codec itself has to say, before anything else."""

@@ -74,6 +74,10 @@ class ServerCodec:
         self._session.begin()
         return cmd.Configure(self.config)
 
+    def history(self) -> list[cmd.Command]:
+        """What was said, for whoever is behind when it has begun anew; pictures and unheard words are lost."""
+        return self._conversation.told()
+
     @property
     def input_rate_hz(self) -> int:
         return rate_hz(self._session.values["input_format"])

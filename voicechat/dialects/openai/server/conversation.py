@@ -7,6 +7,7 @@ from typing import Literal
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server.checks import Rejected, as_id, shown
 from voicechat.dialects.openai.server.profile import Dialect
+from voicechat.realtime.commands import Command, SendText, SendToolCall, ToolResult
 
 MAX_ITEMS = 512
 MAX_CHARS = 1_000_000
@@ -97,6 +98,19 @@ class Conversation:
     def calls(self, call_id: str) -> bool:
         """Whether the model is known to have made this call."""
         return any(item.kind == "function_call" and item.fields["call_id"] == call_id for item in self._items.values())
+
+    def told(self) -> list[Command]:
+        """The items as commands that make them again; those without words are left out."""
+        found: list[Command] = []
+        for item in (self._items[name] for name in self._order):
+            fields = item.fields
+            if item.kind == "function_call_output":
+                found.append(ToolResult(fields["call_id"], fields["output"], item.id))
+            elif item.kind == "function_call":
+                found.append(SendToolCall(fields["call_id"], fields["name"], fields["arguments"], item.id))
+            elif words := "\n".join(part.get("text") or part.get("transcript") or "" for part in item.content).strip():
+                found.append(SendText(words, item.role, item.id))  # type: ignore[arg-type]
+        return found
 
     def _forget(self) -> None:
         while len(self._order) > 1 and (

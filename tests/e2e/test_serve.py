@@ -1,0 +1,48 @@
+"""`voicechat serve` and the offline engine: unmodified clients talk to them."""
+
+import asyncio
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.gateway import served, until
+from tests.unit.offline_client import QUESTIONS, recording
+
+
+@pytest.mark.parametrize("generation", ["ga", "beta"])
+def test_the_official_client_holds_a_spoken_turn(generation: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with served(tmp_path / "config.toml") as server, server.official() as client:
+            assert [model.id async for model in client.models.list()] == ["offline"]
+            realtime = client.realtime if generation == "ga" else client.beta.realtime
+            async with realtime.connect(model="offline") as connection:
+                (created,) = await until(connection, "session.created")
+                assert created.session.model == "offline"
+                if generation == "ga":
+                    assert created.session.type == "realtime"
+                    wanted: Any = {
+                        "type": "realtime",
+                        "audio": {"input": {"transcription": {"model": "any"}}, "output": {"voice": "marin"}},
+                    }
+                else:
+                    assert created.session.modalities == ["text", "audio"]
+                    wanted = {"input_audio_transcription": {"model": "any"}, "voice": "alloy"}
+                await connection.session.update(session=wanted)
+                await until(connection, "session.updated")
+
+                pcm = recording(QUESTIONS / "what-is-twelve-times-seven.wav")
+                for start in range(0, len(pcm), 960):
+                    audio = base64.b64encode(pcm[start : start + 960]).decode()
+                    await connection.input_audio_buffer.append(audio=audio)
+                seen = await until(connection, "response.done")
+                heard = next(event for event in seen if event.type.endswith("input_audio_transcription.completed"))
+                assert heard.transcript == "What is twelve times seven?"
+                done = seen[-1].response
+                assert done.status == "completed"
+                assert done.output[0].content[0].transcript == "12 times 7 is 84."
+                deltas = [event.delta for event in seen if event.type.endswith("audio.delta")]
+                assert sum(len(base64.b64decode(delta)) for delta in deltas) > 48_000
+
+    asyncio.run(main())

@@ -1,0 +1,111 @@
+"""The Starlette application: which path is answered by whom, and who is not answered at all."""
+
+import logging
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from voicechat.dialects.openai.server.handshake import PATHS, shown_key
+from voicechat.serve import refusals
+from voicechat.serve.client import ClientSocket
+from voicechat.serve.gateway import Gateway
+from voicechat.serve.realtime import Realtime
+from voicechat.serve.refusals import Refusal
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def create_app(gateway: Gateway) -> ASGIApp:
+    async def models(request: Request) -> Response:
+        grant = gateway.admit(key_of(request))
+        served = [name for name in gateway.models.names() if grant.allows(name)]
+        entries = [{"id": name, "object": "model", "created": 0, "owned_by": "voicechat"} for name in served]
+        return JSONResponse({"object": "list", "data": entries})
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "stopping" if gateway.stopping else "ok"}, 503 if gateway.stopping else 200)
+
+    async def metrics(request: Request) -> Response:
+        gateway.tokens.grant(key_of(request))
+        return PlainTextResponse(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    realtime = Realtime(gateway)
+    routes: list[BaseRoute] = [
+        *(WebSocketRoute(path, realtime) for path in PATHS),
+        Route("/v1/models", models),
+        Route("/api/health", health),
+        Route("/metrics", metrics),
+    ]
+    app = Starlette(routes=routes, exception_handlers={Refusal: _refused, 404: _nowhere, 405: _nowhere})
+    return _Door(app, gateway)
+
+
+def key_of(request: Request) -> str:
+    return shown_key(request.headers, request.query_params)
+
+
+def _answer(refusal: Refusal) -> Response:
+    headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(refusal.body(), refusal.status, headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _answer(error)
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    message = f"Invalid URL ({request.method} {request.url.path[:200]})"
+    return _answer(Refusal(status, 4000, "unknown_url", message))
+
+
+class _Door:
+    """Before everything: foreign pages, and names that are not this machine's, are sent away.
+
+    A browser lets every page open sockets and send forms to this machine, so without tokens it is the origin alone
+    that tells whose wish it is; and a name that suddenly points here would make a foreign origin look like ours.
+    """
+
+    def __init__(self, app: ASGIApp, gateway: Gateway):
+        self._app = app
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            self._check(headers.get(b"host", ""), headers.get(b"origin", ""))
+        except Refusal as refusal:
+            self._gateway.metrics.refused.labels(refusal.code).inc()
+            if scope["type"] == "websocket":
+                await ClientSocket(receive, send).refuse_by_status(refusal)
+            else:
+                await _answer(refusal)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _check(self, host: str, origin: str) -> None:
+        if not self._gateway.tokens.demanded and _name_of(f"//{host}") not in LOOPBACK:
+            raise refusals.foreign_host()
+        if not origin or origin in self._gateway.origins:
+            return
+        if urlsplit(origin).netloc.lower() != host.lower():
+            raise refusals.foreign_origin()
+
+
+def _name_of(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,110 @@
+"""What the whole server knows: what is served, who is in, and whether it is about to stop."""
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from voicechat.serve import refusals
+from voicechat.serve.budget import Budget
+from voicechat.serve.metrics import Metrics
+from voicechat.serve.models import Model, Models
+from voicechat.serve.refusals import Refusal
+from voicechat.serve.tokens import Grant, Tokens
+
+if TYPE_CHECKING:
+    from voicechat.serve.relay import Relay
+
+LEAVING_S = 6.0
+"""How long sessions that were told to end may take to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    sessions: int = 200
+    offline_sessions: int = 4
+    """Each has a recogniser of its own, which takes a processor while somebody speaks."""
+    session_s: float = 1800.0
+    message_bytes: int = 16 * 1024 * 1024
+    upload_bytes: int = 25 * 1024 * 1024
+    drain_s: float = 30.0
+
+
+@dataclass
+class Gateway:
+    models: Models
+    tokens: Tokens
+    limits: Limits = Limits()
+    metrics: Metrics = field(default_factory=Metrics)
+    budget: Budget = field(default_factory=Budget)
+    origins: tuple[str, ...] = ()
+    stopping: bool = False
+    _relays: "set[Relay]" = field(default_factory=set)
+    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _places: Counter[str] = field(default_factory=Counter)
+    """Sessions by the holder of their token, and those on this machine's engine under ``."""
+
+    @contextlib.contextmanager
+    def place(self, grant: Grant, model: Model) -> Iterator[None]:
+        """Room for one more session while inside. Raises Refusal when there is none."""
+        mine = f"token {grant.name}"
+        if self._places.total() - self._places["offline"] >= self.limits.sessions:
+            raise refusals.full()
+        if model.local and self._places["offline"] >= self.limits.offline_sessions:
+            raise refusals.full()
+        if grant.sessions is not None and self._places[mine] >= grant.sessions:
+            raise refusals.busy(f"This token may hold {grant.sessions} sessions at once.")
+        taken = [mine, *(["offline"] if model.local else [])]
+        self._places.update(taken)
+        try:
+            yield
+        finally:
+            self._places.subtract(taken)
+
+    def admit(self, key: str) -> Grant:
+        """Whoever shows this key, for one more request. Raises Refusal."""
+        if self.stopping:
+            raise refusals.ending()
+        grant = self.tokens.grant(key)
+        self.budget.request(grant)
+        return grant
+
+    @contextlib.contextmanager
+    def holding(self, relay: "Relay") -> Iterator[None]:
+        """The session is one of ours while inside."""
+        self._relays.add(relay)
+        self._empty.clear()
+        try:
+            yield
+        finally:
+            self._relays.discard(relay)
+            if not self._relays:
+                self._empty.set()
+
+    @contextlib.contextmanager
+    def counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Refusal as refusal:
+            self.metrics.refused.labels(refusal.code or "no_key").inc()
+            raise
+
+    async def drain(self) -> None:
+        """Let nobody in, let running answers finish, then end every session."""
+        self.stopping = True
+        relays = set(self._relays)
+        if relays:
+            await asyncio.wait([asyncio.create_task(relay.drain()) for relay in relays], timeout=self.limits.drain_s)
+        for relay in self._relays:
+            relay.end(refusals.going_away())
+        if self._relays:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_S):
+                    await self._empty.wait()
+
+
+def new_session_id() -> str:
+    return f"sess_{secrets.token_hex(10)}"

@@ -1,0 +1,129 @@
+"""What is served: each model's name, whoever stands behind it, and what its clients may ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from voicechat.config import choose_provider, missing_settings
+from voicechat.config.choose import FLAG
+from voicechat.config.load import Loaded
+from voicechat.dialects.openai.server import Profile
+from voicechat.errors import VoicechatError
+from voicechat.providers.catalogue import ProviderInfo, providers
+from voicechat.serve import refusals
+from voicechat.wire.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from voicechat.services import Service
+
+OFFLINE = "offline"
+FOREIGN_VOICES = (
+    "alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer", "verse", "marin", "cedar"
+)  # fmt: skip
+"""What stock clients ask for wherever they are: where nobody is called so, the model's own voice answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model as a session needs it. `name` is what its clients call it."""
+
+    name: str
+    behind: str
+    """What it is behind an alias."""
+    service: "Service"
+    policy: RetryPolicy
+    voices: tuple[str, ...] = ()
+    """Those that are known; none: whatever the service says."""
+    transcription_model: str = ""
+    local: bool = False
+    """It runs on this machine, which has so many places."""
+
+    def profile(self) -> Profile:
+        """For the codec before it. Voices are refused by whoever knows them all."""
+        return Profile(voice=self.service.provider.voice or "default")
+
+    def voice(self, asked: str) -> str:
+        """The voice to ask for behind; "" is the model's own."""
+        stranger = asked in FOREIGN_VOICES and asked not in self.voices
+        return "" if asked == "default" or (stranger and (self.voices or self.local)) else asked
+
+
+@dataclass
+class Models:
+    """Finds a model by the name that a client gives. `aliases` are patterns: `{"gpt-*": "offline"}`."""
+
+    loaded: Loaded
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    insecure: bool = False
+    _opened: dict[str, Model] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """What is served for sure; services take other models of theirs, too."""
+        own = [OFFLINE] if _ready(self.loaded, providers()[OFFLINE]) else []
+        for info in self._services():
+            own += [f"{info.name}/{model.id}" for model in info.models] or [f"{info.name}/{info.default_model}"]
+        named = [alias for alias, target in self.aliases.items() if "*" not in alias and self._serves(target)]
+        return [*own, *(name for name in named if name not in own)]
+
+    def resolve(self, name: str) -> str:
+        """The name behind an alias, or the same again. Raises Refusal for one that nobody serves."""
+        target = self.aliases.get(name) or next(
+            (target for pattern, target in self.aliases.items() if fnmatchcase(name, pattern)), name
+        )
+        if not self._serves(target):
+            raise refusals.unknown_model(name)
+        return target
+
+    def open(self, name: str) -> Model:
+        """The model of that name, for one more session. Raises Refusal when it is not served, or cannot be."""
+        if not name:
+            raise refusals.no_model()
+        target = self.resolve(name)
+        if target not in self._opened:
+            if len(self._opened) > 256:  # names are the clients' choice
+                self._opened.clear()
+            try:
+                self._opened[target] = self._open(target)
+            except VoicechatError as error:
+                raise refusals.failed(error.message) from error
+        return replace(self._opened[target], name=name)
+
+    def _services(self) -> list[ProviderInfo]:
+        cloud = [info for info in providers().values() if info.kind != "local"]
+        return [info for info in cloud if _ready(self.loaded, info)]
+
+    def _serves(self, target: str) -> bool:
+        provider, slash, model = target.partition("/")
+        if target == OFFLINE:
+            return _ready(self.loaded, providers()[OFFLINE])
+        return bool(slash and model) and provider in {info.name for info in self._services()}
+
+    def _open(self, target: str) -> Model:
+        from voicechat.services import open_service
+
+        provider, _, model = target.partition("/")
+        choice = choose_provider(chosen(self.loaded, provider, model))
+        settings = self.loaded.settings
+        service = open_service(choice, settings.connection, insecure=self.insecure)
+        watch = settings.connection
+        return Model(
+            target,
+            target,
+            service,
+            RetryPolicy(tuple(watch.retry_delays_s), watch.retry_jitter, watch.retries_per_session),
+            tuple(voice.name for voice in providers()[provider].voices(service.provider.model)),
+            settings.transcription_model,
+            provider == OFFLINE,
+        )
+
+
+def chosen(loaded: Loaded, provider: str, model: str = "", voice: str = "") -> Loaded:
+    """The settings as if the three had been given as flags; what the user is to be told is left aside."""
+    update = {"provider": provider, "model": model, "voice": voice, "url": "", "persona": ""}
+    ranks = loaded.ranks | dict.fromkeys(update, FLAG)
+    return replace(loaded, settings=loaded.settings.model_copy(update=update), ranks=ranks)
+
+
+def _ready(loaded: Loaded, info: ProviderInfo) -> bool:
+    return not missing_settings(loaded, info)

@@ -1,0 +1,96 @@
+"""`WS /v1/realtime`: from a handshake to a session, or to a refusal that the client understands."""
+
+import contextlib
+import logging
+import time
+from urllib.parse import parse_qsl
+
+from voicechat.dialects.openai.server import ServerCodec
+from voicechat.dialects.openai.server.handshake import Handshake, read_handshake
+from voicechat.serve import refusals
+from voicechat.serve.client import ClientSocket, Message, Receive, Send
+from voicechat.serve.gateway import Gateway, new_session_id
+from voicechat.serve.models import Model
+from voicechat.serve.refusals import Refusal
+from voicechat.serve.relay import Relay
+from voicechat.serve.tokens import Grant
+from voicechat.serve.watch import Watch
+from voicechat.wire.transport import Closed
+
+log = logging.getLogger(__name__)
+
+
+class Realtime:
+    """The ASGI application of the realtime paths."""
+
+    def __init__(self, gateway: Gateway):
+        self._gateway = gateway
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        client = ClientSocket(receive, send)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        asked = read_handshake(scope["path"], query, headers, scope["subprotocols"])
+        with contextlib.suppress(Closed):
+            try:
+                await self._session(client, asked)
+            except Refusal as refusal:
+                if asked.refused_by_status:
+                    await client.refuse_by_status(refusal)
+                    return
+                await client.accept(asked.subprotocol)
+                await client.refuse(refusal)
+
+    async def _session(self, client: ClientSocket, asked: Handshake) -> None:
+        gateway = self._gateway
+        with gateway.counting_refusals():
+            grant = gateway.admit(asked.key)
+            model = self._model(asked.model, grant)
+            left_s = gateway.budget.left_s(grant)
+            if left_s == 0:
+                raise refusals.busy("This token has used its minutes of today.")
+            places = contextlib.ExitStack()
+            places.enter_context(gateway.place(grant, model))
+        with places:
+            await client.accept(asked.subprotocol)
+            lasts_s = min(gateway.limits.session_s, left_s or gateway.limits.session_s)
+            await self._hold(client, asked, model, grant, lasts_s)
+
+    def _model(self, name: str, grant: Grant) -> Model:
+        if not name:
+            raise refusals.no_model()
+        if not grant.allows(name):
+            raise refusals.foreign_model(name)
+        return self._gateway.models.open(name)
+
+    async def _hold(self, client: ClientSocket, asked: Handshake, model: Model, grant: Grant, lasts_s: float) -> None:
+        gateway, metrics = self._gateway, self._gateway.metrics
+        session_id, began = new_session_id(), time.monotonic()
+        watch = Watch(metrics, model.behind)
+        codec = ServerCodec(model.profile(), asked.dialect)
+        relay = Relay(client, codec, model, session_id, lasts_s, watch)
+        metrics.begun.labels(model.behind).inc()
+        code = "failed"
+        _note("session begins", session=session_id, model=model.name, behind=model.behind, token=grant.name)
+        with gateway.holding(relay), metrics.sessions.labels(model.behind).track_inprogress():
+            try:
+                end = await relay.run()
+                code = "ended" if end is None else end.code or "refused"
+            finally:
+                lasted_s = time.monotonic() - began
+                gateway.budget.used(grant, lasted_s)
+                metrics.ended.labels(code).inc()
+                _note(
+                    "session ends",
+                    session=session_id,
+                    model=model.name,
+                    token=grant.name,
+                    code=code,
+                    lasted_s=round(lasted_s, 2),
+                    heard_s=round(watch.heard_s, 2),
+                    spoken_s=round(watch.spoken_s, 2),
+                )
+
+
+def _note(what: str, **facts: object) -> None:
+    log.info("%s", what, extra={"facts": facts})

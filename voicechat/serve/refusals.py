@@ -1,0 +1,98 @@
+"""A no, in the three ways in which it may have to be said: an HTTP answer, an `error` event, a close."""
+
+import json
+import secrets
+from dataclasses import dataclass
+
+from voicechat.dialects.fields import Json
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """`code` is for programs, `message` for people. None of them quotes a key."""
+
+    status: int
+    close_code: int
+    code: str | None
+    message: str
+    kind: str = "invalid_request_error"
+    param: str | None = None
+    retry_after_s: int | None = None
+
+    def body(self) -> Json:
+        """Of an HTTP answer (reference, section 16)."""
+        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+
+    def event(self) -> str:
+        """The `error` event before the close."""
+        error = {
+            "type": self.kind, "code": self.code, "message": self.message, "param": self.param, "event_id": None
+        }  # fmt: skip
+        return json.dumps({"type": "error", "event_id": f"event_{secrets.token_hex(10)}", "error": error})
+
+    @property
+    def reason(self) -> str:
+        """Of the close, as OpenAI writes it."""
+        return f"{self.kind}.{self.code}" if self.code else self.kind
+
+
+def no_key() -> Refusal:
+    return Refusal(401, 3000, None, "Missing bearer or basic authentication in header")
+
+
+def wrong_key() -> Refusal:
+    return Refusal(401, 3000, "invalid_api_key", "Incorrect API key provided.")
+
+
+def no_model() -> Refusal:
+    return Refusal(400, 4000, "missing_model", "You must provide a model parameter.", param="model")
+
+
+def unknown_model(name: str) -> Refusal:
+    message = f"The model {name[:80]!r} is not served here; GET /v1/models lists those that are."
+    return Refusal(404, 4000, "invalid_model", message, param="model")
+
+
+def foreign_model(name: str) -> Refusal:
+    message = f"The model {name[:80]!r} does not exist or you do not have access to it."
+    return Refusal(403, 4004, "model_not_found", message, param="model")
+
+
+def foreign_origin() -> Refusal:
+    message = "This page may not use this server; its origin would have to be among [serve] origins."
+    return Refusal(403, 3000, "origin_not_allowed", message, "permission_error")
+
+
+def foreign_host() -> Refusal:
+    message = "Without tokens this server answers to the names of this machine only."
+    return Refusal(403, 3000, "host_not_allowed", message, "permission_error")
+
+
+def busy(what: str) -> Refusal:
+    return Refusal(429, 1013, "rate_limit_exceeded", f"{what} Try again later.", "rate_limit_error", retry_after_s=5)
+
+
+def full() -> Refusal:
+    message = "All places are taken at the moment. Try again later."
+    return Refusal(503, 1013, "server_busy", message, "server_error", retry_after_s=5)
+
+
+def ending() -> Refusal:
+    message = "This server is about to stop and takes no new sessions."
+    return Refusal(503, 1012, "server_shutting_down", message, "server_error", retry_after_s=5)
+
+
+def going_away() -> Refusal:
+    """To a session that is open."""
+    message = "This server stops; connect again to go on elsewhere."
+    return Refusal(503, 1001, "server_shutting_down", message, "server_error")
+
+
+def too_old(minutes: float) -> Refusal:
+    message = f"Your session hit the maximum duration of {minutes:g} minutes."
+    return Refusal(403, 1001, "session_expired", message)
+
+
+def failed(message: str) -> Refusal:
+    """What stands behind cannot be had."""
+    return Refusal(502, 1011, "upstream_failed", message, "server_error")

@@ -1,0 +1,114 @@
+"""Listening: the socket, uvicorn on it, and an end in order."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import uvicorn
+
+from voicechat.errors import UsageError
+from voicechat.serve.app import create_app
+from voicechat.serve.gateway import Gateway
+from voicechat.signals import endings, on_signals
+
+log = logging.getLogger(__name__)
+
+PING_S = 20.0
+BACKLOG = 1024
+HTTP_S = 10.0
+"""How long an HTTP answer under way may take once the sessions are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+    cert: str = ""
+    key: str = ""
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.cert else 'http'}://{host}:{self.port}"
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # they are ours
+
+
+async def serve(gateway: Gateway, address: Address, listening: Callable[[Address], None]) -> int:
+    """Serve until a signal; the exit code. `listening` is told the address, with the port that was found.
+
+    Raises UsageError for an address that cannot be had.
+    """
+    listener = bind(address)
+    try:
+        server = server_on(gateway, address)
+        stop = asyncio.Event()
+
+        def on_signal() -> None:
+            if stop.is_set():  # a second one: somebody is in a hurry
+                server.force_exit = server.should_exit = True
+            stop.set()
+
+        with on_signals({number: on_signal for number in endings() if number != getattr(signal, "SIGHUP", None)}):
+            running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
+            listening(Address(address.host, listener.getsockname()[1], address.cert, address.key))
+            stopped = asyncio.create_task(stop.wait(), name="stop")
+            await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                draining = asyncio.create_task(gateway.drain(), name="drain")
+                await asyncio.wait((draining, running), return_when=asyncio.FIRST_COMPLETED)
+                draining.cancel()
+            server.should_exit = True
+            stopped.cancel()
+            await running
+        return 0
+    finally:
+        listener.close()
+
+
+def bind(address: Address) -> socket.socket:
+    """A listening socket. Raises UsageError when there is none to be had."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if hasattr(socket, "SO_REUSEADDR"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address.host, address.port))
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"{address.host} port {address.port} cannot be listened on: {reason}.",
+            "--port 0 takes a free one; --host takes an address of this machine.",
+        ) from error
+    return listener
+
+
+def server_on(gateway: Gateway, address: Address) -> uvicorn.Server:
+    """A server that leaves signals alone; `serve` and `should_exit` are uvicorn's."""
+    config = uvicorn.Config(
+        create_app(gateway),
+        ws="websockets-sansio",
+        ws_max_size=gateway.limits.message_bytes,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(HTTP_S),
+        ssl_certfile=address.cert or None,
+        ssl_keyfile=address.key or None,
+    )
+    return _Server(config)

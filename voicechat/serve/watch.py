@@ -1,0 +1,62 @@
+"""One session as the metrics see it: how long each stage took, what it used, what went wrong."""
+
+import time
+from collections.abc import Callable
+
+from voicechat.realtime import events as ev
+from voicechat.serve.metrics import Metrics
+
+
+class Watch:
+    """Told by the relay what happens. `clock` is monotonic, in seconds."""
+
+    def __init__(self, metrics: Metrics, model: str, clock: Callable[[], float] = time.monotonic):
+        self._metrics = metrics
+        self._model = model
+        self._clock = clock
+        self._began = clock()
+        self._turn_ended: float | None = None
+        self._silent: dict[str, float] = {}
+        self._in = metrics.audio_s.labels(model, "in")
+        self._out = metrics.audio_s.labels(model, "out")
+        self.heard_s = 0.0
+        self.spoken_s = 0.0
+
+    def ready(self) -> None:
+        self._stage("ready", self._began)
+
+    def heard(self, seconds: float) -> None:
+        """Sound of the client's."""
+        self.heard_s += seconds
+        self._in.inc(seconds)
+
+    def turn_ended(self) -> None:
+        """The client stopped speaking, or asked for an answer."""
+        self._turn_ended = self._clock()
+
+    def answering(self, response_id: str) -> None:
+        if self._turn_ended is not None:
+            self._stage("answer", self._turn_ended)
+            self._silent[response_id] = self._turn_ended
+            self._turn_ended = None
+
+    def spoke(self, response_id: str, seconds: float) -> None:
+        self.spoken_s += seconds
+        self._out.inc(seconds)
+        asked_at = self._silent.pop(response_id, None)
+        if asked_at is not None:
+            self._stage("sound", asked_at)
+
+    def answered(self, event: ev.ResponseFinished) -> None:
+        self._silent.pop(event.response_id, None)
+        self._metrics.responses.labels(self._model, event.status).inc()
+        if event.usage is not None:
+            self._metrics.tokens.labels(self._model, "in").inc(event.usage.input_tokens)
+            self._metrics.tokens.labels(self._model, "out").inc(event.usage.output_tokens)
+
+    def wrong(self, kind: str) -> None:
+        """`client`: a frame that cannot be done; `model`: a complaint from behind."""
+        self._metrics.errors.labels(self._model, kind).inc()
+
+    def _stage(self, stage: str, since: float) -> None:
+        self._metrics.latency.labels(self._model, stage).observe(self._clock() - since)
