@@ -50,6 +50,7 @@ async def served(
         await gateway.drain()
         server.should_exit = True
         await running
+        await gateway.close()
         listener.close()
 
 

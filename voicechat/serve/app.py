@@ -1,6 +1,7 @@
 """The Starlette application: which path is answered by whom, and who is not answered at all."""
 
 import logging
+import os
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -9,12 +10,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from voicechat.dialects.openai.server.handshake import PATHS, shown_key
+from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket
+from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
+from voicechat.serve.models import OFFLINE
 from voicechat.serve.realtime import Realtime
 from voicechat.serve.refusals import Refusal
+from voicechat.serve.requests import bounded, key_of
+from voicechat.serve.speech import Speech
+from voicechat.serve.transcription import Transcription
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +42,23 @@ def create_app(gateway: Gateway) -> ASGIApp:
         return PlainTextResponse(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
 
     realtime = Realtime(gateway)
+    processors = os.cpu_count() or 1
+    speech = Speech(gateway, at_once=processors)
+    heard = gateway.models.loaded.settings.provider_settings(OFFLINE)
+    ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language)
+    transcription = Transcription(gateway, ears)
+    gateway.at_the_end(ears.close)
     routes: list[BaseRoute] = [
         *(WebSocketRoute(path, realtime) for path in PATHS),
         Route("/v1/models", models),
+        Route("/v1/audio/speech", speech.speak, methods=["POST"]),
+        Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
+        Route("/v1/voices", speech.voices),
         Route("/api/health", health),
         Route("/metrics", metrics),
     ]
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, 404: _nowhere, 405: _nowhere})
     return _Door(app, gateway)
-
-
-def key_of(request: Request) -> str:
-    return shown_key(request.headers, request.query_params)
 
 
 def _answer(refusal: Refusal) -> Response:
@@ -93,6 +104,8 @@ class _Door:
             else:
                 await _answer(refusal)(scope, receive, send)
             return
+        if scope["type"] == "http":
+            receive = bounded(scope, receive, self._gateway.limits.upload_bytes)
         await self._app(scope, receive, send)
 
     def _check(self, host: str, origin: str) -> None:

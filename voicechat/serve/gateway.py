@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Gateway:
     budget: Budget = field(default_factory=Budget)
     origins: tuple[str, ...] = ()
     stopping: bool = False
+    _last_things: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _relays: "set[Relay]" = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
     _places: Counter[str] = field(default_factory=Counter)
@@ -91,6 +92,14 @@ class Gateway:
         except Refusal as refusal:
             self.metrics.refused.labels(refusal.code or "no_key").inc()
             raise
+
+    def at_the_end(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something closed when nobody needs it any more."""
+        self._last_things.append(close)
+
+    async def close(self) -> None:
+        for close in self._last_things:
+            await close()
 
     async def drain(self) -> None:
         """Let nobody in, let running answers finish, then end every session."""

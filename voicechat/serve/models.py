@@ -10,7 +10,7 @@ from voicechat.config.choose import FLAG
 from voicechat.config.load import Loaded
 from voicechat.dialects.openai.server import Profile
 from voicechat.errors import VoicechatError
-from voicechat.providers.catalogue import ProviderInfo, providers
+from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
 from voicechat.serve import refusals
 from voicechat.wire.retry import RetryPolicy
 
@@ -58,20 +58,28 @@ class Models:
     insecure: bool = False
     _opened: dict[str, Model] = field(default_factory=dict)
 
-    def names(self) -> list[str]:
-        """What is served for sure; services take other models of theirs, too."""
-        own = [OFFLINE] if _ready(self.loaded, providers()[OFFLINE]) else []
+    def behind(self) -> list[str]:
+        """What is served for sure, by its own names; services take other models of theirs, too."""
+        found = [OFFLINE] if _ready(self.loaded, providers()[OFFLINE]) else []
         for info in self._services():
-            own += [f"{info.name}/{model.id}" for model in info.models] or [f"{info.name}/{info.default_model}"]
+            found += [f"{info.name}/{model.id}" for model in info.models] or [f"{info.name}/{info.default_model}"]
+        return found
+
+    def names(self) -> list[str]:
+        """The same, and what other names there are for them."""
+        own = self.behind()
         named = [alias for alias, target in self.aliases.items() if "*" not in alias and self._serves(target)]
         return [*own, *(name for name in named if name not in own)]
 
-    def resolve(self, name: str) -> str:
-        """The name behind an alias, or the same again. Raises Refusal for one that nobody serves."""
+    def resolve(self, name: str, *, aloud: bool = False) -> str:
+        """The name behind an alias, or the same again. `aloud`: of what reads texts aloud.
+
+        Raises Refusal for one that nobody serves.
+        """
         target = self.aliases.get(name) or next(
             (target for pattern, target in self.aliases.items() if fnmatchcase(name, pattern)), name
         )
-        if not self._serves(target):
+        if not self._serves(target, aloud=aloud):
             raise refusals.unknown_model(name)
         return target
 
@@ -93,11 +101,13 @@ class Models:
         cloud = [info for info in providers().values() if info.kind != "local"]
         return [info for info in cloud if _ready(self.loaded, info)]
 
-    def _serves(self, target: str) -> bool:
+    def _serves(self, target: str, *, aloud: bool = False) -> bool:
         provider, slash, model = target.partition("/")
         if target == OFFLINE:
             return _ready(self.loaded, providers()[OFFLINE])
-        return bool(slash and model) and provider in {info.name for info in self._services()}
+        known = speech_providers() if aloud else providers()
+        info = known.get(provider)
+        return bool(slash and model) and info is not None and info.kind != "local" and _ready(self.loaded, info)
 
     def _open(self, target: str) -> Model:
         from voicechat.services import open_service
@@ -118,12 +128,14 @@ class Models:
         )
 
 
-def chosen(loaded: Loaded, provider: str, model: str = "", voice: str = "") -> Loaded:
-    """The settings as if the three had been given as flags; what the user is to be told is left aside."""
-    update = {"provider": provider, "model": model, "voice": voice, "url": "", "persona": ""}
-    ranks = loaded.ranks | dict.fromkeys(update, FLAG)
+def chosen(loaded: Loaded, provider: str, model: str) -> Loaded:
+    """The settings as if the two had been given as flags, without what was meant for one's own conversations."""
+    update = {"provider": provider, "model": model, "voice": "", "url": "", "persona": ""}
+    ranks = {key: rank for key, rank in loaded.ranks.items() if key not in update}
+    ranks |= {key: FLAG for key in ("provider", "model") if update[key]}
     return replace(loaded, settings=loaded.settings.model_copy(update=update), ranks=ranks)
 
 
 def _ready(loaded: Loaded, info: ProviderInfo) -> bool:
-    return not missing_settings(loaded, info)
+    """Whether its key is there; a service that reads aloud may use another one's."""
+    return not missing_settings(loaded, providers().get(info.settings_of, info))

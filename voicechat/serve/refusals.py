@@ -93,6 +93,11 @@ def too_old(minutes: float) -> Refusal:
     return Refusal(403, 1001, "session_expired", message)
 
 
+def too_large(most_bytes: int) -> Refusal:
+    message = f"The body is too large: at most {most_bytes // 1_048_576} MiB are taken."
+    return Refusal(413, 1009, "request_too_large", message)
+
+
 def failed(message: str) -> Refusal:
     """What stands behind cannot be had."""
     return Refusal(502, 1011, "upstream_failed", message, "server_error")

@@ -71,6 +71,7 @@ async def serve(gateway: Gateway, address: Address, listening: Callable[[Address
             await running
         return 0
     finally:
+        await gateway.close()
         listener.close()
 
 

@@ -1,0 +1,81 @@
+"""`voicechat serve`: texts read aloud and recordings written down, for the unmodified client."""
+
+import asyncio
+import io
+from pathlib import Path
+
+import av
+import pytest
+from openai import APIStatusError
+
+from tests.gateway import served
+from tests.recordings import INTERRUPTION
+from voicechat.audio.encoded import wav_header
+
+WORDS = "What is twelve times seven?"
+
+
+def length_s(sound: bytes) -> float:
+    with av.open(io.BytesIO(sound)) as file:
+        samples = sum(frame.samples for frame in file.decode(audio=0))
+        return samples / file.streams.audio[0].rate
+
+
+def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            served(tmp_path / "config.toml", aliases={"tts-*": "offline"}) as server,
+            server.official() as client,
+        ):
+
+            async def read(form: str, speed: float = 1.0) -> bytes:
+                answer = await client.audio.speech.create(
+                    model="tts-1", voice="nova", input=WORDS, response_format=form, speed=speed
+                )  # type: ignore[call-overload]
+                return bytes(await answer.aread())
+
+            pcm = await read("pcm")
+            whole_s = len(pcm) / 48_000
+            assert 1 < whole_s < 4
+            assert length_s(await read("mp3", speed=2.0)) < 0.8 * whole_s
+
+            events = []
+            async with client.audio.speech.with_streaming_response.create(
+                model="offline", voice="alloy", input="One. Two.", response_format="pcm", stream_format="sse"
+            ) as answer:
+                assert answer.headers["content-type"].startswith("text/event-stream")
+                events = [line async for line in answer.iter_lines() if line.startswith("data:")]
+            assert len(events) > 2
+            assert '"speech.audio.done"' in events[-1]
+
+            wav = ("question.wav", wav_header(24_000, len(pcm)) + pcm)
+            written = await client.audio.transcriptions.create(model="offline", file=wav)
+            assert written.text.lower().startswith("what is twelve times seven")
+            captions = await client.audio.transcriptions.create(model="offline", file=wav, response_format="srt")
+            assert captions.startswith("1\n00:00:00,")
+            person = ("person.wav", INTERRUPTION.read_bytes())
+            long = await client.audio.transcriptions.create(
+                model="offline", file=person, response_format="verbose_json"
+            )
+            assert long.segments
+            assert long.segments[-1].end <= float(long.duration) + 0.1
+
+            async def refused(status: int, code: str, **request: object) -> None:
+                with pytest.raises(APIStatusError) as caught:
+                    await client.post("/audio/speech", cast_to=object, body=request)
+                assert caught.value.status_code == status
+                assert caught.value.code == code
+
+            await refused(404, "invalid_model", model="nobody", voice="alloy", input="hello")
+            await refused(400, "missing_required_parameter", model="offline", voice="alloy")
+            await refused(400, "invalid_value", model="offline", voice="nobody-at-all", input="hello")
+            await refused(400, "invalid_value", model="offline", voice="alloy", input="…!")
+            await refused(400, "invalid_value", model="offline", voice="alloy", input="hello", response_format="exe")
+            await refused(400, "string_above_max_length", model="offline", voice="alloy", input="a" * 4097)
+            await refused(400, "unknown_parameter", model="offline", voice="alloy", input="hello", volume=3)
+            for name, data in (("no.wav", b"RIFF" + bytes(100)), ("empty.wav", b""), ("../../etc.mp3", b"ID3" * 99)):
+                with pytest.raises(APIStatusError) as caught:
+                    await client.audio.transcriptions.create(model="offline", file=(name, data))
+                assert caught.value.status_code == 400, name
+
+    asyncio.run(main())

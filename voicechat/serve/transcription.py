@@ -1,0 +1,162 @@
+"""`POST /v1/audio/transcriptions`: a recording as text, by the engine's recogniser."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from voicechat.dialects.fields import Json
+from voicechat.engine.ear import NotUnderstood, ProcessEar
+from voicechat.engine.turns import Sound, Turn, TurnDetector
+from voicechat.serve import refusals
+from voicechat.serve.ears import Ears
+from voicechat.serve.gateway import Gateway
+from voicechat.serve.models import OFFLINE
+from voicechat.serve.recordings import RATE_HZ, decoded
+from voicechat.serve.refusals import Refusal
+from voicechat.serve.requests import key_of
+
+MOST_S = 1800.0
+LONGEST_S = 25.0
+"""Of one utterance: whoever speaks longer without a pause is cut there."""
+FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    start_s: float
+    end_s: float
+    text: str
+
+
+class Transcription:
+    def __init__(self, gateway: Gateway, ears: Ears):
+        self._gateway = gateway
+        self._ears = ears
+
+    async def transcribe(self, request: Request) -> Response:
+        grant = self._gateway.admit(key_of(request))
+        async with request.form(max_files=1, max_fields=16) as form:
+            model, written = _text(form, "model"), _text(form, "response_format") or "json"
+            if not model:
+                raise refusals.no_model()
+            if not grant.allows(model):
+                raise refusals.foreign_model(model)
+            if self._gateway.models.resolve(model) != OFFLINE:
+                message = f"{model[:80]} transcribes no recordings here; {OFFLINE} does."
+                raise Refusal(400, 4000, "invalid_value", message, param="model")
+            if written not in FORMATS:
+                message = f"Supported values are: {', '.join(FORMATS)}."
+                raise Refusal(400, 4000, "invalid_value", message, param="response_format")
+            if _text(form, "stream").lower() in ("true", "1"):
+                message = "A transcript is given when it is complete: leave 'stream' out."
+                raise Refusal(400, 4000, "invalid_value", message, param="stream")
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                message = "Missing required parameter: 'file'."
+                raise Refusal(400, 4000, "missing_required_parameter", message, param="file")
+            data = await upload.read()
+        segments, length_s = await self.understood(data)
+        return _written(segments, length_s, written)
+
+    async def understood(self, data: bytes, most_s: float = MOST_S) -> tuple[list[Segment], float]:
+        """What is said in a recording, and how long it is. Raises Refusal."""
+        async with self._ears.one() as ear:
+            utterances = _Utterances(data, most_s)
+            try:
+                async with aclosing(utterances.each()) as each:
+                    segments = [await _heard(ear, at_s, sound) async for at_s, sound in each]
+            except NotUnderstood as error:
+                raise refusals.failed(str(error)) from error
+        return [segment for segment in segments if segment.text], utterances.length_s
+
+
+class _Utterances:
+    """A recording cut at its pauses. Decoding and listening happen in another thread, a second of sound at a time."""
+
+    def __init__(self, data: bytes, most_s: float):
+        self._sound = decoded(data, most_s)
+        self._detector = TurnDetector(silence_ms=500)
+        self._length = 0
+
+    @property
+    def length_s(self) -> float:
+        return self._length / 2 / RATE_HZ
+
+    async def each(self) -> AsyncGenerator[tuple[float, bytes], None]:
+        """Begin in seconds, and s16le at 16 kHz."""
+        began_ms, sound = 0, bytearray()
+        ended = False
+        while not ended:
+            found, ended = await asyncio.to_thread(self._next)
+            for event in found:
+                if isinstance(event, Turn) and event.kind == "started":
+                    began_ms = event.at_ms
+                elif isinstance(event, Sound):
+                    sound += event.pcm
+                if sound and (isinstance(event, Turn) or len(sound) > LONGEST_S * 2 * RATE_HZ):
+                    yield began_ms / 1000, bytes(sound)
+                    began_ms += len(sound) // 32
+                    sound.clear()
+        if sound:
+            yield began_ms / 1000, bytes(sound)
+
+    def _next(self) -> tuple[list[Turn | Sound], bool]:
+        pcm = next(self._sound, None)
+        if pcm is None:
+            return [], True
+        self._length += len(pcm)
+        return self._detector.feed(pcm), False
+
+
+async def _heard(ear: ProcessEar, at_s: float, sound: bytes) -> Segment:
+    utterance = ear.listen(lambda _: None)
+    try:
+        utterance.feed(sound, 0)
+        utterance.finish()
+        text = await utterance.text()
+    finally:
+        utterance.abandon()
+    return Segment(at_s, at_s + len(sound) / 2 / RATE_HZ, text.strip())
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _written(segments: list[Segment], length_s: float, form: str) -> Response:
+    text = " ".join(segment.text for segment in segments)
+    usage: Json = {"type": "duration", "seconds": round(length_s, 2)}
+    if form == "text":
+        return PlainTextResponse(f"{text}\n")
+    if form == "srt":
+        return PlainTextResponse("\n".join(_captions(segments, ",", numbered=True)), media_type="application/x-subrip")
+    if form == "vtt":
+        return PlainTextResponse("\n".join(["WEBVTT", "", *_captions(segments, ".")]), media_type="text/vtt")
+    if form == "json":
+        return JSONResponse({"text": text, "usage": usage})
+    parts = [
+        {"id": number, "start": round(one.start_s, 2), "end": round(one.end_s, 2), "text": one.text}
+        for number, one in enumerate(segments)
+    ]
+    whole: Json = {"task": "transcribe", "language": "", "duration": round(length_s, 2), "text": text}
+    return JSONResponse(whole | {"segments": parts, "usage": usage})
+
+
+def _captions(segments: list[Segment], point: str, *, numbered: bool = False) -> Iterator[str]:
+    for number, one in enumerate(segments, 1):
+        if numbered:
+            yield str(number)
+        yield f"{_clock(one.start_s, point)} --> {_clock(one.end_s, point)}"
+        yield one.text
+        yield ""
+
+
+def _clock(seconds: float, point: str) -> str:
+    whole = round(seconds * 1000)
+    return f"{whole // 3_600_000:02}:{whole // 60_000 % 60:02}:{whole // 1000 % 60:02}{point}{whole % 1000:03}"
