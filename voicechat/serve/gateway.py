@@ -104,9 +104,11 @@ class Gateway:
     async def drain(self) -> None:
         """Let nobody in, let running answers finish, then end every session."""
         self.stopping = True
-        relays = set(self._relays)
-        if relays:
-            await asyncio.wait([asyncio.create_task(relay.drain()) for relay in relays], timeout=self.limits.drain_s)
+        draining = [asyncio.create_task(relay.drain(), name="drain") for relay in self._relays]
+        if draining:
+            _, late = await asyncio.wait(draining, timeout=self.limits.drain_s)
+            for task in late:
+                task.cancel()
         for relay in self._relays:
             relay.end(refusals.going_away())
         if self._relays:

@@ -137,5 +137,8 @@ def chosen(loaded: Loaded, provider: str, model: str) -> Loaded:
 
 
 def _ready(loaded: Loaded, info: ProviderInfo) -> bool:
-    """Whether its key is there; a service that reads aloud may use another one's."""
-    return not missing_settings(loaded, providers().get(info.settings_of, info))
+    """Whether its key is there; a service that reads aloud may use another one's, a gateway may need none."""
+    owner = providers().get(info.settings_of, info)
+    if owner.kind == "gateway" and loaded.settings.provider_settings(owner.name).url:
+        return True
+    return not missing_settings(loaded, owner)

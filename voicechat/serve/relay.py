@@ -72,17 +72,24 @@ class Relay:
         self._all_read.set()
         self._room = asyncio.Event()
         self._room.set()
+        self._up = asyncio.Event()
+        self._up.set()
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._end: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
         self._line = Line(
             model.service.provider, self._connect, self._take_event, self._lost, self._waiting, model.policy
         )
-        self._stand_ins = StandIns(self._line.codec.capabilities, lambda: (codec.input_rate_hz, codec.output_rate_hz))
+        self._stand_ins = StandIns(
+            self._line.codec.capabilities,
+            lambda: (codec.input_rate_hz, codec.output_rate_hz),
+            keeps_items=model.local,
+        )
         self._running: dict[str, None] = {}
         """Responses that have begun and not ended, in that order."""
         self._voice_refused = ""
-        self._restoring = False
+        self._owed: cmd.CreateResponse | None = None
+        """An answer that was asked for and has not begun."""
 
     # from outside
 
@@ -101,6 +108,7 @@ class Relay:
                     await self._say_goodbye(end, writer)
             return end
         finally:
+            self.end(None)
             expiry.cancel()
             for task in (line, reader, writer):
                 task.cancel()
@@ -116,7 +124,11 @@ class Relay:
 
     async def drain(self) -> None:
         """End it after the answer that is being given."""
-        await self._quiet.wait()
+        quiet = asyncio.create_task(self._quiet.wait())
+        try:
+            await asyncio.wait((quiet, self._end), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            quiet.cancel()
         self.end(refusals.going_away())
 
     async def _say_goodbye(self, end: Refusal | None, writer: "asyncio.Task[None]") -> None:
@@ -164,7 +176,7 @@ class Relay:
             case cmd.Configure():
                 command = self._configured(command.config)
             case cmd.CreateResponse():
-                command = replace(command, voice=self._model.voice(command.voice))
+                command = self._owed = replace(command, voice=self._model.voice(command.voice))
                 self._quiet.clear()
                 self._watch.turn_ended()
             case cmd.AppendAudio():
@@ -172,7 +184,9 @@ class Relay:
         for part in self._pieces(command):
             ours = self._stand_ins.take_command(part)
             for event in ours.events:
+                self._react(event)
                 self._tell(event)
+            await self._up.wait()
             for wanted in ours.commands:
                 self._line.send(wanted)
             await self._line.room()
@@ -213,16 +227,15 @@ class Relay:
                 self._watch.ready()
             case ev.ConfigureAgain():
                 self._configure_again(event)
-            case ev.SessionConfigured() if self._restoring:
-                self._restoring = False
-                for command in self._codec.history():
-                    self._line.send(command)
+            case ev.SessionConfigured() if not self._up.is_set():
+                self._restore()
             case ev.SpeechStopped():
                 self._watch.turn_ended()
                 if (turn := self._codec.config.turn_detection) is not None and turn.create_response:
                     self._quiet.clear()
             case ev.ResponseStarted():
                 self._running[event.response_id] = None
+                self._owed = None
                 self._quiet.clear()
                 self._watch.answering(event.response_id)
             case ev.AssistantAudio():
@@ -233,6 +246,7 @@ class Relay:
                 if not self._running:
                     self._quiet.set()
             case ev.ServiceError() if not self._running:
+                self._owed = None
                 self._quiet.set()
 
     def _configure_again(self, event: ev.ConfigureAgain) -> None:
@@ -246,13 +260,22 @@ class Relay:
         self._line.send(self._configured(self._codec.config))
 
     def _lost(self) -> None:
-        """The connection behind went: what it was saying ends here, and the next one is told what was said."""
-        self._restoring = True
+        """The connection behind went: what it was saying ends here, and what the client says now waits for the next."""
+        self._up.clear()
         for response_id in list(self._running):
             end = ev.ResponseFinished(response_id, "incomplete", "connection_lost")
             self._react(end)
             self._tell(end)
-        self._quiet.set()
+        if self._owed is None:
+            self._quiet.set()
+
+    def _restore(self) -> None:
+        """The next connection stands: it is told what was said, and asked for what was asked for."""
+        said = self._codec.history()
+        log.info("connected again; %d items are put back", len(said))
+        for command in (*said, *([self._owed] if self._owed else [])):
+            self._line.send(command)
+        self._up.set()
 
     def _waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
         log.info("attempt %d in %.1f s: %s", attempt, delay_s, error.message)

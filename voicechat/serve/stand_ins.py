@@ -2,7 +2,7 @@
 
 | the model … | then |
 |---|---|
-| takes no truncation | the item is cut here, and so are `item.delete` and `item.retrieve` answered here |
+| is on another machine | items are cut, deleted and shown here; it is told too, and need not confirm |
 | cannot cancel an answer, or does not say that it ended | it ends here; the codec drops what still comes of it |
 | has other rates than the client's formats | sound is converted |
 """
@@ -28,8 +28,11 @@ class Passed:
 
 
 class StandIns:
-    def __init__(self, capabilities: Capabilities, rates: Rates):
+    """`keeps_items`: what is behind knows its items better than the codec before it."""
+
+    def __init__(self, capabilities: Capabilities, rates: Rates, *, keeps_items: bool):
         self._can = capabilities
+        self._keeps_items = keeps_items
         self._rates = rates
         self._inwards = _Converter()
         self._outwards = _Converter()
@@ -40,11 +43,12 @@ class StandIns:
             case cmd.AppendAudio():
                 pcm = self._inwards.feed(command.pcm, self._rates()[0], self._can.input_rate_hz)
                 return Passed([cmd.AppendAudio(pcm)] if pcm else [])
-            case cmd.TruncateItem() if not self._can.supports_truncation:
-                return Passed(events=[ev.ItemTruncated(command.item_id, command.audio_end_ms)])
-            case cmd.DeleteItem() if not self._can.supports_truncation:
-                return Passed(events=[ev.ItemDeleted(command.item_id)])
-            case cmd.RetrieveItem() if not self._can.supports_truncation:
+            case cmd.TruncateItem() if not self._keeps_items:
+                told = [command] if self._can.supports_truncation else []
+                return Passed([*told], [ev.ItemTruncated(command.item_id, command.audio_end_ms)])
+            case cmd.DeleteItem() if not self._keeps_items:
+                return Passed([command], [ev.ItemDeleted(command.item_id)])
+            case cmd.RetrieveItem() if not self._keeps_items:
                 return Passed(events=[ev.ItemRetrieved(command.item_id)])
             case cmd.CancelResponse() if not (self._can.supports_cancel and self._can.emits_cancelled):
                 response_id = command.response_id or self._running
@@ -57,6 +61,8 @@ class StandIns:
             case ev.AssistantAudio():
                 pcm = self._outwards.feed(event.pcm, self._can.output_rate_hz, self._rates()[1])
                 return Passed(events=[replace(event, pcm=pcm)] if pcm else [])
+            case ev.ItemTruncated() | ev.ItemDeleted() if not self._keeps_items:
+                return Passed()
             case ev.ResponseStarted() if not event.out_of_band:
                 self._running = event.response_id
             case ev.ResponseFinished() if event.response_id == self._running:
