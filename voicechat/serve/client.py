@@ -1,5 +1,6 @@
 """A client's WebSocket as ASGI gives it: frames in, frames out, a close with its reason."""
 
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -23,7 +24,8 @@ class ClientSocket:
 
     async def accept(self, subprotocol: str | None) -> None:
         await self._receive()  # websocket.connect
-        await self._put({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+        # Of a client that has gone the server tells in its own way, and wants to be told so.
+        await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
 
     async def receive(self) -> Frame:
         message = await self._receive()
@@ -46,15 +48,13 @@ class ClientSocket:
 
     async def refuse_by_status(self, refusal: Refusal) -> None:
         """In place of the upgrade."""
-        import json
-
         await self._receive()
         body = json.dumps(refusal.body()).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         if refusal.retry_after_s is not None:
             headers.append((b"retry-after", str(refusal.retry_after_s).encode()))
-        await self._put({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
-        await self._put({"type": "websocket.http.response.body", "body": body})
+        await self._send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
+        await self._send({"type": "websocket.http.response.body", "body": body})
 
     async def _put(self, message: Message) -> None:
         try:

@@ -43,27 +43,37 @@ class Gateway:
     origins: tuple[str, ...] = ()
     stopping: bool = False
     _last_things: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    _relays: "set[Relay]" = field(default_factory=set)
+    relays: "set[Relay]" = field(default_factory=set)
+    """The sessions that are open."""
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while no session is open."""
     _places: Counter[str] = field(default_factory=Counter)
-    """Sessions by the holder of their token, and those on this machine's engine under ``."""
+    """Sessions by the holder of their token."""
+    _engines: int = 0
 
     @contextlib.contextmanager
-    def place(self, grant: Grant, model: Model) -> Iterator[None]:
+    def place(self, grant: Grant) -> Iterator[None]:
         """Room for one more session while inside. Raises Refusal when there is none."""
-        mine = f"token {grant.name}"
-        if self._places.total() - self._places["offline"] >= self.limits.sessions:
+        if self._places.total() >= self.limits.sessions:
             raise refusals.full()
-        if model.local and self._places["offline"] >= self.limits.offline_sessions:
-            raise refusals.full()
-        if grant.sessions is not None and self._places[mine] >= grant.sessions:
+        if grant.sessions is not None and self._places[grant.name] >= grant.sessions:
             raise refusals.busy(f"This token may hold {grant.sessions} sessions at once.")
-        taken = [mine, *(["offline"] if model.local else [])]
-        self._places.update(taken)
+        self._places[grant.name] += 1
         try:
             yield
         finally:
-            self._places.subtract(taken)
+            self._places[grant.name] -= 1
+
+    @contextlib.contextmanager
+    def engine(self, model: Model) -> Iterator[None]:
+        """The same on this machine's engine, if it is that."""
+        if model.local and self._engines >= self.limits.offline_sessions:
+            raise refusals.full()
+        self._engines += model.local
+        try:
+            yield
+        finally:
+            self._engines -= model.local
 
     def admit(self, key: str) -> Grant:
         """Whoever shows this key, for one more request. Raises Refusal."""
@@ -76,13 +86,13 @@ class Gateway:
     @contextlib.contextmanager
     def holding(self, relay: "Relay") -> Iterator[None]:
         """The session is one of ours while inside."""
-        self._relays.add(relay)
+        self.relays.add(relay)
         self._empty.clear()
         try:
             yield
         finally:
-            self._relays.discard(relay)
-            if not self._relays:
+            self.relays.discard(relay)
+            if not self.relays:
                 self._empty.set()
 
     @contextlib.contextmanager
@@ -101,20 +111,24 @@ class Gateway:
         for close in self._last_things:
             await close()
 
+    async def empty(self) -> None:
+        """Wait until no session is open."""
+        if self.relays:
+            await self._empty.wait()
+
     async def drain(self) -> None:
         """Let nobody in, let running answers finish, then end every session."""
         self.stopping = True
-        draining = [asyncio.create_task(relay.drain(), name="drain") for relay in self._relays]
+        draining = [asyncio.create_task(relay.drain(), name="drain") for relay in self.relays]
         if draining:
             _, late = await asyncio.wait(draining, timeout=self.limits.drain_s)
             for task in late:
                 task.cancel()
-        for relay in self._relays:
+        for relay in self.relays:
             relay.end(refusals.going_away())
-        if self._relays:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LEAVING_S):
-                    await self._empty.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_S):
+                await self.empty()
 
 
 def new_session_id() -> str:

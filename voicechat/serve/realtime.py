@@ -43,18 +43,26 @@ class Realtime:
 
     async def _session(self, client: ClientSocket, asked: Handshake) -> None:
         gateway = self._gateway
-        with gateway.counting_refusals():
-            grant = gateway.admit(asked.key)
-            model = self._model(asked.model, grant)
-            left_s = gateway.budget.left_s(grant)
-            if left_s == 0:
-                raise refusals.busy("This token has used its minutes of today.")
-            places = contextlib.ExitStack()
-            places.enter_context(gateway.place(grant, model))
-        with places:
+        with contextlib.ExitStack() as behind, contextlib.ExitStack() as before:
+            with gateway.counting_refusals():
+                grant = gateway.admit(asked.key)
+                model = self._model(asked.model, grant)
+                left_s = gateway.budget.left_s(grant)
+                if left_s == 0:
+                    raise refusals.busy("This token has used its minutes of today.")
+                before.enter_context(gateway.place(grant))
+                behind.enter_context(gateway.engine(model))
             await client.accept(asked.subprotocol)
             lasts_s = min(gateway.limits.session_s, left_s or gateway.limits.session_s)
-            await self._hold(client, asked, model, grant, lasts_s)
+            codec = ServerCodec(model.profile(), asked.dialect)
+            watch = Watch(gateway.metrics, model.behind)
+            relay = Relay(client, codec, model, new_session_id(), lasts_s, watch)
+            with gateway.holding(relay):
+                try:
+                    await self._hold(relay, model, grant, watch)
+                finally:
+                    before.close()  # whoever went may come back at once; what is behind takes its time
+                    await relay.close()
 
     def _model(self, name: str, grant: Grant) -> Model:
         if not name:
@@ -63,33 +71,21 @@ class Realtime:
             raise refusals.foreign_model(name)
         return self._gateway.models.open(name)
 
-    async def _hold(self, client: ClientSocket, asked: Handshake, model: Model, grant: Grant, lasts_s: float) -> None:
-        gateway, metrics = self._gateway, self._gateway.metrics
-        session_id, began = new_session_id(), time.monotonic()
-        watch = Watch(metrics, model.behind)
-        codec = ServerCodec(model.profile(), asked.dialect)
-        relay = Relay(client, codec, model, session_id, lasts_s, watch)
+    async def _hold(self, relay: Relay, model: Model, grant: Grant, watch: Watch) -> None:
+        metrics, began, code = self._gateway.metrics, time.monotonic(), "failed"
+        who = {"session": relay.session_id, "model": model.name, "behind": model.behind, "token": grant.name}
         metrics.begun.labels(model.behind).inc()
-        code = "failed"
-        _note("session begins", session=session_id, model=model.name, behind=model.behind, token=grant.name)
-        with gateway.holding(relay), metrics.sessions.labels(model.behind).track_inprogress():
+        _note("session begins", **who)
+        with metrics.sessions.labels(model.behind).track_inprogress():
             try:
                 end = await relay.run()
                 code = "ended" if end is None else end.code or "refused"
             finally:
                 lasted_s = time.monotonic() - began
-                gateway.budget.used(grant, lasted_s)
+                self._gateway.budget.used(grant, lasted_s)
                 metrics.ended.labels(code).inc()
-                _note(
-                    "session ends",
-                    session=session_id,
-                    model=model.name,
-                    token=grant.name,
-                    code=code,
-                    lasted_s=round(lasted_s, 2),
-                    heard_s=round(watch.heard_s, 2),
-                    spoken_s=round(watch.spoken_s, 2),
-                )
+                used = {"lasted_s": lasted_s, "heard_s": watch.heard_s, "spoken_s": watch.spoken_s}
+                _note("session ends", **who, code=code, **{name: round(value, 2) for name, value in used.items()})
 
 
 def _note(what: str, **facts: object) -> None:

@@ -43,7 +43,8 @@ class Client(Protocol):
 
 
 class Relay:
-    """`run` holds the session and closes the client in the end. Must be made on the running loop.
+    """`run` holds the session and closes the client in the end, `close` ends what is behind. Must be made on the
+    running loop.
 
     `lasts_s` is how long the session may last; `clock` is in unix seconds.
     """
@@ -61,12 +62,13 @@ class Relay:
         self._client = client
         self._codec = codec
         self._model = model
-        self._session_id = session_id
+        self.session_id = session_id
         self._lasts_s = lasts_s
         self._expires_at = int(clock() + lasts_s)
         self._watch = watch
         self._unread: deque[Frame] = deque()
-        self._unread_chars = 0
+        self.unread_chars = 0
+        """What waits for the client, in characters."""
         self._some = asyncio.Event()
         self._all_read = asyncio.Event()
         self._all_read.set()
@@ -88,6 +90,7 @@ class Relay:
         self._running: dict[str, None] = {}
         """Responses that have begun and not ended, in that order."""
         self._voice_refused = ""
+        self._keeper: asyncio.Task[None] | None = None
         self._owed: cmd.CreateResponse | None = None
         """An answer that was asked for and has not begun."""
 
@@ -95,7 +98,7 @@ class Relay:
 
     async def run(self) -> Refusal | None:
         """Hold the session until somebody ends it; why, unless it was the client."""
-        line = asyncio.create_task(self._keep_line(), name="line")
+        self._keeper = line = asyncio.create_task(self._keep_line(), name="line")
         reader = asyncio.create_task(self._read(), name="reader")
         writer = asyncio.create_task(self._write(), name="writer")
         expiry = asyncio.get_running_loop().call_later(self._lasts_s, self.end, refusals.too_old(self._lasts_s / 60))
@@ -110,12 +113,13 @@ class Relay:
         finally:
             self.end(None)
             expiry.cancel()
-            for task in (line, reader, writer):
-                task.cancel()
-            for outcome in await asyncio.gather(line, reader, writer, return_exceptions=True):
-                if isinstance(outcome, Exception) and not isinstance(outcome, Closed):
-                    log.error("a session failed", exc_info=outcome)
-            await self._line.close()
+            await _ended(reader, writer)
+
+    async def close(self) -> None:
+        """After `run`."""
+        if self._keeper is not None:
+            await _ended(self._keeper)
+        await self._line.close()
 
     def end(self, refusal: Refusal | None) -> None:
         """End it now; None is a polite end that the client asked for."""
@@ -283,7 +287,7 @@ class Relay:
     def _tell(self, event: ev.Event) -> None:
         if isinstance(event, ev.SessionCreated):
             event = replace(
-                event, session_id=self._session_id, model=self._model.name, voice="", expires_at=self._expires_at
+                event, session_id=self.session_id, model=self._model.name, voice="", expires_at=self._expires_at
             )
         elif isinstance(event, ev.SessionConfigured):
             event = ev.SessionConfigured()  # the client is shown the voice that it asked for
@@ -298,8 +302,8 @@ class Relay:
             return
         self._all_read.clear()
         self._unread.extend(frames)
-        self._unread_chars += sum(map(len, frames))
-        if self._unread_chars > MOST_UNREAD:
+        self.unread_chars += sum(map(len, frames))
+        if self.unread_chars > MOST_UNREAD:
             self._room.clear()
         self._some.set()
 
@@ -308,12 +312,21 @@ class Relay:
             while self._unread:
                 frame = self._unread.popleft()
                 await self._client.send(frame)
-                self._unread_chars -= len(frame)
-                if self._unread_chars < MOST_UNREAD // 2:
+                self.unread_chars -= len(frame)
+                if self.unread_chars < MOST_UNREAD // 2:
                     self._room.set()
             self._all_read.set()
             self._some.clear()
             await self._some.wait()
+
+
+async def _ended(*tasks: "asyncio.Task[None]") -> None:
+    """They are over, and what went wrong in them is in the log."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception) and not isinstance(outcome, Closed):
+            log.error("a session failed", exc_info=outcome)
 
 
 class _Patient:
