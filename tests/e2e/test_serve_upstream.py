@@ -113,6 +113,9 @@ def test_a_service_looks_like_the_protocol_itself(dialect: str, tmp_path: Path) 
             if dialect != "qwen":  # which has no word for either
                 await service.wait_for("conversation.item.truncated")
                 await service.wait_for("conversation.item.deleted")
+            await connection.input_audio_buffer.clear()
+            rest = [event.type for event in await until(connection, "input_audio_buffer.cleared")]
+            assert not {"conversation.item.truncated", "conversation.item.deleted"} & set(rest)  # told once
             assert not service.sent_of("error")
 
     asyncio.run(main())
