@@ -73,7 +73,7 @@ def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
             await refused(400, "invalid_value", model="offline", voice="alloy", input="hello", response_format="exe")
             await refused(400, "string_above_max_length", model="offline", voice="alloy", input="a" * 4097)
             await refused(400, "unknown_parameter", model="offline", voice="alloy", input="hello", volume=3)
-            for name, data in (("no.wav", b"RIFF" + bytes(100)), ("empty.wav", b""), ("../../etc.mp3", b"ID3" * 99)):
+            for name, data in (("no.wav", b"RIFF" + bytes(100)), ("empty.wav", b""), ("no.mp3", b"ID3" * 99)):
                 with pytest.raises(APIStatusError) as caught:
                     await client.audio.transcriptions.create(model="offline", file=(name, data))
                 assert caught.value.status_code == 400, name

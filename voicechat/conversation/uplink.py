@@ -82,6 +82,9 @@ class Uplink:
                     await transport.send(frame)
             self._idle.set()
             self._some.clear()
+            if self._keep_alive_s is None:
+                await self._some.wait()
+                continue
             try:
                 async with asyncio.timeout(self._keep_alive_s):
                     await self._some.wait()

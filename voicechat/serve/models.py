@@ -9,6 +9,7 @@ from voicechat.config import choose_provider, missing_settings
 from voicechat.config.choose import FLAG
 from voicechat.config.load import Loaded
 from voicechat.dialects.openai.server import Profile
+from voicechat.dialects.openai.server.profile import Manner
 from voicechat.errors import VoicechatError
 from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
 from voicechat.serve import refusals
@@ -39,9 +40,9 @@ class Model:
     local: bool = False
     """It runs on this machine, which has so many places."""
 
-    def profile(self) -> Profile:
+    def profile(self, manner: Manner) -> Profile:
         """For the codec before it. Voices are refused by whoever knows them all."""
-        return Profile(voice=self.service.provider.voice or "default")
+        return Profile(voice=self.service.provider.voice or "default", manner=manner)
 
     def voice(self, asked: str) -> str:
         """The voice to ask for behind; "" is the model's own."""

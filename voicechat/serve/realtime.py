@@ -54,7 +54,7 @@ class Realtime:
                 behind.enter_context(gateway.engine(model))
             await client.accept(asked.subprotocol)
             lasts_s = min(gateway.limits.session_s, left_s or gateway.limits.session_s)
-            codec = ServerCodec(model.profile(), asked.dialect)
+            codec = ServerCodec(model.profile(asked.manner), asked.dialect)
             watch = Watch(gateway.metrics, model.behind)
             relay = Relay(client, codec, model, new_session_id(), lasts_s, watch)
             with gateway.holding(relay):
@@ -83,6 +83,7 @@ class Realtime:
             finally:
                 lasted_s = time.monotonic() - began
                 self._gateway.budget.used(grant, lasted_s)
+                watch.count()
                 metrics.ended.labels(code).inc()
                 used = {"lasted_s": lasted_s, "heard_s": watch.heard_s, "spoken_s": watch.spoken_s}
                 _note("session ends", **who, code=code, **{name: round(value, 2) for name, value in used.items()})

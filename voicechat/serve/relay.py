@@ -172,6 +172,8 @@ class Relay:
 
     async def _take_command(self, command: cmd.Command) -> None:
         match command:
+            case cmd.AppendAudio():  # fifty times a second
+                self._watch.heard(len(command.pcm) / 2 / self._codec.input_rate_hz)
             case cmd.Finish():
                 await self._quiet.wait()  # what is being answered is answered to its end
                 self._tell(ev.SessionFinished())
@@ -183,8 +185,6 @@ class Relay:
                 command = self._owed = replace(command, voice=self._model.voice(command.voice))
                 self._quiet.clear()
                 self._watch.turn_ended()
-            case cmd.AppendAudio():
-                self._watch.heard(len(command.pcm) / 2 / self._codec.input_rate_hz)
         for part in self._pieces(command):
             ours = self._stand_ins.take_command(part)
             for event in ours.events:

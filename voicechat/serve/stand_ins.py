@@ -40,8 +40,8 @@ class StandIns:
 
     def take_command(self, command: cmd.Command) -> Passed:
         match command:
-            case cmd.AppendAudio():
-                pcm = self._inwards.feed(command.pcm, self._rates()[0], self._can.input_rate_hz)
+            case cmd.AppendAudio() if (rate_hz := self._rates()[0]) != self._can.input_rate_hz:
+                pcm = self._inwards.feed(command.pcm, rate_hz, self._can.input_rate_hz)
                 return Passed([cmd.AppendAudio(pcm)] if pcm else [])
             case cmd.TruncateItem() if not self._keeps_items:
                 told = [command] if self._can.supports_truncation else []
@@ -58,8 +58,8 @@ class StandIns:
 
     def take_event(self, event: ev.Event) -> Passed:
         match event:
-            case ev.AssistantAudio():
-                pcm = self._outwards.feed(event.pcm, self._can.output_rate_hz, self._rates()[1])
+            case ev.AssistantAudio() if (rate_hz := self._rates()[1]) != self._can.output_rate_hz:
+                pcm = self._outwards.feed(event.pcm, self._can.output_rate_hz, rate_hz)
                 return Passed(events=[replace(event, pcm=pcm)] if pcm else [])
             case ev.ItemTruncated() | ev.ItemDeleted() if not self._keeps_items:
                 return Passed()

@@ -17,10 +17,9 @@ class Watch:
         self._began = clock()
         self._turn_ended: float | None = None
         self._silent: dict[str, float] = {}
-        self._in = metrics.audio_s.labels(model, "in")
-        self._out = metrics.audio_s.labels(model, "out")
         self.heard_s = 0.0
         self.spoken_s = 0.0
+        self._counted_s = (0.0, 0.0)
 
     def ready(self) -> None:
         self._stage("ready", self._began)
@@ -28,7 +27,6 @@ class Watch:
     def heard(self, seconds: float) -> None:
         """Sound of the client's."""
         self.heard_s += seconds
-        self._in.inc(seconds)
 
     def turn_ended(self) -> None:
         """The client stopped speaking, or asked for an answer."""
@@ -42,13 +40,19 @@ class Watch:
 
     def spoke(self, response_id: str, seconds: float) -> None:
         self.spoken_s += seconds
-        self._out.inc(seconds)
-        asked_at = self._silent.pop(response_id, None)
-        if asked_at is not None:
+        if self._silent and (asked_at := self._silent.pop(response_id, None)) is not None:
             self._stage("sound", asked_at)
+
+    def count(self) -> None:
+        """Put the sound since the last time among the metrics: once a turn, for there are a hundred pieces a second."""
+        heard_s, spoken_s = self._counted_s
+        self._metrics.audio_s.labels(self._model, "in").inc(self.heard_s - heard_s)
+        self._metrics.audio_s.labels(self._model, "out").inc(self.spoken_s - spoken_s)
+        self._counted_s = (self.heard_s, self.spoken_s)
 
     def answered(self, event: ev.ResponseFinished) -> None:
         self._silent.pop(event.response_id, None)
+        self.count()
         self._metrics.responses.labels(self._model, event.status).inc()
         if event.usage is not None:
             self._metrics.tokens.labels(self._model, "in").inc(event.usage.input_tokens)

@@ -1,5 +1,6 @@
 """Client events to commands: each is checked against the reference and the protocol's state (section 7)."""
 
+import binascii
 import json
 import secrets
 from collections.abc import Callable
@@ -54,6 +55,8 @@ class ClientEvents:
             "session.update": (("session",), self._update),
             "session.close": ((), lambda _: [cmd.Finish()]),
             "input_audio_buffer.append": (("audio",), self._append),
+            **({"input_image_buffer.append": (("image",), self._picture)} if session.dashscope else {}),
+            **({"session.finish": ((), lambda _: [cmd.Finish()])} if session.dashscope else {}),
             "input_audio_buffer.commit": ((), self._commit),
             "input_audio_buffer.clear": ((), self._clear),
             "conversation.item.create": (("item", "previous_item_id"), self._create_item),
@@ -99,6 +102,18 @@ class ClientEvents:
     def _append(self, event: Json) -> list[cmd.Command]:
         pcm = self._buffer.append(event, self._session.values["input_format"])
         return [cmd.AppendAudio(pcm)] if pcm else []
+
+    def _picture(self, event: Json) -> list[cmd.Command]:
+        """DashScope's: for the turn that is being spoken."""
+        if not self._buffer.total_ms:
+            message = "An image may be appended after the first audio only."
+            raise Rejected("invalid_value", message, "image")
+        picture = as_text(required(event, "image"), "image")
+        try:
+            data = binascii.a2b_base64(picture, strict_mode=True)
+        except ValueError:
+            raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image") from None
+        return [cmd.SendImage(data)]
 
     def _commit(self, event: Json) -> list[cmd.Command]:
         self._buffer.commit(manual=self._session.values["turn_detection"] is None)

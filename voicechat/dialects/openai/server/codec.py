@@ -12,7 +12,7 @@ from voicechat.dialects.openai.server.client_events import ClientEvents
 from voicechat.dialects.openai.server.conversation import Conversation, Item
 from voicechat.dialects.openai.server.profile import Dialect, Profile
 from voicechat.dialects.openai.server.responses import Responses
-from voicechat.dialects.openai.server.speech import InputBuffer, Transcripts, rate_hz
+from voicechat.dialects.openai.server.speech import DASHSCOPE_INPUT_HZ, InputBuffer, Transcripts, rate_hz
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
@@ -42,8 +42,9 @@ class ServerCodec:
         self._begun = False
         self._conversation = Conversation(_id("conv"))
         self._responses = Responses(self._session, self._conversation, self._tell)
-        self._buffer = InputBuffer()
-        self._transcripts = Transcripts()
+        dashscope = profile.manner == "dashscope"
+        self._buffer = InputBuffer(DASHSCOPE_INPUT_HZ) if dashscope else InputBuffer()
+        self._transcripts = Transcripts(whole=dashscope)
         self._event_prefix = f"event_{secrets.token_hex(6)}_"
         self._told = 0
         self._out: list[Frame] = []
@@ -80,7 +81,7 @@ class ServerCodec:
 
     @property
     def input_rate_hz(self) -> int:
-        return rate_hz(self._session.values["input_format"])
+        return self._buffer.rate_hz(self._session.values["input_format"])
 
     @property
     def output_rate_hz(self) -> int:
@@ -114,7 +115,7 @@ class ServerCodec:
             case ev.SessionConfigured():
                 self._configured(event)
             case ev.SessionFinished():
-                self._tell("session.closed")
+                self._tell("session.finished" if self._session.dashscope else "session.closed")
             case ev.SpeechStarted():
                 start_ms = self._buffer.started(event)
                 self._tell("input_audio_buffer.speech_started", audio_start_ms=start_ms, item_id=event.item_id)

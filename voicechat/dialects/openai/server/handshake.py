@@ -6,9 +6,10 @@ The same socket is dialled in several ways (reference, sections 2 and 15): OpenA
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from voicechat.dialects.openai.server.profile import Dialect, chosen_dialect
+from voicechat.dialects.openai.server.profile import Dialect, Manner, chosen_dialect
 
-PATHS = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime")
+DASHSCOPE_PATH = "/api-ws/v1/realtime"
+PATHS = ("/v1/realtime", "/openai/v1/realtime", "/openai/realtime", DASHSCOPE_PATH)
 _KEY_ITEM = "openai-insecure-api-key."
 _SUBPROTOCOL = "realtime"
 
@@ -22,8 +23,10 @@ class Handshake:
     dialect: Dialect | None
     subprotocol: str | None
     """To be answered with; a browser that offered some goes away without."""
+    manner: Manner
     refused_by_status: bool
-    """A refusal is an HTTP status, as Azure's; else the upgrade is granted, then an `error` and a close tell why."""
+    """A refusal is an HTTP status, as Azure's and DashScope's; else the upgrade is granted, and then an `error` and a
+    close tell why."""
 
 
 def read_handshake(
@@ -34,9 +37,10 @@ def read_handshake(
     return Handshake(
         model=query.get("model") or query.get("deployment", ""),
         key=shown_key(headers, query, subprotocols),
-        dialect=chosen_dialect(headers, subprotocols, versioned),
+        dialect="beta" if path == DASHSCOPE_PATH else chosen_dialect(headers, subprotocols, versioned),
         subprotocol=_SUBPROTOCOL if _SUBPROTOCOL in subprotocols else None,
-        refused_by_status=path.startswith("/openai/"),
+        manner="dashscope" if path == DASHSCOPE_PATH else "openai",
+        refused_by_status=path.startswith(("/openai/", DASHSCOPE_PATH)),
     )
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 Dialect = Literal["ga", "beta"]
+Manner = Literal["openai", "dashscope"]
+"""Whose Beta: DashScope's has sound of 16 kHz on the way in, pictures in a buffer of their own, the user's words whole
+each time, and an end of its own (qwen-dashscope reference, section 18.2)."""
 
 
 def chosen_dialect(headers: Mapping[str, str], subprotocols: Collection[str], path: str = "") -> Dialect | None:
@@ -34,3 +37,4 @@ class Profile:
     knows_voice: Callable[[str], bool] = lambda voice: True
     voices: str = "the voices of this service"
     """What to say to a client that asked for another."""
+    manner: Manner = "openai"

@@ -264,7 +264,7 @@ class Responses:
                 "status": event.status,
                 "status_details": _details(event),
                 "output": [output.item.shape(self._session.dialect) for output in response.outputs.values()],
-                "usage": None if usage is None else _usage(usage),
+                "usage": _usage(usage or ev.Usage(), self._session) if usage or self._session.dashscope else None,
             },
         )
 
@@ -328,7 +328,17 @@ def _details(event: ev.ResponseFinished) -> Json | None:
     return details
 
 
-def _usage(usage: ev.Usage) -> Json:
+def _usage(usage: ev.Usage, session: Session) -> Json:
+    if session.dashscope:
+        tokens = {"text_tokens": usage.input_text_tokens, "audio_tokens": usage.input_audio_tokens}
+        spoken = {"text_tokens": usage.output_text_tokens, "audio_tokens": usage.output_audio_tokens}
+        return {
+            "total_tokens": usage.input_tokens + usage.output_tokens,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "input_tokens_details": tokens,
+            "output_tokens_details": spoken,
+        }
     return {
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "input_tokens": usage.input_tokens,

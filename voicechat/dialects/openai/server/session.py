@@ -35,6 +35,10 @@ class Session:
         self._accepted = self._accepted or self.values
 
     @property
+    def dashscope(self) -> bool:
+        return self.profile.manner == "dashscope"
+
+    @property
     def strict(self) -> bool:
         """GA refuses what it does not know."""
         return self.dialect == "ga"

@@ -63,6 +63,8 @@ def voice(value: object, where: str, session: Session) -> str:
 
 def audio_format(value: object, where: str, session: Session) -> str:
     """The Beta name of the format."""
+    if session.dashscope and value in ("pcm", "pcm24"):  # labels: the rates are what they are
+        return "pcm16"
     if session.dialect == "beta":
         return one_of(value, where, _GA_FORMATS)
     form = as_object(value, where)

@@ -11,6 +11,7 @@ from voicechat.realtime import events as ev
 MIN_COMMIT_MS = 100
 MAX_APPEND_CHARS = 15 * 1024 * 1024
 PCM_RATE_HZ = 24_000
+DASHSCOPE_INPUT_HZ = 16_000
 EVENT = "conversation.item.input_audio_transcription"
 
 _Named = tuple[str, Json]
@@ -24,8 +25,9 @@ def rate_hz(audio_format: str) -> int:
 class InputBuffer:
     """Counts what was appended; the sound itself goes on at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, pcm_hz: int = PCM_RATE_HZ) -> None:
         self.total_ms = 0.0
+        self._pcm_hz = pcm_hz
         self._waiting_ms = 0.0
         self._half_sample = b""
         self._committed: deque[float] = deque(maxlen=64)
@@ -49,10 +51,13 @@ class InputBuffer:
             data, self._half_sample = data[:whole], data[whole:]
         elif data:
             data = g711.decode(audio_format, data)  # type: ignore[arg-type]
-        length_ms = len(data) / 2 / rate_hz(audio_format) * 1000
+        length_ms = len(data) / 2 / self.rate_hz(audio_format) * 1000
         self.total_ms += length_ms
         self._waiting_ms += length_ms
         return data
+
+    def rate_hz(self, audio_format: str) -> int:
+        return self._pcm_hz if audio_format == "pcm16" else rate_hz(audio_format)
 
     def commit(self, manual: bool) -> None:
         """Raises Rejected when there is too little, which is known for sure only while nobody else finds turns."""
@@ -93,9 +98,13 @@ class InputBuffer:
 
 
 class Transcripts:
-    """Whole texts so far become deltas. A text that takes back what was told waits for the final one."""
+    """Whole texts so far become deltas. A text that takes back what was told waits for the final one.
 
-    def __init__(self) -> None:
+    `whole`: each time all of it is told.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self._whole = whole
         self._told: Recent[str] = Recent()
         self._final: Recent[str] = Recent()
 
@@ -109,6 +118,8 @@ class Transcripts:
             self._final[event.item_id] = event.text
             usage = {"type": "duration", "seconds": seconds}
             return [(f"{EVENT}.completed", place | {"transcript": event.text, "usage": usage})]
+        if self._whole:
+            return [(f"{EVENT}.delta", place | {"text": event.text, "stash": ""})]
         told = self._told.get(event.item_id, "")
         if not event.text.startswith(told) or event.text == told:
             return []
