@@ -111,6 +111,41 @@ def test_nobody_is_let_in_by_mistake(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_page_gets_a_key_that_does_not_last(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            gateway(tmp_path, token("anna", "vc-a", "requests_per_minute = 7")) as server,
+            httpx.AsyncClient(base_url=f"http:{server.here}", headers={"Authorization": "Bearer vc-a"}) as http,
+        ):
+            session = {"type": "realtime", "model": MODEL, "instructions": "Talk like a pirate."}
+            wish = {"session": session, "expires_after": {"anchor": "created_at", "seconds": 60}}
+            made = (await http.post("/v1/realtime/client_secrets", json=wish)).json()
+            assert made["value"].startswith("ek_")
+            assert made["session"]["instructions"] == "Talk like a pirate."
+            offered = ["realtime", f"openai-insecure-api-key.{made['value']}"]
+            async with dial(server, query="", subprotocols=offered) as socket:
+                created = (await event(socket, "session.created"))["session"]
+                assert (created["model"], created["instructions"]) == (MODEL, "Talk like a pirate.")
+            assert (
+                await http.get("/v1/models", headers={"Authorization": f"Bearer {made['value']}"})
+            ).status_code == 401
+            for wrong in (
+                {"session": {"type": "realtime", "voise": 1}},
+                {"expires_after": {"seconds": 9}},
+                {"x": 1},
+                [],
+            ):
+                assert (await http.post("/v1/realtime/client_secrets", json=wrong)).status_code == 400, wrong
+            server.gateway.secrets._clock = lambda: made["expires_at"] + 1
+            assert await refused(server, subprotocols=offered) == ("invalid_api_key", 3000)
+            server.gateway.secrets._clock = lambda: made["expires_at"] - 1
+            assert await refused(server, query="?model=nobody", subprotocols=offered) == ("invalid_model", 4000)
+            limited = await http.get("/v1/models")
+            assert (limited.status_code, limited.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+
+    asyncio.run(main())
+
+
 def test_a_page_of_another_host_is_sent_away(tmp_path: Path) -> None:
     async def main() -> None:
         async with (

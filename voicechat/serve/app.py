@@ -10,15 +10,17 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket
+from voicechat.serve.dialogue import Dialogue, Outputs
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.realtime import Realtime
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import bounded, key_of
+from voicechat.serve.requests import bounded, json_of, key_of
 from voicechat.serve.speech import Speech
 from voicechat.serve.transcription import Transcription
 
@@ -34,6 +36,13 @@ def create_app(gateway: Gateway) -> ASGIApp:
         entries = [{"id": name, "object": "model", "created": 0, "owned_by": "voicechat"} for name in served]
         return JSONResponse({"object": "list", "data": entries})
 
+    async def client_secrets(request: Request) -> Response:
+        grant = gateway.admit(key_of(request))
+        try:
+            return JSONResponse(gateway.secrets.create(grant, await json_of(request)))
+        except Rejected as error:
+            raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
+
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "stopping" if gateway.stopping else "ok"}, 503 if gateway.stopping else 200)
 
@@ -48,12 +57,18 @@ def create_app(gateway: Gateway) -> ASGIApp:
     ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language)
     transcription = Transcription(gateway, ears)
     gateway.at_the_end(ears.close)
+    outputs = Outputs()
+    dialogue = Dialogue(gateway, outputs)
+    gateway.at_the_end(outputs.close)
     routes: list[BaseRoute] = [
         *(WebSocketRoute(path, realtime) for path in PATHS),
         Route("/v1/models", models),
+        Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
         Route("/v1/audio/speech", speech.speak, methods=["POST"]),
         Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
         Route("/v1/voices", speech.voices),
+        Route("/api/dialog/audio", dialogue.talk, methods=["POST"]),
+        Route("/api/dialog/output/{filename}", dialogue.output),
         Route("/api/health", health),
         Route("/metrics", metrics),
     ]

@@ -13,6 +13,7 @@ from voicechat.serve.budget import Budget
 from voicechat.serve.metrics import Metrics
 from voicechat.serve.models import Model, Models
 from voicechat.serve.refusals import Refusal
+from voicechat.serve.secrets import Secret, Secrets
 from voicechat.serve.tokens import Grant, Tokens
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Gateway:
     limits: Limits = Limits()
     metrics: Metrics = field(default_factory=Metrics)
     budget: Budget = field(default_factory=Budget)
+    secrets: Secrets = field(default_factory=Secrets)
     origins: tuple[str, ...] = ()
     stopping: bool = False
     _last_things: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -77,9 +79,18 @@ class Gateway:
 
     def admit(self, key: str) -> Grant:
         """Whoever shows this key, for one more request. Raises Refusal."""
+        return self._counted(self.tokens.grant, key)
+
+    def admit_session(self, key: str) -> tuple[Grant, Secret | None]:
+        """The same for a session, to which a short-lived secret is a key, too."""
+        secret = self.secrets.find(key)
+        grant = self._counted(self.tokens.grant if secret is None else lambda _: secret.grant, key)
+        return grant, secret
+
+    def _counted(self, grant_of: Callable[[str], Grant], key: str) -> Grant:
         if self.stopping:
             raise refusals.ending()
-        grant = self.tokens.grant(key)
+        grant = grant_of(key)
         self.budget.request(grant)
         return grant
 

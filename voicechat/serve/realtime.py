@@ -45,8 +45,8 @@ class Realtime:
         gateway = self._gateway
         with contextlib.ExitStack() as behind, contextlib.ExitStack() as before:
             with gateway.counting_refusals():
-                grant = gateway.admit(asked.key)
-                model = self._model(asked.model, grant)
+                grant, secret = gateway.admit_session(asked.key)
+                model = self._model(asked.model or (secret.model if secret else ""), grant)
                 left_s = gateway.budget.left_s(grant)
                 if left_s == 0:
                     raise refusals.busy("This token has used its minutes of today.")
@@ -55,6 +55,8 @@ class Realtime:
             await client.accept(asked.subprotocol)
             lasts_s = min(gateway.limits.session_s, left_s or gateway.limits.session_s)
             codec = ServerCodec(model.profile(asked.manner), asked.dialect)
+            if secret is not None and codec.dialect == "ga":
+                codec.prepare(secret.session)
             watch = Watch(gateway.metrics, model.behind)
             relay = Relay(client, codec, model, new_session_id(), lasts_s, watch)
             with gateway.holding(relay):

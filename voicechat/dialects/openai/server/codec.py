@@ -67,6 +67,15 @@ class ServerCodec:
         """What the client wants by now: before its first `session.update`, what a session begins with."""
         return session_shape.config(self._session.values)
 
+    def prepare(self, session: object) -> Json:
+        """What the session begins with, laid over the defaults before anybody has begun; as clients are shown it.
+
+        Raises Rejected, as a `session.update` of it would.
+        """
+        values = session_shape.merged(self._session, session)
+        self._session.prepare(values)
+        return self._shown(values)
+
     def configure(self) -> cmd.Configure:
         """For whoever is behind when it begins, at first and whenever it begins anew (a line connected again)."""
         if self._begun:

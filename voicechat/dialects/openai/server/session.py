@@ -43,6 +43,10 @@ class Session:
         """GA refuses what it does not know."""
         return self.dialect == "ga"
 
+    def prepare(self, values: Json) -> None:
+        """It begins with these."""
+        self.values = self._accepted = values
+
     def ask(self, values: Json, event_id: str | None) -> None:
         """The client wants these from now on. Raises Rejected when too many such wishes are open."""
         if len(self._waiting) >= MAX_UPDATES:

@@ -1,0 +1,168 @@
+"""The gateway's decisions by value: who may, how much, what a name stands for, and what is done in a model's stead."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from voicechat.config import load
+from voicechat.config.edit import put_table, remove_table
+from voicechat.errors import ConfigError
+from voicechat.realtime import commands as cmd
+from voicechat.realtime import events as ev
+from voicechat.realtime.capabilities import Capabilities
+from voicechat.serve.budget import Budget
+from voicechat.serve.models import Models
+from voicechat.serve.refusals import Refusal
+from voicechat.serve.stand_ins import StandIns
+from voicechat.serve.tokens import Grant, Tokens, hash_of, new_token
+
+
+def refused(error: pytest.ExceptionInfo[Refusal]) -> tuple[int, str | None]:
+    return error.value.status, error.value.code
+
+
+def write(path: Path, text: str) -> Path:
+    path.touch(0o600)
+    path.write_text(text)
+    return path
+
+
+# --- Tokens ---
+
+
+def test_a_token_is_known_by_its_hash_alone(tmp_path: Path) -> None:
+    key = new_token()
+    config = write(tmp_path / "config.toml", f'[serve.tokens.anna]\nhash = "{hash_of(key)}"\nsessions = 2\n')
+    tokens = Tokens(load(config).settings.serve.tokens)
+    assert tokens.grant(key) == Grant("anna", sessions=2)
+    for wrong, code in (("", None), (key[:-1], "invalid_api_key"), (hash_of(key), "invalid_api_key")):
+        with pytest.raises(Refusal) as caught:
+            tokens.grant(wrong)
+        assert refused(caught) == (401, code)
+    assert Tokens({}).grant("anything") == Grant()
+
+
+def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
+    first, second = new_token(), new_token()
+    config = write(tmp_path / "config.toml", f'[serve.tokens.anna]\nhash = "{hash_of(first)}"\n')
+    tokens = Tokens(load(config).settings.serve.tokens, config, lambda: load(config).settings.serve.tokens)
+    put_table(config, ("serve", "tokens", "bob"), {"hash": hash_of(second)})
+    assert tokens.grant(second).name == "bob"
+    assert remove_table(config, ("serve", "tokens", "anna"))
+    with pytest.raises(Refusal):
+        tokens.grant(first)
+    config.write_text("this is no TOML")
+    assert tokens.grant(second).name == "bob"
+    config.write_text("")  # nobody is let in because nobody is left
+    with pytest.raises(Refusal):
+        tokens.grant(second)
+
+
+def test_editing_keeps_what_it_does_not_change(tmp_path: Path) -> None:
+    path = write(tmp_path / "config.toml", '# mine\nvoice = "Cherry"  # the best\n\n[serve]\nport = 9000\n')
+    put_table(path, ("serve", "tokens", "anna"), {"hash": "x", "models": ["*"]})
+    assert path.read_text().startswith('# mine\nvoice = "Cherry"  # the best\n\n[serve]\nport = 9000\n')
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o077 == 0
+    assert remove_table(path, ("serve", "tokens", "anna"))
+    assert not remove_table(path, ("serve", "tokens", "anna"))
+    path.write_text("[broken")
+    with pytest.raises(ConfigError):
+        put_table(path, ("serve", "tokens", "anna"), {})
+    assert path.read_text() == "[broken"
+
+
+# --- Budgets ---
+
+
+def test_requests_are_counted_by_the_minute_and_talk_by_the_day() -> None:
+    now = [1_000_000.0]
+    budget = Budget(lambda: now[0])
+    grant = Grant("anna", requests_per_minute=2, minutes_per_day=10.0)
+    for _ in range(2):
+        budget.request(grant)
+    with pytest.raises(Refusal) as caught:
+        budget.request(grant)
+    assert refused(caught) == (429, "rate_limit_exceeded")
+    budget.request(Grant("bob"))
+    now[0] += 61
+    budget.request(grant)
+
+    assert budget.left_s(grant) == 600.0
+    budget.used(grant, 599.0)
+    assert budget.left_s(grant) == 1.0
+    budget.used(grant, 30.0)
+    assert budget.left_s(grant) == 0.0
+    assert budget.left_s(Grant("bob")) is None
+    now[0] += 86_400
+    assert budget.left_s(grant) == 600.0
+
+
+# --- Names ---
+
+
+def test_a_name_stands_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DASHSCOPE_API_KEY", raising=False)
+    config = write(tmp_path / "config.toml", '[providers.openai]\napi_key = "sk-x"\n')
+    aliases = {"mine": "openai/gpt-realtime-2.1", "gpt-*": "offline", "lost": "qwen/any"}
+    models = Models(load(config), aliases)
+    assert models.resolve("mine") == "openai/gpt-realtime-2.1"
+    assert models.resolve("gpt-realtime") == "offline"
+    assert models.resolve("openai/not-in-the-catalogue") == "openai/not-in-the-catalogue"
+    assert {"offline", "mine", "openai/gpt-realtime-2.1"} <= set(models.names())
+    assert not {"lost", "gpt-*"} & set(models.names())
+    for name in ("lost", "qwen/any", "openai/", "openai", "nobody", "/offline"):
+        with pytest.raises(Refusal) as caught:
+            models.resolve(name)
+        assert refused(caught) == (404, "invalid_model")
+    opened = models.open("mine")
+    assert (opened.name, opened.behind, opened.service.provider.model) == (
+        "mine",
+        "openai/gpt-realtime-2.1",
+        "gpt-realtime-2.1",
+    )
+    local = models.open("gpt-realtime")
+    assert [local.voice(name) for name in ("marin", "default", "en-gb")] == ["", "", "en-gb"]
+
+
+# --- What a model cannot do by itself ---
+
+
+def stand_ins(capabilities: Capabilities, rates: tuple[int, int] = (24_000, 24_000)) -> StandIns:
+    return StandIns(capabilities, lambda: rates, keeps_items=False)
+
+
+def test_items_are_cut_and_shown_here() -> None:
+    truncate = cmd.TruncateItem("a", 0, 500)
+    can, cannot = (stand_ins(Capabilities(supports_truncation=able)) for able in (True, False))
+    assert can.take_command(truncate).commands == [truncate]
+    assert cannot.take_command(truncate).commands == []
+    for one in (can, cannot):
+        assert one.take_command(truncate).events == [ev.ItemTruncated("a", 500)]
+        assert one.take_event(ev.ItemTruncated("a", 500)).events == []  # the client knows
+        assert one.take_command(cmd.RetrieveItem("a")).events == [ev.ItemRetrieved("a")]
+
+
+@pytest.mark.parametrize(("able", "says"), [(True, True), (True, False), (False, False)])
+def test_a_cancelled_answer_ends(able: bool, says: bool) -> None:
+    one = stand_ins(Capabilities(supports_cancel=able, emits_cancelled=says))
+    one.take_event(ev.ResponseStarted("r"))
+    passed = one.take_command(cmd.CancelResponse())
+    assert passed.commands == ([cmd.CancelResponse()] if able else [])
+    ended = ev.ResponseFinished("r", "cancelled", "client_cancelled")
+    assert passed.events == ([] if says else [ended])
+
+
+def test_sound_is_brought_to_the_others_rate() -> None:
+    one = stand_ins(Capabilities(input_rate_hz=16_000, output_rate_hz=24_000), (24_000, 8_000))
+    sent = [one.take_command(cmd.AppendAudio(bytes(4800))) for _ in range(10)]
+    taken = [command for passed in sent for command in passed.commands]
+    assert sum(len(command.pcm) for command in taken if isinstance(command, cmd.AppendAudio)) == pytest.approx(
+        32_000, rel=0.15
+    )
+    told = [one.take_event(ev.AssistantAudio("r", "a", 0, bytes(4800))) for _ in range(10)]
+    heard = [event for passed in told for event in passed.events]
+    assert sum(len(event.pcm) for event in heard if isinstance(event, ev.AssistantAudio)) == pytest.approx(
+        16_000, rel=0.15
+    )
