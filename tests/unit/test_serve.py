@@ -1,6 +1,7 @@
 """The gateway's decisions by value: who may, how much, what a name stands for, and what is done in a model's stead."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from voicechat.realtime.capabilities import Capabilities
 from voicechat.serve.budget import Budget
 from voicechat.serve.models import Models
 from voicechat.serve.refusals import Refusal
+from voicechat.serve.server import Address, bind
 from voicechat.serve.stand_ins import StandIns
 from voicechat.serve.tokens import Grant, Tokens, hash_of, new_token
 
@@ -124,6 +126,15 @@ def test_a_name_stands_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     local = models.open("gpt-realtime")
     assert [local.voice(name) for name in ("marin", "default", "en-gb")] == ["", "", "en-gb"]
+
+
+# --- The socket ---
+
+
+def test_a_piece_of_sound_does_not_wait_for_the_next() -> None:
+    """asyncio switches Nagle's algorithm off for connections that are known to be TCP's, and for no others."""
+    with bind(Address("127.0.0.1", 0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 # --- What a model cannot do by itself ---

@@ -32,6 +32,8 @@ MOST_UNREAD = 1_000_000
 """Characters that may wait for the client before the model has to."""
 PIECE_MS = 100
 """However much sound one event holds, it goes on in pieces, so that what waits is bounded."""
+BURST = 8
+"""So many frames go out before everybody else gets a turn."""
 FLUSH_S = 5.0
 """How long the last words of a session may take to a client that does not read them."""
 
@@ -308,10 +310,14 @@ class Relay:
         self._some.set()
 
     async def _write(self) -> None:
+        sent = 0
         while True:
             while self._unread:
                 frame = self._unread.popleft()
                 await self._client.send(frame)
+                sent += 1
+                if not sent % BURST:
+                    await asyncio.sleep(0)
                 self.unread_chars -= len(frame)
                 if self.unread_chars < MOST_UNREAD // 2:
                     self._room.set()

@@ -78,7 +78,8 @@ async def serve(gateway: Gateway, address: Address, listening: Callable[[Address
 def bind(address: Address) -> socket.socket:
     """A listening socket. Raises UsageError when there is none to be had."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio leaves Nagle's algorithm on: every piece of sound would wait for the next one.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if hasattr(socket, "SO_REUSEADDR"):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
