@@ -121,6 +121,29 @@ def test_a_service_looks_like_the_protocol_itself(dialect: str, tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_a_client_of_the_beta_is_answered_in_its_own_words(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            before("ga", tmp_path, Script(replies=(Reply("It is sunny."),))) as (server, service),
+            server.official() as client,
+            client.beta.realtime.connect(model="newapi/any") as connection,
+        ):
+            (created,) = await until(connection, "session.created")
+            assert created.session.modalities == ["text", "audio"]
+            await until(connection, "conversation.created")
+            await connection.session.update(session={"voice": "echo", "turn_detection": None})  # type: ignore[typeddict-item]
+            updated = (await until(connection, "session.updated"))[-1].session
+            assert (updated.voice, updated.turn_detection) == ("echo", None)
+            await say(connection, "How is the weather?")
+            answer = await until(connection, "response.done")
+            assert "conversation.item.created" in [event.type for event in answer]
+            assert sum(len(base64.b64decode(e.delta)) for e in answer if e.type == "response.audio.delta") == 48_000
+            assert answer[-1].response.output[0].content[0].transcript == "It is sunny."
+            assert service.received_of("session.update")[-1]["session"]["audio"]["output"]["voice"] == "echo"
+
+    asyncio.run(main())
+
+
 def test_a_drop_behind_is_a_pause(tmp_path: Path) -> None:
     script = Script(replies=(Reply("It is sunny.", seconds=0.2), Reply("Still sunny.", seconds=0.2)))
 
