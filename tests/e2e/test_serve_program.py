@@ -72,6 +72,10 @@ def test_what_cannot_be_served_is_said_at_once(tmp_path: Path) -> None:
         taken.listen()
         code, _, error = run(tmp_path, "--port", str(taken.getsockname()[1]), *config)
     assert (code, "cannot be listened on" in error) == (2, True)
+    (tmp_path / "no.pem").write_text("this is none")
+    no = str(tmp_path / "no.pem")
+    code, _, error = run(tmp_path, "--port", "0", "--cert", no, "--key", no, *config)
+    assert (code, "no certificate and its key" in error) == (3, True)
     assert run(tmp_path, "token", "revoke", "anna", *config)[0] == 0
     assert run(tmp_path, "token", "revoke", "anna", *config)[0] == 2
     assert json.loads(run(tmp_path, "token", "list", "--json", *config)[1]) == []

@@ -87,9 +87,15 @@ def _check(loaded: "Loaded", address: "Address") -> None:
         )
     if bool(address.cert) != bool(address.key):
         raise ConfigError("TLS takes a certificate and its key.", "Give both, --cert FILE and --key FILE.")
-    for path in filter(None, (address.cert, address.key)):
-        if not Path(path).is_file():
-            raise ConfigError(f"The file {path!r} is not there.", "--cert and --key take PEM files.")
+    if address.cert:
+        import ssl
+
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(address.cert, address.key)
+        except OSError as error:  # an SSLError is one
+            reason = getattr(error, "reason", None) or error.strerror or error
+            message = f"{address.cert} and {address.key} are no certificate and its key: {reason}."
+            raise ConfigError(message, "--cert and --key take PEM files.") from error
 
 
 def _gateway(loaded: "Loaded", config: Path | None, insecure: bool) -> "Gateway":
