@@ -76,7 +76,7 @@ def _require() -> None:
     from importlib.util import find_spec
 
     if not all(map(find_spec, ("starlette", "uvicorn", "prometheus_client"))):
-        raise ConfigError("The server is not installed.", "pip install 'voicechat[serve]'")
+        raise ConfigError("The server is not installed.", "In voicechat's folder: pip install '.[serve]'")
 
 
 def _check(loaded: "Loaded", address: "Address") -> None:

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from voicechat.dialects.fields import Json
-from voicechat.engine.ear import NotUnderstood, ProcessEar
+from voicechat.engine.ear import ProcessEar
 from voicechat.engine.turns import Sound, Turn, TurnDetector
+from voicechat.engine.utterance import NotUnderstood
 from voicechat.serve import refusals
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
