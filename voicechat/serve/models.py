@@ -32,6 +32,8 @@ class Model:
     name: str
     behind: str
     """What it is behind an alias."""
+    label: str
+    """The same for the metrics: one of a few, whatever names clients make up."""
     service: "Service"
     policy: RetryPolicy
     voices: tuple[str, ...] = ()
@@ -118,9 +120,11 @@ class Models:
         settings = self.loaded.settings
         service = open_service(choice, settings.connection, insecure=self.insecure)
         watch = settings.connection
+        known = target in self.behind() or target in self.aliases.values()
         return Model(
             target,
             target,
+            target if known else f"{provider}/other",
             service,
             RetryPolicy(tuple(watch.retry_delays_s), watch.retry_jitter, watch.retries_per_session),
             tuple(voice.name for voice in providers()[provider].voices(service.provider.model)),

@@ -57,7 +57,7 @@ class Realtime:
             codec = ServerCodec(model.profile(asked.manner), asked.dialect)
             if secret is not None and codec.dialect == "ga":
                 codec.prepare(secret.session)
-            watch = Watch(gateway.metrics, model.behind)
+            watch = Watch(gateway.metrics, model.label)
             relay = Relay(client, codec, model, new_session_id(), lasts_s, watch)
             with gateway.holding(relay):
                 try:
@@ -76,9 +76,9 @@ class Realtime:
     async def _hold(self, relay: Relay, model: Model, grant: Grant, watch: Watch) -> None:
         metrics, began, code = self._gateway.metrics, time.monotonic(), "failed"
         who = {"session": relay.session_id, "model": model.name, "behind": model.behind, "token": grant.name}
-        metrics.begun.labels(model.behind).inc()
+        metrics.begun.labels(model.label).inc()
         _note("session begins", **who)
-        with metrics.sessions.labels(model.behind).track_inprogress():
+        with metrics.sessions.labels(model.label).track_inprogress():
             try:
                 end = await relay.run()
                 code = "ended" if end is None else end.code or "refused"
