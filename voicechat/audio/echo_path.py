@@ -34,9 +34,9 @@ WINDOW_MS = 100
 """Sound that is judged. Less is too little to tell, more lets the user's first sound through later."""
 
 RECENT_MS = 300
-DECAY_DB = 0.7
-"""What a room may keep of an echo for so long: it loses this much in 10 ms (60 dB in 0.85 s)."""
-MARGIN, LEAST_SHARE = 0.12, 0.5
+DECAY_DB = 1.4
+"""In 10 ms a room loses so much of an echo (60 dB in 0.4 s). Less shuts out a user who is no louder than the echo."""
+MARGIN, LEAST_SHARE = 0.1, 0.5
 """So much less than usual may be explained of an echo, but not less than this."""
 
 

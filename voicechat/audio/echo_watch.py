@@ -38,8 +38,8 @@ TAIL_BLOCKS = 80
 """How long after the speaker's last sound its echo is looked for."""
 LEARN_BLOCKS, LEARN_FIRST_BLOCKS = 96, 16
 """How often something is learnt of a way that is known, and of one that is not."""
-MOVED_MARGIN = 0.2
-"""So much less than usual may be explained of an echo that has moved."""
+MOVED_MARGIN, LEAST_MOVED = 0.2, 0.6
+"""So much less than usual may be explained of an echo that has moved, but not less than this."""
 SEARCH_BLOCKS = 6
 """So many blocks that are no known echo are searched one by one for an echo at another delay, then fewer."""
 LONG_MS = 300
@@ -54,6 +54,8 @@ LEAD_IN_BLOCKS = 20
 """What it is given again after a shift: the delay and its filter."""
 BEFORE_MS = 20
 """So much earlier than its direct way the echo is learnt from."""
+SAME_MS = 2.0
+"""What was learnt of one way and of another that differs by more explains neither."""
 MOST_SHIFT_MS = 500.0
 
 
@@ -150,7 +152,7 @@ class EchoWatch:
             window_ms + RESPONSE_MS, shift=max(self._shift + self._base + self._samples(later_ms), 0)
         )
         moved, around_ms = max((path.explained(captured, reference, ms), ms) for ms in AROUND_MS)
-        if moved < path.usual - MOVED_MARGIN or moved < share + MOVED_MARGIN / 2:
+        if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
         self._move(later_ms + around_ms)
         return True
@@ -189,7 +191,7 @@ class EchoWatch:
         if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
             return self.path.delay_ms is not None
         base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
-        if self.path.delay_ms is None or abs(base - self._base) > self._samples(BEFORE_MS):
+        if self.path.delay_ms is None or abs(base - self._base) > self._samples(SAME_MS):
             self.path, self._base = EchoPath(), base
         return True
 
