@@ -137,6 +137,14 @@ def test_the_user_is_heard_over_it_as_soon_as_without_the_watch(gain_db: float, 
     assert heard_after_ms(watched, at_s) <= heard_after_ms(alone, at_s) + 20
 
 
+def test_an_answer_may_begin_with_the_first_block() -> None:
+    sound = played()[round(FIRST_S * RENDER) :]
+    one = watch()
+    for pair in pairs(heard(sound, [90]), sound)[:150]:
+        one.process(*pair)
+    assert one.delay_ms == pytest.approx(90, abs=1)
+
+
 def test_while_the_speaker_is_silent_nothing_is_touched() -> None:
     captured = user_at(np.random.default_rng(5).normal(0, 5, 3 * CAPTURE), 1.0)
     one = watch()

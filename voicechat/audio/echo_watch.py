@@ -172,7 +172,7 @@ class EchoWatch:
     # -- what is usual -----------------------------------------------------------------------------------------
 
     def _learn(self) -> None:
-        size = SEGMENT_MS // BLOCK_MS
+        size = -(-SEGMENT_MS // BLOCK_MS)
         if len(self._captured) < size or (self.path.known and self._others < size):
             return
         self._learn_in = LEARN_BLOCKS if self.path.known else LEARN_FIRST_BLOCKS
