@@ -99,6 +99,7 @@ def test_a_dialect_and_what_would_break_the_services_yaml() -> None:
 COMMANDS: list[tuple[cmd.Command, list[tuple[int, dict[str, Any]]]]] = [
     (cmd.AppendAudio(b"\1\0\2\0"), [(200, {"audio": b"\1\0\2\0"})]),
     (cmd.AppendAudio(b""), []),
+    (cmd.AppendAudio(bytes(1300)), [(200, {"audio": bytes(size)}) for size in (640, 640, 20)]),
     (cmd.CommitAudio(), [(400, {})]),
     (cmd.CancelResponse("r"), [(515, {})]),
     (cmd.DeleteItem("i"), [(514, {"items": [{"item_id": "i"}]})]),

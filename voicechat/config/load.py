@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, ...]
 
-DEEPEST = 3
-"""`[mcp.NAME] headers` is one value, with all that is in it."""
+WHOLE = "mcp"
+"""In `[mcp.NAME]` a table is one value, with all that is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _leaves(table: Mapping[str, Any], prefix: Key = ()) -> list[tuple[Key, Any]]
     found: list[tuple[Key, Any]] = []
     for name, value in table.items():
         key = (*prefix, name)
-        if isinstance(value, dict) and len(key) < DEEPEST:
+        if isinstance(value, dict) and not (key[0] == WHOLE and len(key) > 2):
             found += _leaves(value, key)
         else:
             found.append((key, value))

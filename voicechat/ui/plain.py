@@ -133,7 +133,7 @@ def _folded(text: str, columns: int) -> list[str]:
 
 def _answer(turn: note.AssistantTurn) -> str:
     heard, unheard = (clean(part).strip() for part in wording.split_heard(turn))
-    if turn.interrupted and not heard and not unheard:
+    if turn.interrupted and not turn.heard_ms and not heard and not unheard:
         return wording.SILENCED
     if turn.interrupted:
         rest = f"; not heard: {unheard}" if unheard else ""

@@ -156,9 +156,10 @@ class Painter:
         heard, unheard = (clean(part) for part in wording.split_heard(turn))
         words = Text(heard.lstrip())
         words.append(unheard.rstrip(), "dim strike")
+        silenced = turn.interrupted and not turn.heard_ms and not words.plain
         if not words.plain:
-            words = Text(wording.SILENCED if turn.interrupted else wording.NO_WORDS, "dim italic")
-        if turn.interrupted and not turn.text.strip():
+            words = Text(wording.SILENCED if silenced else wording.NO_WORDS, "dim italic")
+        if silenced:
             remark = Text()
         elif turn.interrupted:
             remark = Text(wording.interrupted(turn), "dim yellow")
