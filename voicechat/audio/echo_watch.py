@@ -76,7 +76,7 @@ class EchoWatch:
         self._base = 0  # the same, of the path's beside that: the way it learns is short
         self._sounding = 0
         self._unknown = 0  # blocks of something loud that was no echo
-        self._learn_in = LEARN_FIRST_BLOCKS
+        self._learn_in = self._pause = LEARN_FIRST_BLOCKS
         self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
         self._gain = 1.0
         self._found_ms: float | None = None
@@ -123,12 +123,19 @@ class EchoWatch:
     def _is_echo(self) -> bool:
         path = self.path
         if not path.known:
-            return self._is_found()
+            found = self._searches and self._is_found()
+            self._unknown = 0 if found else self._unknown + 1
+            return found
         share, is_echo = path.judge(self._heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
         if is_echo:
             return True
         self._unknown += 1
-        return (self._unknown <= SEARCH_BLOCKS or self._unknown % 4 == 0) and self._has_moved(WINDOW_MS, share)
+        return self._searches and self._has_moved(WINDOW_MS, share)
+
+    @property
+    def _searches(self) -> bool:
+        """To look for an echo at any delay takes half a millisecond: not for every block of a user who talks on."""
+        return self._unknown <= SEARCH_BLOCKS or self._unknown % 4 == 0
 
     def _is_found(self) -> bool:
         """Before much was learnt: whether the last sound is echo at any delay, or less surely at the same again."""
@@ -175,9 +182,11 @@ class EchoWatch:
         size = -(-SEGMENT_MS // BLOCK_MS)
         if len(self._captured) < size or (self.path.known and self._others < size):
             return
-        self._learn_in = LEARN_BLOCKS if self.path.known else LEARN_FIRST_BLOCKS
+        self._learn_in = LEARN_BLOCKS if self.path.known else self._pause
         if not self.path.known and not self._begin():
+            self._pause = min(2 * self._pause, LEARN_BLOCKS)  # with headphones there is nothing to learn
             return
+        self._pause = LEARN_FIRST_BLOCKS
         before = self.delay_ms
         if not self.path.learn(self._heard(SEGMENT_MS), self._played(SEGMENT_MS)):
             self._has_moved(LONG_MS, 0.0)
