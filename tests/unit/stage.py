@@ -1,8 +1,9 @@
 """A session on a virtual clock: a speaker that plays ten milliseconds per step, and a record of all it says."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import TypeVar
 
+from voicechat.archive.past import Spoken
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
@@ -27,7 +28,7 @@ class Stage:
         self,
         capabilities: Capabilities | None = None,
         turn_taking: TurnTaking | None = None,
-        past: Sequence[tuple[Literal["user", "assistant"], str]] = (),
+        past: Sequence[Spoken] = (),
         tools: ToolKit | None = None,
         **config: object,
     ):

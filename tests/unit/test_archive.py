@@ -9,8 +9,8 @@ import pytest
 
 from tests.unit.archives import keep, lines_of, write
 from voicechat.archive import folder as folders
-from voicechat.archive.lines import Said, read, understood
-from voicechat.archive.past import newest_past, past_of
+from voicechat.archive.lines import NO_RESULT, Called, Said, read, understood
+from voicechat.archive.past import Spoken, newest_past, past_of
 from voicechat.errors import UsageError
 
 FIRST, SECOND, THIRD = "20261124-090000", "20261125-090000", "20261126-090000"
@@ -80,7 +80,7 @@ def test_what_was_being_said_when_the_program_was_killed_is_there(tmp_path: Path
         (2, "Tomorrow it rains"),
         (3, "Oh"),
     ]
-    assert past_of(tmp_path, FIRST).said[-2:] == (("assistant", "Tomorrow it rains"), ("user", "Oh"))
+    assert past_of(tmp_path, FIRST).said[-2:] == (Spoken("assistant", "Tomorrow it rains"), Spoken("user", "Oh"))
 
 
 # --- Names and the folder ---
@@ -166,20 +166,43 @@ def test_going_on_takes_what_was_said_also_before_that(tmp_path: Path) -> None:
     past = past_of(tmp_path, SECOND)
     assert past.id == SECOND
     assert past.said == (
-        ("user", "My name is Ada."),
-        ("assistant", "Hello Ada."),
-        ("user", "Tell me more."),
-        ("assistant", "one two"),
-        ("assistant", "…"),
+        Spoken("user", "My name is Ada."),
+        Spoken("assistant", "Hello Ada."),
+        Spoken("user", "Tell me more."),
+        Spoken("tool", "x", Called("f", "{}", "x")),
+        Spoken("assistant", "one two"),
+        Spoken("assistant", "…"),
     )
+
+
+def test_going_on_settles_calls_and_names_pictures(tmp_path: Path) -> None:
+    """One call has its result, one was running when the program was killed; who was asked said nothing either."""
+    lines = lines_of(FIRST, [("What is that?", "A cat.")], ended=False)
+    call = {"t": 3, "type": "tool.call", "turn": 2, "name": "feed", "arguments": "{}", "state": "running"}
+    lines[2:2] = [{"t": 0.1, "type": "picture", "turn": 1, "name": "cat.png", "width": 640, "height": 480, "bytes": 9}]
+    lines += [call | {"call": 1}, call | {"call": 2}, call | {"call": 3, "state": "asking"}]
+    lines += [call | {"type": "tool", "call": 1, "output": "fed", "ok": True}]
+    lines += [{"t": 9, "type": "picture", "turn": 3, "name": "b.png", "width": 1, "height": 2, "bytes": 9}]
+    write(tmp_path, FIRST, lines)
+    fed, cut_off = Called("feed", "{}", "fed"), Called("feed", "{}", NO_RESULT)
+    assert past_of(tmp_path, FIRST).said == (
+        Spoken("user", "[picture: cat.png, 640x480]"),
+        Spoken("user", "What is that?"),
+        Spoken("assistant", "A cat."),
+        Spoken("tool", "fed", fed),
+        Spoken("tool", NO_RESULT, cut_off),
+        Spoken("tool", NO_RESULT, cut_off),
+        Spoken("user", "[picture: b.png, 1x2]"),
+    )
+    assert read(tmp_path, FIRST).turns == 2
 
 
 def test_going_on_survives_a_chain_that_is_broken_or_a_circle(tmp_path: Path) -> None:
     keep(tmp_path, FIRST, ("a", "b"), continues=SECOND)
     keep(tmp_path, SECOND, ("c", "d"), continues=FIRST)
     keep(tmp_path, THIRD, ("e", "f"), continues="20200101-000000")
-    assert [text for _, text in past_of(tmp_path, SECOND).said] == ["a", "b", "c", "d"]
-    assert [text for _, text in past_of(tmp_path, THIRD).said] == ["e", "f"]
+    assert [told.text for told in past_of(tmp_path, SECOND).said] == ["a", "b", "c", "d"]
+    assert [told.text for told in past_of(tmp_path, THIRD).said] == ["e", "f"]
 
 
 def test_the_last_is_the_last_in_which_something_was_said(tmp_path: Path) -> None:

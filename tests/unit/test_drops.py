@@ -1,10 +1,10 @@
 """What a drop leaves behind: answers that are asked for again have one end, and the line forgets old wishes."""
 
-from typing import Literal
-
 import pytest
 
 from tests.unit.stage import Stage, pcm
+from voicechat.archive.lines import Called
+from voicechat.archive.past import Spoken
 from voicechat.conversation import notices as note
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.realtime import commands as cmd
@@ -208,11 +208,7 @@ def test_a_greeting_that_was_not_heard_is_spoken_after_the_drop() -> None:
 
 # --- An earlier conversation, which goes on ---
 
-EARLIER: tuple[tuple[Literal["user", "assistant"], str], ...] = (
-    ("user", "My name is Ada."),
-    ("assistant", "Hello Ada."),
-    ("user", "Thank you."),
-)
+EARLIER = (Spoken("user", "My name is Ada."), Spoken("assistant", "Hello Ada."), Spoken("user", "Thank you."))
 
 
 def continued(capabilities: Capabilities | None = None, **config: object) -> Stage:
@@ -223,7 +219,7 @@ def continued(capabilities: Capabilities | None = None, **config: object) -> Sta
 
 def test_the_first_session_of_a_conversation_that_goes_on_is_told_the_earlier_one() -> None:
     stage = continued(greeting="Good morning!")
-    assert [(told.role, told.text) for told in stage.of(cmd.SendText)] == list(EARLIER)
+    assert [(told.role, told.text) for told in stage.of(cmd.SendText)] == [said[:2] for said in EARLIER]
     assert stage.of(cmd.CreateResponse) == []  # nobody is greeted twice
     assert (stage.session.settled, stage.session.turn) == (True, 0)
     assert stage.session.restorer.complete
@@ -237,6 +233,28 @@ def test_a_service_that_takes_no_items_has_the_earlier_conversation_in_its_instr
     assert told.endswith("User: My name is Ada.\nYou: Hello Ada.\nUser: Thank you.")
 
 
+@pytest.mark.parametrize("kind", ["items", "words", "instructions", "no tools"])
+def test_a_call_of_the_earlier_conversation_comes_with_its_result(kind: str) -> None:
+    capabilities = Capabilities(
+        supports_call_items=kind != "words",
+        supports_restoring=kind != "instructions",
+        supports_tools=kind != "no tools",
+    )
+    past = (Spoken("user", "Is it warm?"), Spoken("tool", "12", Called("weather", '{"city": "Oslo"}', "12")))
+    stage = Stage(capabilities, past=past)
+    stage.tell(ev.SessionCreated("sess"), ev.SessionConfigured("Cherry"))
+    calls, results, told = stage.of(cmd.SendToolCall), stage.of(cmd.ToolResult), stage.of(cmd.SendText)
+    if kind == "items":
+        assert calls == [cmd.SendToolCall("earlier-2", "weather", '{"city": "Oslo"}')]
+        assert results == [cmd.ToolResult("earlier-2", "12")]
+        return
+    assert (calls, results) == ([], [])
+    words = told[-1].text if told else stage.of(cmd.Configure)[0].config.instructions
+    assert words.endswith(
+        "12" if kind == "instructions" else 'weather was called with {"city": "Oslo"} and returned: 12)'
+    )
+
+
 def test_after_a_drop_both_are_told_in_their_order() -> None:
     stage = continued()
     stage.session.say("And now?")
@@ -244,5 +262,5 @@ def test_after_a_drop_both_are_told_in_their_order() -> None:
     stage.pass_ms(1200)
     stage.sent.clear()
     reconnected(stage)
-    said = [text for _, text in EARLIER]
+    said = [earlier.text for earlier in EARLIER]
     assert [told.text for told in stage.of(cmd.SendText)] == [*said, "And now?", "Now we go on."]

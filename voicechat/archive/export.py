@@ -28,7 +28,7 @@ def markdown(kept: Kept) -> str:
 def subtitles(kept: Kept) -> str:
     """SubRip, in the time of the recording."""
     cues = []
-    spoken = [said for said in kept.said if said.who != "tool" and said.text.strip()]
+    spoken = [said for said in kept.said if said.who in ("user", "assistant") and said.text.strip()]
     for number, said in enumerate(sorted(spoken, key=lambda said: said.at_s), 1):
         until_s = max(said.until_s, said.at_s + SHORTEST_S)
         words = " ".join(said.text.split())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NAME = "index.sqlite3"
-SCHEMA = 2
+SCHEMA = 3
 """Raised when the tables change: an index of another version is made afresh."""
 PATIENCE_S = 2.0
 """How long another program may hold the index."""

@@ -9,7 +9,8 @@ from voicechat.archive.folder import LINES
 from voicechat.errors import ConfigError, UsageError
 
 Line = dict[str, Any]
-Who = Literal["user", "assistant", "tool"]
+Who = Literal["user", "assistant", "tool", "picture"]
+NO_RESULT = "Cancelled: the conversation ended before there was a result."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,17 @@ class Said:
     """Of an answer that was interrupted."""
     ok: bool = True
     """Of a tool: whether it worked."""
+    call: "Called | None" = None
+    """Of a tool: what `text` puts into one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call of a tool, and its result; one that never came is told as cancelled."""
+
+    name: str
+    arguments: str
+    output: str
 
 
 @dataclass(slots=True)
@@ -51,7 +63,7 @@ class Kept:
 
     def name(self, who: Who) -> str:
         """What a speaker is called."""
-        return {"user": "you", "assistant": self.assistant or self.voice or "assistant"}.get(who, who)
+        return {"user": "you", "picture": "you", "assistant": self.assistant or self.voice or "assistant"}.get(who, who)
 
 
 def read_lines(path: Path) -> tuple[list[Line], int]:
@@ -90,6 +102,7 @@ def understood(conversation: str, lines: list[Line], broken: int = 0) -> Kept:
     kept = Kept(conversation, broken=broken)
     times = _Times()
     unfinished: dict[tuple[int, str], Said] = {}
+    running: dict[int, Said] = {}
     for line in lines:
         at_s = _number(line, "t")
         kept.seconds = max(kept.seconds, at_s)
@@ -109,9 +122,14 @@ def understood(conversation: str, lines: list[Line], broken: int = 0) -> Kept:
                 kept.said.append(_user(line, at_s, times))
             case "assistant":
                 kept.said.append(_assistant(line, at_s))
+            case "picture":
+                words = f"[picture: {_text(line, 'name')}, {_whole(line, 'width')}x{_whole(line, 'height')}]"
+                kept.said.append(Said(_whole(line, "turn"), "picture", words, at_s, at_s))
+            case "tool.call":
+                running[_whole(line, "call")] = _tool(line, at_s, NO_RESULT, ok=False)
             case "tool":
-                words = f"{_text(line, 'name')}({_text(line, 'arguments')}): {_text(line, 'output')}"
-                kept.said.append(Said(_whole(line, "turn"), "tool", words, at_s, at_s, ok=bool(line.get("ok", True))))
+                running.pop(_whole(line, "call"), None)
+                kept.said.append(_tool(line, at_s, _text(line, "output"), ok=bool(line.get("ok", True))))
             case "usage":
                 kept.usage.append(line)
             case "end":
@@ -119,8 +137,10 @@ def understood(conversation: str, lines: list[Line], broken: int = 0) -> Kept:
                 kept.seconds = max(kept.seconds, _number(line, "seconds"))
     finished = {(said.turn, said.who) for said in kept.said}
     kept.said += [said for key, said in unfinished.items() if key not in finished]  # the program was killed
-    kept.said.sort(key=lambda said: (said.turn, said.who != "user"))  # the words of a turn may come after its answer
-    kept.turns = len({said.turn for said in kept.said})
+    kept.said += running.values()
+    # The words of a turn may come after its answer.
+    kept.said.sort(key=lambda said: (said.turn, said.who not in ("user", "picture")))
+    kept.turns = len({said.turn for said in kept.said if said.who != "picture"})
     return kept
 
 
@@ -154,6 +174,12 @@ def _assistant(line: Line, at_s: float) -> Said:
     unheard = text[len(heard) :] if line.get("interrupted") and text.startswith(heard) else ""
     began_s = max(at_s - _number(line, "heard_ms") / 1000, 0.0)
     return Said(_whole(line, "turn"), "assistant", heard or text.removesuffix(unheard), began_s, at_s, unheard)
+
+
+def _tool(line: Line, at_s: float, output: str, *, ok: bool) -> Said:
+    call = Called(_text(line, "name"), _text(line, "arguments"), output)
+    words = f"{call.name}({call.arguments}): {output}"
+    return Said(_whole(line, "turn"), "tool", words, at_s, at_s, ok=ok, call=call)
 
 
 def _text(line: Line, key: str) -> str:

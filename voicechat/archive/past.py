@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from voicechat.archive import lines
 from voicechat.archive.folder import find, ids
@@ -11,7 +11,14 @@ from voicechat.text.window import MOST_ITEMS
 
 MOST_EMPTY = 50
 """How many conversations without a word are passed over."""
-Spoken = tuple[Literal["user", "assistant"], str]
+
+
+class Spoken(NamedTuple):
+    """One thing that a new session is told. Of a tool `text` is the result of `call`."""
+
+    role: Literal["user", "assistant", "tool"]
+    text: str
+    call: lines.Called | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,5 +54,11 @@ def newest_past(folder: Path) -> Past:
 
 
 def _spoken(kept: lines.Kept) -> list[Spoken]:
-    """Of an answer, what was heard."""
-    return [(said.who, said.text) for said in kept.said if said.who != "tool" and said.text.strip()]
+    """Of an answer, what was heard; of a picture, its name."""
+    spoken = []
+    for said in kept.said:
+        if said.call is not None:
+            spoken.append(Spoken("tool", said.call.output, said.call))
+        elif said.text.strip() and said.who != "tool":
+            spoken.append(Spoken("assistant" if said.who == "assistant" else "user", said.text))
+    return spoken

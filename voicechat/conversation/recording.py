@@ -30,8 +30,8 @@ _ESCAPED = "backslashreplace"
 FORMAT = 1
 """The version of the lines: it rises when one changes its meaning."""
 KEPT = (
-    note.SessionNotice, note.StateNotice, note.UserTurn, note.PictureNotice, note.AssistantTurn, note.ToolNotice,
-    note.UsageNotice, note.LatencyNotice, note.ConnectionNotice, note.ErrorNotice, note.EndNotice,
+    note.SessionNotice, note.StateNotice, note.UserTurn, note.PictureNotice, note.AssistantTurn, note.ToolCallNotice,
+    note.ToolNotice, note.UsageNotice, note.LatencyNotice, note.ConnectionNotice, note.ErrorNotice, note.EndNotice,
 )  # fmt: skip
 """What becomes a line: all that lasts."""
 PARTIAL_S = 1.0

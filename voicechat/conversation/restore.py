@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from voicechat.archive.past import Spoken
 from voicechat.audio.frames import Frame
 from voicechat.conversation.history import History, Item, Role, as_text
 from voicechat.conversation.notices import Notice, State, WarningNotice
@@ -68,10 +69,11 @@ class Restorer:
         """The new session will be asked for an answer that nothing was heard of."""
         return self._drop is not None and self._drop.owed in (Owed.WORDS, Owed.SPEECH)
 
-    def resume(self, said: Sequence[tuple[Role, str]]) -> None:
+    def resume(self, said: Sequence[Spoken]) -> None:
         """Before the first session: it goes on with an earlier conversation, as if that had been cut off."""
-        for number, (role, text) in enumerate(said):
-            self.history.add(number - len(said), role, text)
+        for number, (role, text, called) in enumerate(said):
+            call = called and cmd.SendToolCall(f"earlier-{number + 1}", called.name, called.arguments)
+            self.history.add(number - len(said), role, text, call)
         if said:
             self._drop = _Drop(Owed.NOTHING, math.inf, math.inf)
 

@@ -8,6 +8,7 @@ every method returns at once, and time comes from a clock it is given.
 import time
 from collections.abc import Callable, Sequence
 
+from voicechat.archive.past import Spoken
 from voicechat.audio.frames import Frame
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted
@@ -15,7 +16,6 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.answers import Answers
 from voicechat.conversation.counters import Counters
 from voicechat.conversation.floor import Floor
-from voicechat.conversation.history import Role
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.opener import Opener
@@ -46,7 +46,7 @@ class Session:
         send: Callable[[cmd.Command], None],
         publish: Callable[[note.Notice], None],
         clock: Callable[[], float] = time.monotonic,
-        past: Sequence[tuple[Role, str]] = (),
+        past: Sequence[Spoken] = (),
         tools: ToolKit | None = None,
     ):
         self.ready = False

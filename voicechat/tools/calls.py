@@ -340,7 +340,7 @@ class Calls:
 
 def told_again(call: SendToolCall, output: str, capabilities: Capabilities) -> list[Command]:
     """A call and its result, for a session that has not made it."""
-    if capabilities.supports_call_items:
+    if capabilities.supports_call_items and capabilities.supports_tools:
         return [call, ToolResult(call.call_id, output)]
     return [SendText(f"(The tool {call.name} was called with {call.arguments or '{}'} and returned: {output})")]
 
