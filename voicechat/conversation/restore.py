@@ -72,7 +72,9 @@ class Restorer:
     def resume(self, said: Sequence[Spoken]) -> None:
         """Before the first session: it goes on with an earlier conversation, as if that had been cut off."""
         for number, (role, text, called) in enumerate(said):
-            call = called and cmd.SendToolCall(f"earlier-{number + 1}", called.name, called.arguments)
+            call = None
+            if called is not None:
+                call = cmd.SendToolCall(f"earlier-{number + 1}", called.name, called.arguments)
             self.history.add(number - len(said), role, text, call)
         if said:
             self._drop = _Drop(Owed.NOTHING, math.inf, math.inf)
