@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from voicechat.conversation.talk import Talk
+from voicechat.conversation.workshop import Workshop
 from voicechat.errors import UsageError, VoicechatError
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class Desk:
         self._origin = replace(self.origin, choice=choice)
 
     @property
-    def workshop(self) -> Any:
-        """What runs the tools; None in a conversation without any."""
-        return getattr(self.talk, "workshop", None)
+    def workshop(self) -> Workshop:
+        """What runs the tools."""
+        return self.talk.workshop
 
     @property
     def mode(self) -> Mode:

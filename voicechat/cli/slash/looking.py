@@ -63,11 +63,11 @@ def doctor(desk: Desk, argument: str) -> None:
 
 
 def tools(desk: Desk, argument: str) -> None:
-    desk.tell(desk.workshop.tools() if desk.workshop else "The assistant has no tools.")
+    desk.tell(desk.workshop.tools())
 
 
 def tasks(desk: Desk, argument: str) -> None:
-    desk.tell(desk.workshop.tasks() if desk.workshop else "Nothing runs.")
+    desk.tell(desk.workshop.tasks())
 
 
 def aligned(rows: list[tuple[str, str]]) -> str:

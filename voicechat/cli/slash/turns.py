@@ -34,7 +34,7 @@ def cancel(desk: Desk, argument: str) -> None:
     if argument:
         if not (argument.isascii() and argument.isdigit()):
             raise UsageError(f"/cancel {argument[:40]}: that is no number.", "/tasks lists them.")
-        desk.tell(desk.workshop.cancel(int(argument)) if desk.workshop else f"No task {int(argument)} runs.")
+        desk.tell(desk.workshop.cancel(int(argument)))
         return
     if session.recording:
         session.drop_turn()
