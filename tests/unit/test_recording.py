@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from voicechat.archive.lines import NO_RESULT, Called, read
 from voicechat.audio import encode
 from voicechat.audio.frames import Frame
 from voicechat.conversation import recording as recording_module
-from voicechat.conversation.notices import AssistantPartial, AssistantTurn, SessionNotice, UserTurn
+from voicechat.conversation.notices import AssistantPartial, AssistantTurn, SessionNotice, ToolCallNotice, UserTurn
 from voicechat.conversation.recording import Keep, Recording
 from voicechat.errors import UsageError
 
@@ -81,6 +82,13 @@ def test_the_words_so_far_are_kept_once_a_second_and_at_once(tmp_path: Path) -> 
     assert [line["type"] for line in lines] == ["conversation", *["assistant.partial"] * 3]
     assert [len(line["text"].split()) for line in lines[1:]] == [0, 4, 8]
     assert [line["t"] for line in lines[1:]] == [0.0, 1.0, 2.0]
+
+
+def test_a_call_that_never_ends_is_known_to_have_begun(tmp_path: Path) -> None:
+    recording = Recording(Keep(tmp_path), 16_000, 24_000, never)
+    recording.show(ToolCallNotice(1, 1, "feed", "{}"))
+    recording.close()
+    assert [said.call for said in read(tmp_path, recording.id).said] == [Called("feed", "{}", NO_RESULT)]
 
 
 def test_conversations_that_begin_within_one_second_are_kept_apart(tmp_path: Path) -> None:
