@@ -18,6 +18,7 @@ from voicechat.serve.dialogue import Dialogue, Outputs
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
+from voicechat.serve.page import Page
 from voicechat.serve.realtime import Realtime
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.requests import bounded, json_of, key_of
@@ -60,13 +61,17 @@ def create_app(gateway: Gateway) -> ASGIApp:
     outputs = Outputs()
     dialogue = Dialogue(gateway, outputs)
     gateway.at_the_end(outputs.close)
+    page = Page(gateway)
     routes: list[BaseRoute] = [
         *(WebSocketRoute(path, realtime) for path in PATHS),
+        Route("/", page.file),
+        Route("/page/{name}", page.file),
         Route("/v1/models", models),
         Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
         Route("/v1/audio/speech", speech.speak, methods=["POST"]),
         Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
         Route("/v1/voices", speech.voices),
+        Route("/v1/personas", page.personas),
         Route("/api/dialog/audio", dialogue.talk, methods=["POST"]),
         Route("/api/dialog/output/{filename}", dialogue.output),
         Route("/api/health", health),

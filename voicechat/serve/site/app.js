@@ -1,0 +1,263 @@
+// The page: what its buttons do, and which of them there are at the moment.
+
+import { Microphone, Speaker } from "./audio.js";
+import { Session } from "./session.js";
+import { Transcript } from "./transcript.js";
+import { language, other, say, translate } from "./words.js";
+
+const at = (id) => document.getElementById(id);
+const transcript = new Transcript(at("transcript"), at("said"));
+let session = null;
+let microphone = null;
+let speaker = null;
+let state = "idle";
+let muted = false;
+let personas = [];
+let instructions = "";
+let tokens = 0;
+let answeredMs = null;
+
+const told = {
+  state: (name) => show(name),
+  user(...turn) {
+    at("empty").hidden = true;
+    transcript.user(...turn);
+  },
+  assistant(...piece) {
+    at("empty").hidden = true;
+    transcript.assistant(...piece);
+  },
+  sound: (item, ms) => transcript.sound(item, ms),
+  heard: (item) => transcript.heard(item),
+  cut: (item, ms) => transcript.cut(item, ms),
+  tool: (...call) => transcript.tool(...call),
+  usage(count) {
+    tokens += count;
+    figures();
+  },
+  problem,
+};
+
+async function get(path, options = {}) {
+  const token = at("token").value.trim();
+  const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...options.headers };
+  let answer;
+  try {
+    answer = await fetch(path, { ...options, headers });
+  } catch {
+    throw new Error(say("unreachable"));
+  }
+  const body = await answer.json();
+  if (answer.status === 401) {
+    at("key").hidden = at("settings").hidden = false;
+    at("options").setAttribute("aria-expanded", "true");
+    throw new Error(say(token ? "wrongToken" : "needsToken"));
+  }
+  if (!answer.ok) throw new Error(body.error?.message ?? answer.statusText);
+  return body;
+}
+
+/** Models, voices and personas, as far as this visitor may use them. */
+async function look() {
+  const models = (await get("/v1/models")).data.map(({ id }) => [id, id]);
+  fill(at("model"), models);
+  const found = await get("/v1/personas");
+  ({ instructions, data: personas } = found);
+  fill(at("persona"), [["", say("own")], ...personas.map(({ id, name }) => [id, name])]);
+  await lookForVoices();
+  problem("");
+}
+
+async function lookForVoices() {
+  const model = at("model").value;
+  const voices = model ? (await get(`/v1/voices?model=${encodeURIComponent(model)}`)).data : [];
+  const named = voices.map(({ id, name, languages }) => [id, languages.length ? `${name} (${languages.join(", ")})` : name]);
+  fill(at("voice"), [["", say("own")], ...named]);
+}
+
+function fill(select, entries) {
+  const chosen = select.value;
+  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
+  if (entries.some(([value]) => value === chosen)) select.value = chosen;
+}
+
+function asked() {
+  const persona = personas.find(({ id }) => id === at("persona").value);
+  return {
+    model: at("model").value,
+    voice: at("voice").value || persona?.voice || "",
+    instructions: persona?.instructions || instructions,
+    push: at("turns").value === "push",
+    language: "",
+  };
+}
+
+async function start({ listening }) {
+  if (session) return;
+  problem("");
+  show("connecting");
+  tokens = 0;
+  answeredMs = null;
+  let mine = null;
+  try {
+    if (!at("model").value) await look();
+    if (session) return;
+    speaker = await Speaker.open({ played, finished: (item) => session?.finished(item) });
+    session = mine = new Session(asked(), speaker, { ...told, closed: (politely) => session === mine && closed(politely) });
+    show("connecting");
+    if (listening) await listen(mine);
+    if (session === mine) await mine.connect(at("token").value.trim(), get);
+  } catch (error) {
+    if (mine === null || session === mine) await end();
+    problem(error.message);
+  }
+}
+
+async function listen(mine) {
+  try {
+    if (!navigator.mediaDevices) throw new Error(say("insecure"));
+    const opened = await Microphone.open(hear, async () => {
+      await end();
+      problem(say("lostMicrophone"));
+    });
+    if (session !== mine) return void opened.close(); // given up meanwhile
+    microphone = opened;
+    microphone.muted = muted;
+  } catch (error) {
+    throw new Error(navigator.mediaDevices ? say("noMicrophone") : error.message);
+  }
+}
+
+function hear({ pcm, level }) {
+  at("level").value = muted ? 0 : Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-4)) / 2.5));
+  session?.hear(pcm);
+}
+
+function played(item, ms) {
+  transcript.played(item, ms);
+  if (session?.turnEndedAt && ms >= 0 && state === "speaking") {
+    answeredMs = Math.round(performance.now() - session.turnEndedAt + speaker.latencyMs);
+    session.turnEndedAt = null;
+  }
+  figures();
+}
+
+async function closed(politely) {
+  await end();
+  if (!politely && at("problem").hidden) problem(say("lost"));
+}
+
+async function end() {
+  const things = [microphone, speaker];
+  const was = session;
+  session = microphone = speaker = null;
+  if (was && !was.closing) was.close();
+  await Promise.all(things.map((one) => one?.close()));
+  at("level").value = 0;
+  show("idle");
+}
+
+function show(name) {
+  state = name;
+  const open = session !== null;
+  const listening = microphone !== null;
+  const quiet = muted && listening && name === "listening";
+  at("state").textContent = say(quiet ? "muted" : name);
+  at("state").dataset.state = quiet ? "muted" : name;
+  const talk = at("talk");
+  talk.dataset.word = open ? "end" : "start";
+  talk.textContent = say(talk.dataset.word);
+  talk.classList.toggle("open", open);
+  at("hold").hidden = !(listening && at("turns").value === "push");
+  at("mute").hidden = !(listening && at("turns").value === "free");
+  at("stop").hidden = name !== "speaking";
+  at("level").hidden = !listening;
+  for (const id of ["model", "voice", "token"]) at(id).disabled = open;
+  figures();
+}
+
+function figures() {
+  const parts = [];
+  if (answeredMs !== null) parts.push(say("answered", answeredMs));
+  if (tokens) parts.push(say("tokens", tokens));
+  if (speaker?.gaps) parts.push(say("gaps", speaker.gaps));
+  at("figures").textContent = parts.join(" · ");
+}
+
+function problem(text) {
+  at("problem").textContent = text;
+  at("problem").hidden = !text;
+}
+
+function hold(down) {
+  if (at("hold").hidden) return;
+  at("hold").setAttribute("aria-pressed", String(down));
+  if (down) session?.hold();
+  else session?.release();
+}
+
+function mute() {
+  muted = !muted;
+  at("mute").setAttribute("aria-pressed", String(muted));
+  if (microphone) microphone.muted = muted;
+  show(state);
+}
+
+const report = (work) => work.catch((error) => problem(error.message));
+
+at("talk").onclick = () => (session ? end() : start({ listening: true }));
+at("stop").onclick = () => session?.interrupt();
+at("mute").onclick = mute;
+at("hold").onpointerdown = (event) => {
+  at("hold").setPointerCapture(event.pointerId);
+  hold(true);
+};
+for (const kind of ["pointerup", "pointercancel", "lostpointercapture"]) at("hold").addEventListener(kind, () => hold(false));
+at("hold").oncontextmenu = (event) => event.preventDefault();
+
+// Space holds where it means nothing else; Escape silences.
+const typing = (target) => target.matches("input, select") || (target.matches("button") && target.id !== "hold");
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") session?.interrupt();
+  if (event.key !== " " || typing(event.target) || at("hold").hidden) return;
+  event.preventDefault();
+  if (!event.repeat) hold(true);
+});
+document.addEventListener("keyup", (event) => event.key === " " && !typing(event.target) && hold(false));
+window.addEventListener("blur", () => hold(false));
+
+at("write").onsubmit = async (event) => {
+  event.preventDefault();
+  const text = at("text").value.trim();
+  if (!text) return;
+  at("text").value = "";
+  if (!session) await start({ listening: false });
+  if (session) await report(session.write(text));
+};
+at("settings").onsubmit = (event) => event.preventDefault();
+at("options").onclick = () => {
+  at("settings").hidden = !at("settings").hidden;
+  at("options").setAttribute("aria-expanded", String(!at("settings").hidden));
+};
+at("language").onclick = () => {
+  other();
+  speak();
+};
+at("token").onchange = () => report(look());
+at("model").onchange = () => report(lookForVoices());
+at("persona").onchange = () => session?.change(asked());
+at("turns").onchange = () => {
+  session?.change(asked());
+  show(state);
+};
+
+function speak() {
+  translate();
+  at("language").textContent = say("other");
+  at("language").lang = language === "zh" ? "en" : "zh-CN";
+  for (const id of ["voice", "persona"]) if (at(id).options[0]) at(id).options[0].text = say("own");
+  show(state);
+}
+
+speak();
+report(look());
