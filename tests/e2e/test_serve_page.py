@@ -5,6 +5,7 @@ import os
 import wave
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 
@@ -73,5 +74,31 @@ def test_one_talks_and_interrupts_in_a_browser(tmp_path: Path, soundcard: SoundC
                     (cut,) = service.received_of("conversation.item.truncate")
                     assert cut["audio_end_ms"] == pytest.approx(1000 * (stopped - began), abs=400)
                     assert page.complaints == []
+
+    asyncio.run(main())
+
+
+def test_the_page_is_a_few_files_that_nothing_else_may_join(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.touch(0o600)
+    config.write_text('instructions = "be kind"\n[personas.teacher]\nvoice = "en-gb"\ninstructions = "teach"\n')
+
+    async def main() -> None:
+        async with served(config) as server, httpx.AsyncClient(base_url=f"http:{server.here}") as http:
+            index = await http.get("/")
+            assert index.headers["content-type"].startswith("text/html")
+            assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(
+                index.headers["content-security-policy"].split("; ")
+            )
+            again = await http.get("/", headers={"If-None-Match": index.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            script = await http.get("/page/app.js")
+            assert script.headers["content-type"].startswith("text/javascript")
+            for path in ("/page/no.js", "/page/..%2fapp.py", "/page/%2e%2e/page.py", "/page/"):
+                assert (await http.get(path)).status_code == 404, path
+            personas = (await http.get("/v1/personas")).json()
+            assert personas["instructions"] == "be kind"
+            teacher = {"id": "teacher", "name": "teacher", "voice": "en-gb", "instructions": "teach"}
+            assert personas["data"] == [teacher]
 
     asyncio.run(main())
