@@ -30,6 +30,7 @@ class Page:
     def __init__(self, socket: ClientConnection):
         self.complaints: list[str] = []
         self.loaded_bytes = 0
+        self.loaded = asyncio.Event()
         self._socket = socket
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -93,6 +94,8 @@ class Page:
                 self.complaints.append(str(told["exceptionDetails"].get("exception", told)))
             case "Log.entryAdded" if told["entry"]["level"] in ("error", "warning"):
                 self.complaints.append(f"{told['entry']['text']} {told['entry'].get('url', '')}")
+            case "Page.loadEventFired":
+                self.loaded.set()
             case "Network.loadingFinished":
                 self.loaded_bytes += int(told["encodedDataLength"])
 
@@ -125,6 +128,8 @@ async def browser(address: str, microphone: Path | None = None, env: Mapping[str
                     await page.call(f"{domain}.enable")
                 await page.call("Page.navigate", url=address)
                 try:
+                    async with asyncio.timeout(10):
+                        await page.loaded.wait()
                     yield page
                 finally:
                     await page.call("Browser.close")
