@@ -313,7 +313,7 @@ def test_a_voice_of_a_service_without_a_key_is_explained_once() -> None:
     choice = choose(voice="Cherry")
     assert (choice.name, choice.options.voice) == ("offline", "heart")
     assert choice.fallback.startswith("Cherry is a voice of qwen, and there is no key for it: the companion answers")
-    assert "set DASHSCOPE_API_KEY; keys: https://" in choice.fallback
+    assert "`voicechat setup qwen`, or set DASHSCOPE_API_KEY; keys: https://" in choice.fallback
     assert choose(voice="en-gb").fallback.startswith("No key")
     assert choose(voice="my-own-voice").options.voice == "my-own-voice"
 

@@ -22,7 +22,7 @@ import pytest
 
 from voicechat.conversation import notices as note
 from voicechat.errors import UsageError
-from voicechat.ui import output
+from voicechat.ui import output, wording
 from voicechat.ui.base import Controls, OutputClosed
 from voicechat.ui.jsonl import JsonView
 from voicechat.ui.lines import LINE_CHARS, WAITING_LINES, LineReader, deliver_lines, split_lines
@@ -110,6 +110,19 @@ def test_everything_else_is_on_stderr_and_harmless() -> None:
         'tool: clock({"zone": "\\x1b[2J"}) → noon',
         "1 turn in 1:01 · 2 stutters · 1 gap in your voice · kept in talks/today.md",
     ]
+
+
+@pytest.mark.parametrize(
+    ("saved", "told"),
+    [
+        ("talks/today.md", "2 turns in 0:09 · kept in talks/today.md · the same with --continue goes on"),
+        ("", "2 turns in 0:09 · not kept (--save DIR keeps the next one)"),
+    ],
+)
+def test_who_ends_a_conversation_is_told_how_to_go_on_or_to_keep_the_next(saved: str, told: str) -> None:
+    end = note.EndNotice("quit", 130, 2, 9.0, saved=saved)
+    assert wording.summary(end, guides=True) == told
+    assert "--" not in wording.summary(end)
 
 
 def test_an_answer_without_a_question_is_shown_although_nothing_else_happens() -> None:

@@ -235,7 +235,7 @@ def _why_offline(loaded: Loaded, owner: ProviderInfo | None) -> str:
     variables = " or ".join(owner.environment[name] for name in owner.any_of if name in owner.environment)
     return (
         f"{voice} is a voice of {owner.name}, and there is no key for it: the companion answers, in its own voice. "
-        f"To talk with {voice}, set {variables}; keys: {owner.key_url}"
+        f"To talk with {voice}: `voicechat setup {owner.name}`, or set {variables}; keys: {owner.key_url}"
     )
 
 

@@ -124,7 +124,7 @@ def changed(notice: note.SessionNotice) -> str:
 
 def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
     """`5 turns in 3:12 · $0.04 · 2 stutters · kept in FILE`: faults are told only when there were any. `guides`:
-    somebody may not know how a conversation is kept."""
+    somebody may not know how a conversation is kept, and gone on with."""
     said = _several(notice.turns, "turn") if notice.turns else "nothing was said"
     parts = [f"{said} in {clock(notice.seconds)}"]
     parts += [spent] if (spent := cost(notice.cost, notice.currency)) else []
@@ -141,6 +141,7 @@ def summary(notice: note.EndNotice, *, guides: bool = False) -> str:
         parts.append(f"{seconds(notice.dropped_uplink_ms)} of your sound not sent")
     if notice.saved:
         parts.append(f"kept in {clean(notice.saved)}")
+        parts += ["the same with --continue goes on"] if guides and notice.turns and notice.reason == "quit" else []
     elif guides and notice.turns and notice.reason == "quit":
         parts.append("not kept (--save DIR keeps the next one)")
     return " · ".join(parts)
