@@ -118,7 +118,10 @@ def test_pictures_in_a_pipe_keep_their_place_among_the_lines(soundcard: SoundCar
             assert [event["text"] for event in program.of_type("assistant")] == ["It is a red square.", "Arr!"]
         assert "**you:** What is it?\n\n**Cherry:** It is a red square.\n" in (tmp_path / "a.md").read_text()
         kept = understood("", *read_lines(next((tmp_path / "kept").glob("*.jsonl"))))
-        assert [said.text for said in kept.said] == ["What is it?", "It is a red square.", "Thank you.", "Arr!"]
+        assert [said.text for said in kept.said] == [
+            *["[picture: my red.png, 300x200]"] * 2,
+            *["What is it?", "It is a red square.", "Thank you.", "Arr!"],
+        ]
         _, rate_hz, channels = read_wav(next((tmp_path / "kept").glob("*.wav")))
         assert (rate_hz, channels) == (24_000, 2)
         kinds = [timed.type for timed in server.received if timed.type != "session.update"]

@@ -14,6 +14,7 @@ from tests.program import Program
 from tests.realtime_server import Auth, Faults, RealtimeServer
 from tests.room import Room
 from tests.soundcard import SoundCard, lag_ms, tone
+from voicechat.audio.lockstep import SPARE_MS
 
 HELD_MS = 22
 """What both devices hold of a sound between the program's two ends of it."""
@@ -222,7 +223,8 @@ def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float,
         )
     assert code == 0
     echo = checks["echo"]["figures"]
-    assert echo["delay_ms"] == pytest.approx(truth_ms + HELD_MS, abs=15)
+    # A machine that was late keeps up to SPARE_MS more in the device from then on.
+    assert echo["delay_ms"] == pytest.approx(truth_ms + HELD_MS, abs=15 + SPARE_MS)
     assert echo["gain_db"] == pytest.approx(gain_db, abs=3)
     assert checks["echo cancellation"]["status"] == "ok"
     assert checks["echo cancellation"]["figures"]["reduction_db"] > 15
