@@ -7,7 +7,7 @@ block must come with exactly the block the speaker was given meanwhile (see `ref
 from collections import deque
 from typing import Any
 
-from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs, is_silent
+from voicechat.audio.frames import BLOCK_MS, block_bytes, cross_fade, dbfs, is_silent
 from voicechat.errors import AudioError
 
 WARM_UP_S = 5.0
@@ -137,7 +137,7 @@ class CleanMicrophone:
             return clean
         old, new = (clean, captured) if untouched else (captured, clean)
         self._untouched = untouched
-        return _cross_fade(old, new)
+        return cross_fade(old, new)
 
     def again(self, pairs: list[tuple[bytes, bytes]]) -> None:
         """Give the canceller what was captured last once more, its reference put right."""
@@ -155,11 +155,3 @@ class CleanMicrophone:
         if self._count == 20:
             self._minima.append(self._minimum)
             self._minimum, self._count = 0.0, 0
-
-
-def _cross_fade(old: bytes, new: bytes) -> bytes:
-    import numpy as np
-
-    before, after = np.frombuffer(old, "<i2"), np.frombuffer(new, "<i2")
-    gain = np.linspace(0, 1, len(after), dtype=np.float32)
-    return bytes((before * (1 - gain) + after * gain).astype("<i2").tobytes())

@@ -13,7 +13,9 @@ from collections import deque
 
 import numpy as np
 
+from voicechat.audio.double_talk import DoubleTalk
 from voicechat.audio.echo import CleanMicrophone
+from voicechat.audio.echo_filter import LENGTH_MS
 from voicechat.audio.echo_path import (
     MOST_DELAY_MS,
     RATE_HZ,
@@ -78,7 +80,9 @@ class EchoWatch:
         self._unknown = 0  # blocks of something loud that was no echo
         self._learn_in = self._pause = LEARN_FIRST_BLOCKS
         self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
+        self._agreed = False  # what the canceller left of the last block was somebody's
         self._gain = 1.0
+        self._double_talk = DoubleTalk(capture_hz, render_hz)
         self._found_ms: float | None = None
 
     @property
@@ -97,26 +101,29 @@ class EchoWatch:
         """As `CleanMicrophone.process`."""
         self._captured.append(captured)
         self._references.append(reference)
-        clean = self._microphone.process(captured, self._shifted(len(self._references) - 1))
+        clean = self._microphone.process(captured, self._delayed(-1, self._shift))
         if not is_silent(reference):
             self._sounding = TAIL_BLOCKS
         elif self._sounding:
             self._sounding -= 1
         if not self._sounding:
-            return self._faded(clean, 1.0)
+            return self._faded(self._double_talk.silent(captured, clean), 1.0)
+        if self.path.delay_ms is not None:
+            reference = self._delayed(-1, self._shift + self._base)
+            self._double_talk.hear(captured, reference, agreed=self._agreed)
         level = dbfs(clean)
         gain = 1.0
         if level <= LOUD_DBFS:
             self._unknown = 0
-        elif self._is_echo():
+        elif self._double_talk.echo_only or self._is_echo():
             gain = 10 ** ((QUIET_DBFS - level) / 20)
-        else:
-            self._others = 0
-        self._others += 1
+        self._agreed = level > LOUD_DBFS and gain == 1.0
+        self._others = 0 if self._agreed or self._double_talk.speaking else self._others + 1
+        clean = self._double_talk.chosen(self._faded(clean, gain))
         self._learn_in -= 1
         if self._learn_in <= 0:
             self._learn()
-        return self._faded(clean, gain)
+        return clean
 
     # -- what was left -----------------------------------------------------------------------------------------
 
@@ -173,8 +180,14 @@ class EchoWatch:
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
         self._base = max(self._base + before + self._samples(later_ms) - self._shift, -self._shift)
         self._microphone.again(
-            [(self._captured[at], self._shifted(at)) for at in range(-LEAD_IN_BLOCKS, 0) if -at <= len(self._captured)]
+            [
+                (self._captured[at], self._delayed(at, self._shift))
+                for at in range(-LEAD_IN_BLOCKS, 0)
+                if -at <= len(self._captured)
+            ]
         )
+        blocks = min(len(self._references), LENGTH_MS // BLOCK_MS)
+        self._double_talk.again([self._delayed(at, self._shift + self._base) for at in range(-blocks, 0)])
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
@@ -202,6 +215,7 @@ class EchoWatch:
         base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
         if self.path.delay_ms is None or abs(base - self._base) > self._samples(SAME_MS):
             self.path, self._base = EchoPath(), base
+            self._double_talk = DoubleTalk(self._capture_hz, self._render_hz)
         return True
 
     # -- pieces of what was ------------------------------------------------------------------------------------
@@ -224,12 +238,12 @@ class EchoWatch:
         pcm = pcm[max(0, end - size - first * self._block) : max(0, end - first * self._block)].rjust(size, b"\0")
         return samples_at(pcm, self._render_hz)
 
-    def _shifted(self, at: int) -> bytes:
-        """The reference that belongs to the captured block at this place of the past."""
-        if not self._shift:
+    def _delayed(self, at: int, shift: int) -> bytes:
+        """The reference that belongs to the captured block at this place of the past, if it is `shift` samples late."""
+        if not shift:
             return self._references[at]
         at %= len(self._references)
-        begin = at * self._block - 2 * self._shift
+        begin = at * self._block - 2 * shift
         first = begin // self._block
         two = b"".join(self._references[n] if n >= 0 else bytes(self._block) for n in (first, first + 1))
         return two[begin - first * self._block :][: self._block]

@@ -60,6 +60,15 @@ def fade(pcm: bytes, start: float, end: float) -> bytes:
     return (samples * np.linspace(start, end, len(samples), dtype=np.float32)).astype("<i2").tobytes()
 
 
+def cross_fade(old: bytes, new: bytes) -> bytes:
+    """From the one to the other, both s16le of the same length."""
+    import numpy as np
+
+    before, after = np.frombuffer(old, "<i2"), np.frombuffer(new, "<i2")
+    gain = np.linspace(0, 1, len(after), dtype=np.float32)
+    return bytes((before * (1 - gain) + after * gain).astype("<i2").tobytes())
+
+
 def stretch(pcm: bytes, samples: int) -> bytes:
     """`pcm` with that many samples instead: for a sample more or less."""
     if is_silent(pcm):

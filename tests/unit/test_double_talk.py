@@ -1,0 +1,109 @@
+"""Who begins softly under an answer is heard at once, an echo that moved is nobody: by value, in simulated rooms."""
+
+import numpy as np
+import pytest
+
+from tests.unit.test_echo_watch import (
+    CAPTURE,
+    EVERY_S,
+    FIRST_S,
+    RENDER,
+    STEP_S,
+    Samples,
+    heard,
+    heard_after_ms,
+    longest,
+    microphone,
+    pairs,
+    played,
+    voiced,
+    watch,
+)
+from tests.unit.test_vad import speech
+from voicechat.audio.double_talk import DoubleTalk
+from voicechat.audio.echo_filter import EchoFilter
+
+BLOCK = RENDER // 100
+LATE = 80 * RENDER // 1000
+"""Samples by which the reference is delayed, as it is once the way was found: the echo comes after 90 ms."""
+LAST_S = FIRST_S + 2 * EVERY_S
+
+
+def power_db(wave: Samples) -> float:
+    return 10 * float(np.log10(np.mean(wave**2) + 1e-9))
+
+
+def blocks(captured: Samples, sound: Samples) -> list[tuple[Samples, Samples]]:
+    """Both at RENDER, in blocks; the reference delayed."""
+    down = captured.reshape(-1, 2).mean(axis=1)
+    late = np.concatenate([np.zeros(LATE), sound])[: len(down)]
+    return [(down[at : at + BLOCK], late[at : at + BLOCK]) for at in range(0, len(down) - BLOCK + 1, BLOCK)]
+
+
+def softly(captured: Samples, at_s: float) -> Samples:
+    """A user who takes a fifth of a second to become as loud as the echo."""
+    said = np.frombuffer(speech("ss-0870.wav", CAPTURE), "<i2").astype(float)
+    said = said[int(np.argmax(np.abs(said) > 300)) :][: round(1.5 * CAPTURE)]
+    begin, both = round(at_s * CAPTURE), captured.copy()
+    both[begin : begin + len(said)] += said
+    return both
+
+
+@pytest.mark.parametrize(("rt60_ms", "left_db"), [(0, -25), (300, -20)])
+def test_a_filter_leaves_little_of_an_echo_it_has_heard_for_some_seconds(rt60_ms: int, left_db: float) -> None:
+    sound = played("ss-0890.wav")
+    captured = heard(sound, (90,), rt60_ms=rt60_ms)
+    one = EchoFilter(BLOCK, 24)
+    split = [one.split(*pair, learn=True) for pair in blocks(captured, sound)]
+    last = slice(round(LAST_S * 100), round((LAST_S + 2) * 100))
+    rest = np.concatenate([rest for _, rest in split[last]])
+    echo = np.concatenate([echo for echo, _ in split[last]])
+    assert power_db(rest) - power_db(echo) < left_db
+
+
+def test_a_filter_that_does_not_learn_leaves_a_voice_as_it_is() -> None:
+    sound = played("ss-0890.wav")
+    alone = heard(sound, (90,))
+    one = EchoFilter(BLOCK, 24)
+    both = blocks(softly(alone, LAST_S), sound)
+    begin = round(LAST_S * 100)
+    for pair in both[:begin]:
+        one.split(*pair, learn=True)
+    rest = np.concatenate([one.split(*pair, learn=False)[1] for pair in both[begin : begin + 150]])
+    voice = softly(np.zeros_like(alone), LAST_S).reshape(-1, 2).mean(axis=1)[begin * BLOCK :][: len(rest)]
+    assert power_db(rest - voice) < power_db(voice) - 20
+
+
+@pytest.mark.parametrize(("gain_db", "rt60_ms"), [(-12.0, 0), (-6.0, 300)])
+def test_a_soft_beginning_is_heard_before_the_canceller_lets_it_through(gain_db: float, rt60_ms: int) -> None:
+    sound, at_s = played("ss-0890.wav"), LAST_S + 0.8
+    both = pairs(softly(heard(sound, (90,), gain_db, rt60_ms), at_s), sound)
+    alone, watched = voiced(microphone(), both), voiced(watch(), both)
+    assert heard_after_ms(watched, at_s) <= heard_after_ms(alone, at_s) - 40
+    assert longest(watched[: round(at_s * 100)]) < 10  # a service takes a turn from a tenth of a second
+
+
+def test_an_echo_that_comes_later_than_it_did_is_nobodys_voice() -> None:
+    sound = played("ss-0890.wav")
+    one, found = DoubleTalk(CAPTURE, RENDER), []
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    for captured, late in pairs(heard(sound, (90, 110)), reference):
+        one.hear(captured, late, agreed=False)
+        found.append(one.speaking)
+    assert not any(found[: round(STEP_S * 100) + 100])
+    assert sum(found) < 15
+
+
+def test_what_no_canceller_confirms_is_learnt_to_be_usual() -> None:
+    """A loudspeaker that begins to rattle: the filter leaves more from now on, and it is nobody."""
+    sound = played("ss-0890.wav")
+    captured = heard(sound, (90,))
+    captured += np.where(np.arange(len(captured)) > LAST_S * CAPTURE, 0.7 * np.abs(captured), 0)
+    one, found = DoubleTalk(CAPTURE, RENDER), []
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    for block, late in pairs(captured, reference):
+        one.hear(block, late, agreed=False)
+        found.append(one.speaking)
+    last = found[round(LAST_S * 100) :]
+    assert any(last)
+    assert not any(last[150:250])

@@ -1,0 +1,166 @@
+"""Who speaks softly into an answer is heard at once: double talk is found in what a linear filter leaves of the echo.
+
+WebRTC's canceller is sure of its echo, not of a user who begins softly under it: it lets him through when he is as
+loud, a third of a second later. `DoubleTalk` runs an `EchoFilter` beside it. Where that leaves clearly more than it
+usually does, and the echo itself is where it is expected (else the way has moved, and what is left is echo), it is
+somebody's voice, and what the filter leaves is used instead of the canceller's sound.
+"""
+
+import math
+from collections import deque
+
+import numpy as np
+
+from voicechat.audio.echo_filter import LENGTH_MS, EchoFilter, Samples
+from voicechat.audio.frames import BLOCK_MS, cross_fade
+
+WINDOW = 4
+"""Blocks that are looked at: one is chance."""
+DECAY_DB = 1.0
+"""In 10 ms a room loses so much of an echo (60 dB in 0.6 s)."""
+STANDS_OUT_DB, LEAST_USUAL_DB = 5.0, -22.0
+"""So much more than usual is left of an echo when somebody speaks; what is usual is never taken for less than this."""
+USUAL_BLOCKS, USUAL_SHARE, LEAST_BLOCKS = 220, 0.98, 80
+"""Usual is what so large a share of the last blocks of echo did not exceed, as soon as there were so many."""
+JUDGED_BLOCKS = 8
+"""How often that is looked at."""
+LEARNT_DB = -10.0
+"""The filter is worth something when it usually leaves so little."""
+AUDIBLE = 10 ** (-56 / 10) * 32768**2
+"""A mean square. What is left below it is no voice to any service."""
+HEARD = 10 ** (-62 / 10) * 32768**2
+"""An echo below it is none, and what is left is not measured by it."""
+IN_PLACE, CHANCE, PAST_CHANCE = 0.4, 0.25, 0.1
+"""The echo comes when and as loud as it was expected: so much more or less of it is in what was captured, and of a
+louder voice so much looks like it, in the last blocks and in more."""
+ASTRAY_BLOCKS = 150
+"""An echo that is elsewhere is learnt anew only after so much of it: mostly the reference is put right before."""
+PAST_KEPT, CONFIRMED = 0.93, 10.0
+"""What was found of that counts less from block to block, and an answer must have shown so much: its echo may have
+moved while it was silent."""
+HOLD_BLOCKS = 15
+"""A voice goes on through so short a pause."""
+TRIAL_BLOCKS = 60
+"""The canceller has come to the same opinion by then, or it was no voice: then it is usual."""
+
+
+class DoubleTalk:
+    """For one thread. Blocks of s16le; `capture_hz` is a multiple of `render_hz`."""
+
+    def __init__(self, capture_hz: int, render_hz: int):
+        self.speaking = False
+        """Somebody speaks, as far as it was heard until the last block."""
+        self.echo_only = False
+        """Nobody does: the last blocks are as much echo as usual."""
+        self._ratio = capture_hz // render_hz
+        self._filter = EchoFilter(render_hz * BLOCK_MS // 1000, LENGTH_MS // BLOCK_MS)
+        self._usual_db = 0.0
+        self._waiting: deque[float] = deque()
+        self._left: deque[float] = deque(maxlen=USUAL_BLOCKS)
+        self._count = self._astray = self._hold = self._at = 0
+        self._used, self._learns = False, True
+        self._rest: Samples = np.zeros(1)
+        self._before = 0.0  # the last sample of the rest before
+        # Mean squares of the last blocks: of the rest, of the echo as expected, of what is left of it in a room, and
+        # what it has in common with what was captured.
+        self._rests, self._echoes, self._lasting, self._common = ([0.0] * WINDOW for _ in range(4))
+        self._past = [0.0] * 3  # rest, echo and what is common, of longer
+
+    def hear(self, captured: bytes, reference: bytes, agreed: bool) -> None:
+        """One block of both. `agreed`: of the one before the canceller has left a voice, too."""
+        heard = np.frombuffer(captured, "<i2").astype(np.float64).reshape(-1, self._ratio).mean(axis=1)
+        played = np.frombuffer(reference, "<i2").astype(np.float64)
+        self._before = float(self._rest[-1])
+        learn = self._learns and not self.speaking
+        echo, self._rest = self._filter.split(heard, played, learn=learn)
+        at, before = self._at, self._lasting[self._at - 1]
+        self._rests[at], self._echoes[at] = _mean_product(self._rest, self._rest), _mean_product(echo, echo)
+        self._common[at] = _mean_product(heard, echo)
+        self._lasting[at] = max(self._echoes[at], before * 10 ** (-DECAY_DB / 10))
+        self._at = (at + 1) % WINDOW
+        self._judge(agreed)
+
+    def chosen(self, clean: bytes) -> bytes:
+        """The block to use: `clean`, which the canceller made of it, or what the filter left when somebody speaks."""
+        if not (self.speaking or self._used):
+            return clean
+        # Between two samples of the filter's rate a straight line: services take half the captured rate at most.
+        count = len(self._rest)
+        places = np.arange(1, count * self._ratio + 1) / self._ratio
+        wave = np.interp(places, np.arange(count + 1), np.concatenate([[self._before], self._rest]))
+        own = bytes(wave.clip(-32768, 32767).astype("<i2").tobytes())
+        before, self._used = self._used, self.speaking
+        if before == self._used:
+            return own
+        return cross_fade(clean, own) if self._used else cross_fade(own, clean)
+
+    def silent(self, captured: bytes, clean: bytes) -> bytes:
+        """The block to use when there was no echo for a while."""
+        self.speaking = self.echo_only = False
+        self._hold, self._past = 0, [0.0] * 3
+        if not self._used:
+            return clean
+        self._used = False
+        return cross_fade(captured, clean)
+
+    def again(self, references: list[bytes]) -> None:
+        """The reference was put right: what the last blocks of it should have been."""
+        for reference in references:
+            self._filter.played(np.frombuffer(reference, "<i2").astype(np.float64))
+        self._rests, self._echoes, self._lasting, self._common = ([0.0] * WINDOW for _ in range(4))
+        self._hold, self._past = 0, [0.0] * 3
+
+    def _judge(self, agreed: bool) -> None:
+        rest, echo, lasting = sum(self._rests), sum(self._echoes), sum(self._lasting)
+        left_db = 10 * math.log10((rest + 1) / (lasting + HEARD * WINDOW))
+        if agreed:
+            self._waiting.clear()
+        for number, value in enumerate((rest, echo, sum(self._common))):
+            self._past[number] = PAST_KEPT * self._past[number] + value
+        in_place = self._is_in_place(rest, echo)
+        learnt = self._usual_db < LEARNT_DB
+        self._learns = in_place or not learnt
+        if self._learns:
+            self._astray = 0
+        elif echo > HEARD * WINDOW:
+            self._astray += 1
+            if self._astray > ASTRAY_BLOCKS:
+                self._usual_db = 0.0
+                self._left.clear()
+                self._waiting.clear()
+        knows = in_place and learnt
+        stands_out = left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB
+        self.echo_only = knows and not stands_out and echo > HEARD * WINDOW
+        if knows and stands_out and rest > AUDIBLE * WINDOW:
+            self.speaking, self._hold = True, HOLD_BLOCKS
+        elif self._hold and in_place:
+            self._hold -= 1
+        else:
+            self.speaking, self._hold = False, 0
+        if in_place and not agreed and echo > max(HEARD * WINDOW, lasting / 4):
+            self._learn(left_db)
+
+    def _is_in_place(self, rest: float, echo: float) -> bool:
+        """In the last blocks, as far as there should be any, and in this answer."""
+        if echo > HEARD * WINDOW and not _same(rest, echo, sum(self._common), CHANCE):
+            return False
+        rest_past, echo_past, common_past = self._past
+        return echo_past > HEARD * WINDOW * CONFIRMED and _same(rest_past, echo_past, common_past, PAST_CHANCE)
+
+    def _learn(self, left_db: float) -> None:
+        """What is usual, from what has turned out not to be somebody's soft beginning."""
+        self._waiting.append(left_db)
+        if len(self._waiting) <= TRIAL_BLOCKS:
+            return
+        self._left.append(self._waiting.popleft())
+        self._count += 1
+        if len(self._left) >= LEAST_BLOCKS and self._count % JUDGED_BLOCKS == 0:
+            self._usual_db = sorted(self._left)[int(len(self._left) * USUAL_SHARE)]
+
+
+def _same(rest: float, echo: float, common: float, chance: float) -> bool:
+    return abs(common / echo - 1) < IN_PLACE + chance * math.sqrt(rest / echo)
+
+
+def _mean_product(one: Samples, other: Samples) -> float:
+    return float(np.dot(one, other)) / len(one)
