@@ -32,6 +32,7 @@ RARE = {
     "four signs, once": "蓝色鲸鱼",
 }
 COMMON = {"a word, in every third": "weather", "two signs, in every third": "天气"}
+ABSENT = {"nothing": "nowhere at all", "two letters, nowhere": "zw", "two signs, nowhere": "䶮䶮"}
 SYLLABLES = [consonant + vowel for consonant in "bdklmnrst" for vowel in "aeo"]
 
 
@@ -56,6 +57,7 @@ def write(folder: Path, turns: int) -> None:
                 if (number, turn, who) == (turns // TURNS_EACH // 2, 5, "user"):
                     said += " the zeppelin lands 蓝色鲸鱼"
                 lines.append({"t": turn, "type": who, "turn": turn, "text": said, "heard": said, "heard_ms": 500})
+        lines.append({"t": turn, "type": "end", "reason": "done", "exit_code": 0, "seconds": turn})
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
 
@@ -68,16 +70,18 @@ def search(turns: int) -> None:
         with opened(folder) as index:
             sys.stdout.write(f"index of {turns} turns made from the lines: {time.perf_counter() - began:.1f} s, ")
             sys.stdout.write(f"{(folder / 'index.sqlite3').stat().st_size / 1e6:.0f} MB\n")
-            began = time.perf_counter()
-            index.refresh()
-            sys.stdout.write(f"found to be up to date: {(time.perf_counter() - began) * 1000:.1f} ms\n")
-            for name, query in {**RARE, **COMMON, "nothing": "nowhere at all"}.items():
-                times = []
-                for _ in range(9):
+        for name, query in {**RARE, **COMMON, **ABSENT}.items():
+            times, whole = [], []
+            for _ in range(9):
+                asked = time.perf_counter()
+                with opened(folder) as index:
                     began = time.perf_counter()
                     hits = index.search(query)
                     times.append((time.perf_counter() - began) * 1000)
-                sys.stdout.write(f"search, {name}: {statistics.median(times):.1f} ms, {len(hits)} hits\n")
+                    whole.append((time.perf_counter() - asked) * 1000)
+            sys.stdout.write(f"search, {name}: {statistics.median(times):.1f} ms, {len(hits)} hits; ")
+            sys.stdout.write(f"with opening and bringing up to date: {statistics.median(whole):.1f} ms\n")
+        with opened(folder) as index:
             began = time.perf_counter()
             index.conversations(20)
             sys.stdout.write(f"list of the newest 20: {(time.perf_counter() - began) * 1000:.1f} ms\n")

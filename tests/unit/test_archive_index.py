@@ -56,10 +56,16 @@ def test_a_query_is_words_and_no_command(folder: Path, query: str) -> None:
 
 
 def test_it_follows_what_is_added_goes_on_and_leaves(folder: Path) -> None:
-    assert found(folder, "bergen")
-    keep(folder, SECOND, ("And in Bergen?", "Snow."))
-    assert found(folder, "snow") == [(SECOND, 1, "assistant")]
-    assert found(folder, "always") == []
+    third = "20261126-090000"
+    keep(folder, third, ("And now?", "Always cold."), ended=False)
+    assert found(folder, "cold") == [(third, 1, "assistant")]
+    keep(folder, third, ("And now?", "Snow."), ("Now?", "Warm."))
+    assert found(folder, "snow") == [(third, 1, "assistant")]
+    assert found(folder, "cold") == []
+    keep(folder, third, ("And now?", "Ice."))
+    assert found(folder, "ice") == [], "what has ended is not written any more, and costs no look"
+    delete(folder, third)
+    assert found(folder, "snow") == []
     delete(folder, SECOND)
     assert found(folder, "bergen") == []
     with opened(folder) as index:
