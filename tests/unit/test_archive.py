@@ -186,15 +186,27 @@ def test_going_on_settles_calls_and_names_pictures(tmp_path: Path) -> None:
     write(tmp_path, FIRST, lines)
     fed, cut_off = Called("feed", "{}", "fed"), Called("feed", "{}", NO_RESULT)
     assert past_of(tmp_path, FIRST).said == (
-        Spoken("user", "[picture: cat.png, 640x480]"),
+        Spoken("picture", "[picture: cat.png, 640x480]"),
         Spoken("user", "What is that?"),
         Spoken("assistant", "A cat."),
         Spoken("tool", "fed", fed),
         Spoken("tool", NO_RESULT, cut_off),
         Spoken("tool", NO_RESULT, cut_off),
-        Spoken("user", "[picture: b.png, 1x2]"),
+        Spoken("picture", "[picture: b.png, 1x2]"),
     )
     assert read(tmp_path, FIRST).turns == 2
+
+
+def test_going_on_leaves_out_what_only_filled_a_silence(tmp_path: Path) -> None:
+    lines = lines_of(FIRST, [("Is it warm?", "Still looking.")], ended=False)
+    lines[-1]["aside"] = True
+    lines.insert(-1, {"t": 2.1, "type": "assistant.partial", "turn": 1, "text": "Still"})
+    write(tmp_path, FIRST, lines)
+    assert past_of(tmp_path, FIRST).said == (Spoken("user", "Is it warm?"),)
+    lines.append({"t": 4.0, "type": "assistant.partial", "turn": 1, "text": "Twelve deg"})
+    write(tmp_path, FIRST, lines)
+    assert [said.text for said in read(tmp_path, FIRST).said] == ["Is it warm?", "Still looking.", "Twelve deg"]
+    assert past_of(tmp_path, FIRST).said == (Spoken("user", "Is it warm?"), Spoken("assistant", "Twelve deg"))
 
 
 def test_going_on_survives_a_chain_that_is_broken_or_a_circle(tmp_path: Path) -> None:

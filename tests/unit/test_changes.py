@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.stage import Stage, pcm
+from voicechat.archive.past import Spoken
 from voicechat.conversation import notices as note
 from voicechat.conversation.changes import Changes
 from voicechat.conversation.turn_taking import TurnTaking
@@ -228,6 +229,17 @@ def test_again_where_nothing_can_be_taken_out_repeats_the_words() -> None:
     play.stage.speak(2, "five six")
     play.pass_ms(1500)
     assert play.session.restorer.history.items() == [("user", "hello"), ("assistant", "five six")]
+
+
+def test_again_right_after_going_on_repeats_the_words_and_not_the_name_of_a_picture() -> None:
+    past = (Spoken("user", "hello"), Spoken("assistant", "Hi."), Spoken("picture", "[picture: cat.png, 640x480]"))
+    play = Play(past=past)
+    assert play.changes.answer_again()
+    assert [told.text for told in play.stage.of(cmd.SendText)] == ["hello"]
+    play.session.lost()
+    play.stage.sent.clear()
+    play.stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    assert ("user", past[2].text) in [(told.role, told.text) for told in play.stage.of(cmd.SendText)]
 
 
 def test_again_before_anything_was_said_is_refused() -> None:

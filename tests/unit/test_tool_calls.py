@@ -401,6 +401,20 @@ def test_silence_is_filled_once_per_call_by_the_model_where_that_leaves_no_trace
     assert "Still looking." not in [item.text for item in desk.of(cmd.SendText)]
 
 
+def test_a_drop_while_the_silence_is_filled_tells_the_next_session_nothing_of_it() -> None:
+    desk = Desk(Capabilities(supports_asides=True), filler_after_ms=2000)
+    desk.user()
+    desk.calls("r1", "look")
+    desk.pass_ms(2300, voiced=False)
+    desk.tell(ev.ResponseStarted("f", out_of_band=True), ev.AssistantText("f", "fi", 0, "Still looking."))
+    desk.tell(ev.AssistantAudio("f", "fi", 0, pcm(500)))
+    desk.pass_ms(200)
+    desk.reconnect()
+    assert [item.text for item in desk.of(cmd.SendText)] == ["what is new"]
+    desk.pass_ms(1000)
+    assert desk.session.answers.last == (), "and there is no answer to be taken back"
+
+
 def test_silence_is_filled_by_a_sound_elsewhere() -> None:
     desk = Desk(filler_after_ms=2000)
     desk.user()

@@ -28,6 +28,8 @@ class Said:
     """Of a tool: whether it worked."""
     call: "Called | None" = None
     """Of a tool: what `text` puts into one line."""
+    aside: bool = False
+    """Of the assistant: a few words into the silence while a tool runs; no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def understood(conversation: str, lines: list[Line], broken: int = 0) -> Kept:
             case "user":
                 kept.said.append(_user(line, at_s, times))
             case "assistant":
+                unfinished.pop((_whole(line, "turn"), "assistant"), None)
                 kept.said.append(_assistant(line, at_s))
             case "picture":
                 words = f"[picture: {_text(line, 'name')}, {_whole(line, 'width')}x{_whole(line, 'height')}]"
@@ -135,7 +138,7 @@ def understood(conversation: str, lines: list[Line], broken: int = 0) -> Kept:
             case "end":
                 kept.ended = True
                 kept.seconds = max(kept.seconds, _number(line, "seconds"))
-    finished = {(said.turn, said.who) for said in kept.said}
+    finished = {(said.turn, said.who) for said in kept.said if said.who == "user"}
     kept.said += [said for key, said in unfinished.items() if key not in finished]  # the program was killed
     kept.said += running.values()
     # The words of a turn may come after its answer.
@@ -173,7 +176,8 @@ def _assistant(line: Line, at_s: float) -> Said:
     text, heard = _text(line, "text"), _text(line, "heard")
     unheard = text[len(heard) :] if line.get("interrupted") and text.startswith(heard) else ""
     began_s = max(at_s - _number(line, "heard_ms") / 1000, 0.0)
-    return Said(_whole(line, "turn"), "assistant", heard or text.removesuffix(unheard), began_s, at_s, unheard)
+    said, aside = heard or text.removesuffix(unheard), bool(line.get("aside"))
+    return Said(_whole(line, "turn"), "assistant", said, began_s, at_s, unheard, aside=aside)
 
 
 def _tool(line: Line, at_s: float, output: str, *, ok: bool) -> Said:

@@ -16,7 +16,7 @@ MOST_EMPTY = 50
 class Spoken(NamedTuple):
     """One thing that a new session is told. Of a tool `text` is the result of `call`."""
 
-    role: Literal["user", "assistant", "tool"]
+    role: Literal["user", "picture", "assistant", "tool"]
     text: str
     call: lines.Called | None = None
 
@@ -59,6 +59,6 @@ def _spoken(kept: lines.Kept) -> list[Spoken]:
     for said in kept.said:
         if said.call is not None:
             spoken.append(Spoken("tool", said.call.output, said.call))
-        elif said.text.strip() and said.who != "tool":
-            spoken.append(Spoken("assistant" if said.who == "assistant" else "user", said.text))
+        elif said.text.strip() and said.who != "tool" and not said.aside:
+            spoken.append(Spoken(said.who, said.text))
     return spoken

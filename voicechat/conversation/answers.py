@@ -64,7 +64,8 @@ class Answers:
 
     def being_heard(self) -> list[str]:
         """The words of the answers that are not over yet for the user, as far as they came."""
-        return [text for response in self._open if response.spoken.audio_ms and (text := response.spoken.text.strip())]
+        audible = (response for response in self._open if response.spoken.audio_ms and not response.aside)
+        return [text for response in audible if (text := response.spoken.text.strip())]
 
     # -- from the service --------------------------------------------------------------------------------------
 
@@ -223,7 +224,8 @@ class Answers:
 
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)
-        self.last = response.items
+        if not response.aside:
+            self.last = response.items
         if response.called and not response.spoken.text and response.status == "completed":
             return
         self._publish(response.result(heard_ms, interrupted))

@@ -7,7 +7,8 @@ from typing import Literal
 from voicechat.realtime.commands import SendToolCall
 from voicechat.text.window import MOST_ITEMS, newest_that_fit
 
-Role = Literal["user", "assistant", "tool"]
+Role = Literal["user", "picture", "assistant", "tool"]
+"""A picture is the user's, and its text only says which one it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class History:
 
     def forget_answer(self, turn: int) -> None:
         """The answer to this turn is to be as if it had not been."""
-        kept = [item for item in self._items if item.turn != turn or item.role == "user"]
+        kept = [item for item in self._items if item.turn != turn or item.role in ("user", "picture")]
         self._said -= len(self._items) - len(kept)
         self._items = kept
 
@@ -72,6 +73,6 @@ class History:
 
 def as_text(items: list[tuple[Role, str]]) -> str:
     """For a service that takes no items: the same as a passage of its instructions."""
-    names = {"user": "User", "assistant": "You", "tool": "Result of a tool"}
+    names = {"user": "User", "picture": "User", "assistant": "You", "tool": "Result of a tool"}
     lines = [f"{names[role]}: {text}" for role, text in items]
     return "The conversation so far, which was cut off and goes on now:\n" + "\n".join(lines)

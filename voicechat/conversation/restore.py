@@ -158,11 +158,11 @@ class Restorer:
         return drop.owed
 
     def _put_back(self, item: Item) -> None:
-        if item.role != "tool":
-            self._send(cmd.SendText(item.text, item.role))
-        elif item.call is not None:
+        if item.call is not None:
             for command in told_again(item.call, item.text, self._capabilities):
                 self._send(command)
+        else:
+            self._send(cmd.SendText(item.text, "assistant" if item.role == "assistant" else "user"))
 
     def _items(self) -> list[tuple[Role, str]]:
         """What was said, with what is being heard at this moment."""

@@ -332,7 +332,7 @@ class Talk:
     def _publish(self, notice: note.Notice) -> None:
         if isinstance(notice, note.LatencyNotice):
             self.latencies.add(notice)
-        elif isinstance(notice, note.AssistantTurn):
+        elif isinstance(notice, note.AssistantTurn) and not notice.aside:
             self._answer = notice.status
         elif isinstance(notice, note.ErrorNotice):
             self._complained = True
