@@ -26,6 +26,7 @@ class Scripted:
     """A connection that opens a session, and then does what its test says."""
 
     trace = ""
+    round_trip_ms: float | None = None
 
     def __init__(self) -> None:
         self.frames: asyncio.Queue[Frame | Closed] = asyncio.Queue()

@@ -54,6 +54,35 @@ def test_tools_and_tasks_are_told_by_who_runs_them() -> None:
     assert told == [f"command: {words}" for words in ("clock", "2  clock()", "2 was cancelled.")]
 
 
+def test_doctor_tells_what_is_known_of_the_running_talk() -> None:
+    here, told = controls()
+    sound = SimpleNamespace(
+        microphone_dbfs=lambda: -52.0, speaker_dbfs=lambda: float("-inf"), muted=False, cancels_echo=True,
+        input_name="Mic", output_name="Box", output_latency_ms=15.0, echo_delay_ms=70.2,
+    )  # fmt: skip
+    lost = {"microphone_gaps": 2, "underruns": 1}
+    others = ("speaker_gaps", "dropped_input_frames", "dropped_uplink_ms", "broken_frames")
+    talk = vars(told)
+    talk |= {"sound": sound, "line": SimpleNamespace(trace="", round_trip_ms=43.4), "service_name": "m of acme"}
+    talk["so_far"] = lambda: SimpleNamespace(**lost, **dict.fromkeys(others, 0))
+    vars(told.session).update(ready=True, session_id="sess_1")
+    here.submit("/doctor")
+    rows = dict(line.split("  ", 1) for line in told.pop().removeprefix("command: ").splitlines() if line.strip())
+    assert {name: words.strip() for name, words in rows.items() if name} == {
+        "service": "m of acme: connected",
+        "session": "sess_1",
+        "round trip": "43 ms to the service and back",
+        "microphone": "Mic, -52 dBFS at this moment",
+        "speaker": "Box, 15 ms behind, silent",
+        "echo": "cancelled, it comes after 70 ms",
+        "losses": "1 underruns, 2 gaps of the microphone",
+    }
+    sound.echo_delay_ms, talk["line"].round_trip_ms = None, None
+    here.submit("/doctor")
+    assert "cancelled, none was heard yet" in told[-1]
+    assert "not measured" in told[-1]
+
+
 def test_names_are_told_apart() -> None:
     names = [name for command in COMMANDS for name in (command.name, *command.others)]
     assert len(set(names)) == len(names)

@@ -175,6 +175,31 @@ def test_a_connection_that_breaks_is_1006() -> None:
     asyncio.run(main())
 
 
+def test_the_way_there_and_back_is_measured() -> None:
+    async def handler(connection: ServerConnection) -> None:
+        await connection.wait_closed()
+
+    async def main() -> None:
+        async with server(handler) as url:
+            transport = WebSocketTransport(ConnectRequest(url), ping_interval_s=0.01)
+            await transport.connect()
+            assert transport.round_trip_ms is None
+            ping, pings, twice = transport._ws.ping, [], asyncio.Event()
+
+            async def watched() -> asyncio.Future[float]:
+                pings.append(await ping())
+                if len(pings) > 1:
+                    twice.set()
+                return pings[-1]
+
+            transport._ws.ping = watched
+            await asyncio.wait_for(twice.wait(), PATIENCE_S)
+            assert transport.round_trip_ms == 1000 * pings[0].result() > 0
+            await transport.close()
+
+    asyncio.run(main())
+
+
 @asynccontextmanager
 async def deaf_server() -> AsyncIterator[str]:
     """Takes a connection and then reads nothing more, as a line that went half-open: the sender's buffers fill."""

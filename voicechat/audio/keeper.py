@@ -235,6 +235,12 @@ class Sound:
         return self._engine is not None and self._engine.canceller is not None
 
     @property
+    def echo_delay_ms(self) -> float | None:
+        """From the speaker to the microphone, as it was heard; None without a canceller, or an echo."""
+        watch = self._engine.watch if self._engine else None
+        return watch.delay_ms if watch is not None else None
+
+    @property
     def output_latency_ms(self) -> float:
         return self._engine.output_latency_ms if self._engine else 0.0
 

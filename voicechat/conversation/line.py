@@ -93,6 +93,11 @@ class Line:
         """It is down, and the next attempt is not yet due."""
         return self._awaited is not None
 
+    @property
+    def round_trip_ms(self) -> float | None:
+        """To the service and back, as last measured; None where that is not known."""
+        return self._transport.round_trip_ms if self._transport is not None else None
+
     def try_now(self) -> None:
         """Make the next attempt at once, where it is waited for. It is told like the wait for it, and uses none of
         those that are left up. A key that is held hammers nobody."""

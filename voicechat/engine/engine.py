@@ -124,6 +124,7 @@ class _EngineTransport:
     """The client's end. `connect` starts the engine on the running loop, `close` waits until it has ended."""
 
     trace = ""
+    round_trip_ms: float | None = None
 
     def __init__(self, engine: OfflineEngine):
         self._engine = engine

@@ -347,6 +347,10 @@ class _Patient:
     def trace(self) -> str:
         return self._transport.trace
 
+    @property
+    def round_trip_ms(self) -> float | None:
+        return self._transport.round_trip_ms
+
     async def receive(self) -> Parcel:
         await self._room()
         return await self._transport.receive()

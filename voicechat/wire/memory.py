@@ -10,6 +10,7 @@ class MemoryTransport:
     """Two bounded queues: one end for the client, `peer` for a service in the same process."""
 
     trace = ""
+    round_trip_ms: float | None = None
 
     def __init__(self) -> None:
         self._inbox: asyncio.Queue[Parcel | None] = asyncio.Queue(maxsize=1000)

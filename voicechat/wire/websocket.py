@@ -23,6 +23,8 @@ from voicechat.wire.wirelog import log as wire
 
 log = logging.getLogger(__name__)
 
+FIRST_PING_S = 1.0
+"""So soon the way is measured, when a session has begun."""
 PING_INTERVAL_S = 30.0
 PING_TIMEOUT_S = 15.0
 """A peer that is gone without a word is noticed within the two together."""
@@ -58,6 +60,7 @@ class WebSocketTransport:
         self._pings: asyncio.Task[None] | None = None
         self._silent = False
         self.trace = ""
+        self.round_trip_ms: float | None = None
 
     async def connect(self) -> None:
         from websockets.asyncio import client
@@ -114,11 +117,13 @@ class WebSocketTransport:
         """Pings by a clock of our own: websockets' waits for room in the socket first, which a dead line never has."""
         from websockets.exceptions import ConnectionClosed
 
+        pause_s = min(FIRST_PING_S, self._ping_interval_s)
         while True:
-            await asyncio.sleep(self._ping_interval_s)
+            await asyncio.sleep(pause_s)
+            pause_s = self._ping_interval_s
             try:
                 async with asyncio.timeout(self._ping_timeout_s):
-                    await (await self._ws.ping())
+                    self.round_trip_ms = 1000 * await (await self._ws.ping())
             except TimeoutError:
                 self._silent = True
                 self._ws.transport.abort()

@@ -39,8 +39,10 @@ def doctor(desk: Desk, argument: str) -> None:
     """What can be told without interrupting the talk; `voicechat doctor` measures more."""
     talk = desk.talk
     sound, session = talk.sound, talk.session
-    level = sound.microphone_dbfs()
+    level, played = sound.microphone_dbfs(), sound.speaker_dbfs()
     heard = "digital silence: is it muted?" if level == float("-inf") else f"{level:.0f} dBFS at this moment"
+    speaks = "silent" if played == float("-inf") else f"{played:.0f} dBFS"
+    way, echo = talk.line.round_trip_ms, sound.echo_delay_ms
     loss = talk.so_far()
     losses = {
         "underruns": loss.underruns,
@@ -53,13 +55,20 @@ def doctor(desk: Desk, argument: str) -> None:
     rows = [
         ("service", f"{talk.service_name}: {'connected' if session.ready else 'not connected'}"),
         ("session", " · ".join(filter(None, (session.session_id, talk.line.trace))) or "without a name"),
+        ("round trip", "not measured" if way is None else f"{way:.0f} ms to the service and back"),
         ("microphone", f"{sound.input_name or 'none'}, {'muted' if sound.muted else heard}"),
-        ("speaker", f"{sound.output_name or 'none'}, {sound.output_latency_ms:.0f} ms behind"),
-        ("echo", "cancelled" if sound.cancels_echo else "not cancelled: use headphones"),
+        ("speaker", f"{sound.output_name or 'none'}, {sound.output_latency_ms:.0f} ms behind, {speaks}"),
+        ("echo", _echo(sound.cancels_echo, echo)),
         ("losses", ", ".join(f"{number} {name}" for name, number in losses.items() if number) or "none"),
         ("", "`voicechat doctor` measures more."),
     ]
     desk.tell(aligned(rows))
+
+
+def _echo(cancelled: bool, delay_ms: float | None) -> str:
+    if not cancelled:
+        return "not cancelled: use headphones"
+    return "cancelled, " + ("none was heard yet" if delay_ms is None else f"it comes after {delay_ms:.0f} ms")
 
 
 def tools(desk: Desk, argument: str) -> None:
