@@ -177,6 +177,9 @@ def test_tab(begun: str, found: list[str], folder: Path) -> None:
         ("cat.png", "cat.png", ""),
         ("cat.png what's that?", "cat.png", "what's that?"),
         ("a cat.png", "a cat.png", ""),  # it is there
+        ("a cat.png how old is it?", "a cat.png", "how old is it?"),
+        ("~/a cat.png how old?", "~/a cat.png", "how old?"),
+        (f"'a lion.png' {'long ' * 90}", "a lion.png", ("long " * 90).strip()),
         ("a lion.png", "a", "lion.png"),
         ("'a lion.png' how old?", "a lion.png", "how old?"),
         (r"a\ lion.png how old?", "a lion.png", "how old?"),

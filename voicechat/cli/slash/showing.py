@@ -10,6 +10,9 @@ from pathlib import Path
 
 from voicechat.cli.slash.command import Desk
 
+MOST_WORDS = 30
+"""So many words may be the name of a file."""
+
 
 def image(desk: Desk, argument: str) -> None:
     """A file, else the clipboard; what follows is asked about it."""
@@ -47,17 +50,18 @@ async def _show(desk: Desk, read: Callable[[], bytes], name: str, question: str)
 
 
 def split(argument: str) -> tuple[str, str]:
-    """The file, and the question after it. A name with blanks is quoted or escaped, as terminals do when one is dropped
-    on them; it need not be where nothing follows."""
+    """The file, and the question after it: as many words as are the name of a file that is there. The name of another
+    is one word, or quoted or escaped, as terminals do when one is dropped on them."""
+    for blank in reversed([at for at, sign in enumerate(f"{argument} ") if sign == " "][:MOST_WORDS]):
+        if os.path.exists(os.path.expanduser(argument[:blank])):
+            return argument[:blank], argument[blank:].strip()
     try:
-        if argument and Path(argument).expanduser().exists():
-            return argument, ""
         rest = io.StringIO(argument)
         lexer = shlex.shlex(rest, posix=True)
         lexer.whitespace_split, lexer.commenters = True, ""
         if sys.platform == "win32":
             lexer.escape = ""
         return lexer.get_token() or "", rest.read().strip()
-    except (OSError, RuntimeError, ValueError):  # a name too long, ~nobody, or a quote that is not closed
+    except ValueError:  # a quote that is not closed
         place, _, question = argument.partition(" ")
         return place, question.strip()
