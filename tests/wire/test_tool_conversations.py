@@ -88,18 +88,21 @@ class Desk:
 
 
 @asynccontextmanager
-async def conversation(dialect: str, folder: Path) -> AsyncIterator[Desk]:
+async def conversation(dialect: str, folder: Path, filler_after_ms: int = 0) -> AsyncIterator[Desk]:
+    """With a filler it is OpenAI's own service, which alone of these knows answers outside the conversation."""
     async with ToolService(dialect) as service:
         desk = Desk(service)
         options = ProviderOptions(api_key="k" * 20, url=service.url, dialect=dialect if dialect != "qwen" else "")
         provider = create(PROVIDERS[dialect], options)
+        if filler_after_ms:
+            provider._official = True  # type: ignore[attr-defined]
         plan = TalkPlan(
             SessionConfig(turn_detection=TurnDetection()),
             TurnTaking(),
             AudioPlan(make_input=silent_input, output_file=str(folder / "out.wav")),
             retry=RetryPolicy(delays_s=(0.01,), jitter=0.0),
             detection=TurnDetection(),
-            tools=ToolPlan(Toolbox([tool_of(desk.look)]), filler_after_ms=0),
+            tools=ToolPlan(Toolbox([tool_of(desk.look)]), filler_after_ms=filler_after_ms),
         )
         desk.talk = Talk(provider, lambda: WebSocketTransport(provider.request()), plan)
         run = asyncio.create_task(desk.talk.run(desk))
@@ -114,11 +117,11 @@ async def conversation(dialect: str, folder: Path) -> AsyncIterator[Desk]:
         assert [each.message for each in desk.notices if isinstance(each, note.ErrorNotice)] == []
 
 
-def story(tell: Callable[[Desk], Awaitable[None]], dialect: str, folder: Path) -> Desk:
+def story(tell: Callable[[Desk], Awaitable[None]], dialect: str, folder: Path, filler_after_ms: int = 0) -> Desk:
     told: list[Desk] = []
 
     async def main() -> None:
-        async with conversation(dialect, folder) as desk:
+        async with conversation(dialect, folder, filler_after_ms) as desk:
             told.append(desk)
             await tell(desk)
 
@@ -353,3 +356,71 @@ def test_calls_over_a_drop_run_once_and_a_new_call_of_the_same_number_is_another
         assert [sum(f"returned: {what}" in words for words in told) for what in ("Oslo", "Rome")] == [1, 1]
     else:
         assert outputs == {"Oslo was found": 2, "Rome was found": 1, "Bonn was found": 1}, "Oslo's for both sessions"
+
+
+async def filled(desk: Desk) -> ToolService:
+    """A tool runs, nobody speaks, and the model is asked for a few words outside the conversation."""
+    service = await asked(desk)
+    await service.begin("resp_1")
+    await service.call("resp_1", "call_1", "look", OSLO)
+    await service.end("resp_1")
+    await desk.calls_running(1)
+    wanted = (await service.next("response.create"))["response"]
+    assert (wanted["conversation"], wanted["tool_choice"]) == ("none", "none")
+    await service.begin("resp_2", aside=True)
+    await service.say("resp_2", "Still looking.", ms=400)
+    await desk.until(lambda: desk.talk.session.state == "speaking")
+    return service
+
+
+def turns(desk: Desk) -> list[tuple[str, bool, bool]]:
+    return [(each.text, each.aside, each.interrupted) for each in desk.notices if isinstance(each, note.AssistantTurn)]
+
+
+def test_a_filler_is_outside_the_conversation_and_the_result_is_spoken_of_after_it(tmp_path: Path) -> None:
+    async def tell(desk: Desk) -> None:
+        service = await filled(desk)
+        desk.finish("Oslo")
+        await service.outputs(1)
+        assert len(service.of("response.create")) == 1, "not over the filler"
+        await service.end("resp_2")
+        assert "conversation" not in (await service.next("response.create")).get("response", {})
+        await service.begin("resp_3")
+        await service.say("resp_3", "It was found.")
+        await service.end("resp_3")
+        await desk.answers(2)
+
+    desk = story(tell, "ga", tmp_path, filler_after_ms=100)
+    assert turns(desk) == [("Still looking.", True, False), ("It was found.", False, False)]
+    assert len(desk.service.of("response.create")) == 2
+
+
+def test_who_talks_over_a_filler_silences_it_and_is_answered_beside_it(tmp_path: Path) -> None:
+    """The service cancels nothing that is outside the conversation: its end comes whenever it comes."""
+
+    async def tell(desk: Desk) -> None:
+        service = await filled(desk)
+        await service.speech_started("item_2")
+        await desk.answers(1)
+        await service.speech_stopped("item_2", "can you hear me")
+        await service.begin("resp_3")
+        await service.say("resp_2", " One moment.")
+        await service.say("resp_3", "Of course.")
+        await service.end("resp_2")
+        await service.end("resp_3")
+        await desk.answers(2)
+        desk.finish("Oslo")
+        await service.outputs(1)
+        await service.next("response.create")
+        await service.begin("resp_4")
+        await service.say("resp_4", "It was found.")
+        await service.end("resp_4")
+        await desk.answers(3)
+
+    desk = story(tell, "ga", tmp_path, filler_after_ms=100)
+    assert turns(desk) == [
+        ("Still looking.", True, True),
+        ("Of course.", False, False),
+        ("It was found.", False, False),
+    ]
+    assert len(desk.service.of("response.create")) == 2

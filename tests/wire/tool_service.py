@@ -37,6 +37,7 @@ class ToolService:
         self.heeds_cancel = True
         """Else the test ends what was cancelled."""
         self._calls: dict[str, bool] = {}  # of this connection: whether it was answered
+        self._asides: set[str] = set()
         self._changed = asyncio.Condition()
         self._taken: dict[str, int] = {}
         self._server: Server | None = None
@@ -152,8 +153,12 @@ class ToolService:
         for name in ("added", "done") if self.dialect == "ga" else ("created",):
             await self.send(f"conversation.item.{name}", item={"object": "realtime.item", **item})
 
-    async def begin(self, response: str) -> None:
-        self.running = response
+    async def begin(self, response: str, *, aside: bool = False) -> None:
+        """`aside`: out of band, so that speech does not cancel it and others may run beside it."""
+        if aside:
+            self._asides.add(response)
+        else:
+            self.running = response
         await self.send("response.created", response=self._response(response, "in_progress"))
 
     async def announce(self, response: str, call: str, name: str) -> None:
@@ -198,7 +203,10 @@ class ToolService:
         await self.send("response.done", response={**self._response(response, status), "output": output or []})
 
     def _response(self, response: str, status: str) -> Json:
-        return {"object": "realtime.response", "id": response, "status": status, "output": []}
+        conversation = {} if self.dialect == "qwen" else {"conversation_id": "conv_1"}
+        if response in self._asides:
+            conversation = {"conversation_id": None}
+        return {"object": "realtime.response", "id": response, "status": status, "output": [], **conversation}
 
     def _call(self, call: str, name: str, arguments: str, status: str) -> Json:
         item = {"id": f"item_of_{call}", "type": "function_call", "status": status}
