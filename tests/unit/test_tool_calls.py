@@ -473,6 +473,22 @@ def test_a_tool_that_writes_waits_for_the_users_yes() -> None:
     assert desk.asked == 2
 
 
+def test_who_is_to_ask_and_calls_once_more_instead_is_refused_and_one_yes_runs_one_call() -> None:
+    """Not every service can be told to call nothing."""
+    desk = Desk()
+    ask(desk)
+    desk.calls("r2", "send", arguments='{"to": "Ann"}')
+    assert [call_id for call_id, _ in desk.results] == ["r2-c0"]
+    assert desk.results[0][1].startswith("Not run: the user has not agreed")
+    assert (desk.asked, [call.call_id for call in desk.session.tooling.calls.open]) == (1, ["r1-c0"])
+    desk.user(2, "Yes.")
+    desk.speak(2, ms=100)
+    desk.pass_ms(300)
+    desk.ends(0, "sent")
+    assert [call.call_id for call in desk.started] == ["r1-c0"]
+    assert desk.results[1:] == [("r1-c0", "sent")]
+
+
 @pytest.mark.parametrize("words", ["No!", "no, don't", "stop", "nein", "不要", "别发"])
 def test_a_no_is_told_to_the_model(words: str) -> None:
     desk = Desk()

@@ -50,6 +50,11 @@ class Desk:
         await self._gates[what].wait()
         return f"{what} was found"
 
+    async def send(self, what: str) -> str:
+        """Send it, where the user agrees."""
+        self.runs[f"sent {what}"] += 1
+        return "sent"
+
     def finish(self, what: str) -> None:
         self._gates[what].set()
 
@@ -102,7 +107,9 @@ async def conversation(dialect: str, folder: Path, filler_after_ms: int = 0) -> 
             AudioPlan(make_input=silent_input, output_file=str(folder / "out.wav")),
             retry=RetryPolicy(delays_s=(0.01,), jitter=0.0),
             detection=TurnDetection(),
-            tools=ToolPlan(Toolbox([tool_of(desk.look)]), filler_after_ms=filler_after_ms),
+            tools=ToolPlan(
+                Toolbox([tool_of(desk.look), tool_of(desk.send)]), interactive=True, filler_after_ms=filler_after_ms
+            ),
         )
         desk.talk = Talk(provider, lambda: WebSocketTransport(provider.request()), plan)
         run = asyncio.create_task(desk.talk.run(desk))
@@ -317,6 +324,30 @@ def test_a_call_that_was_under_way_when_a_key_interrupted_is_answered_and_not_ru
     desk = story(tell, dialect, tmp_path)
     assert desk.runs == {}
     assert desk.service.of("response.create") == []
+
+
+@every_dialect
+def test_one_yes_runs_one_call_though_the_model_calls_where_it_was_to_ask(dialect: str, tmp_path: Path) -> None:
+    async def tell(desk: Desk) -> None:
+        service = await asked(desk)
+        await service.begin("resp_1")
+        await service.call("resp_1", "call_1", "send", OSLO)
+        await service.end("resp_1")
+        question = (await service.next("response.create"))["response"]
+        assert "send" in question["instructions"]
+        await service.begin("resp_2")
+        await service.call("resp_2", "call_2", "send", OSLO)
+        assert [call for call, _ in await service.outputs(1)] == ["call_2"]
+        await service.end("resp_2")
+        await asked(desk, "item_2", "yes, please")
+        assert (await service.outputs(2))[1] == ("call_1", "sent")
+        await service.begin("resp_3")
+        await service.say("resp_3", "It was sent.")
+        await service.end("resp_3")
+        await desk.answers(1)
+
+    desk = story(tell, dialect, tmp_path)
+    assert desk.runs == {"sent Oslo": 1}
 
 
 @every_dialect

@@ -26,7 +26,7 @@ from voicechat.conversation.user_turns import UserTurns
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.commands import Command, CreateResponse, SetTools, Tool
 from voicechat.realtime.events import ResponseStarted, ToolCall
-from voicechat.tools.calls import Call, Calls, CallState, Confirm
+from voicechat.tools.calls import INTERRUPTED, WORDS_ONLY, Call, Calls, CallState, Confirm
 from voicechat.tools.consent import verdict
 from voicechat.tools.spec import Outcome
 from voicechat.tools.toolbox import Toolbox
@@ -103,6 +103,8 @@ class Tooling:
         self._aim = Aim.TURN  # of what was asked for last
         self._about_results: set[str] = set()
         """The responses that speak about results: what they call is nothing that the user has asked for."""
+        self._question_in = ""
+        """The response that asks the user."""
         self._over = False
         self._last_turn = 0
         self._asked_in_turn = 0
@@ -158,12 +160,16 @@ class Tooling:
     # -- what the service does ---------------------------------------------------------------------------------
 
     def called(self, event: ToolCall, turn: int) -> None:
-        """Where its answer is over for the user, nobody wants what would follow."""
+        """Where its answer is over for the user, nobody wants what would follow. Who was to ask whether a call may be
+        made, makes none: not every service can be told so, and one yes would be taken for two calls."""
         wanted = self._answers.called(event.response_id) and not self._over
+        refusal = "" if wanted else INTERRUPTED
+        if wanted and event.response_id == self._question_in:
+            refusal = WORDS_ONLY
         if self._turn() != self._last_turn:  # a turn of the user begins to count anew
             self._last_turn = self._turn()
             self.calls.user_turn()
-        self.calls.called(event, turn, wanted=wanted, chained=event.response_id in self._about_results)
+        self.calls.called(event, turn, refusal=refusal, chained=event.response_id in self._about_results)
 
     def aim_of(self, started: ResponseStarted) -> Aim | None:
         """What this answer was asked for: we ask for one at a time. The service may as well begin one by itself;
@@ -178,6 +184,8 @@ class Tooling:
         self._aim = Aim.TURN
         if aim is Aim.RESULTS:
             self._about_results = {response_id}
+        elif aim is Aim.QUESTION:
+            self._question_in = response_id
         if aim is not Aim.FILLER:
             self.calls.spoken()
 

@@ -22,6 +22,7 @@ SHOWN_CHARS = 200
 """Of the arguments, where people read them: enough to know what they agree to."""
 LIMIT = "No more tools can be called before you have spoken: tell the user what you found, or what is missing."
 INTERRUPTED = "Not run: the user interrupted."
+WORDS_ONLY = "Not run: the user has not agreed to the call before, and was to be asked with nothing but words."
 
 Confirm = Literal["never", "writes", "always"]
 
@@ -192,21 +193,21 @@ class Calls:
 
     # -- what the service does ---------------------------------------------------------------------------------
 
-    def called(self, event: ToolCall, turn: int, *, wanted: bool, chained: bool = False) -> None:
-        """The model wants a tool run. `wanted`: the user still wants that answer."""
+    def called(self, event: ToolCall, turn: int, *, refusal: str = "", chained: bool = False) -> None:
+        """The model wants a tool run. `refusal`: why it is not, in a response whose calls nobody waits for."""
         if event.call_id in self._seen:
             return
         self._seen.add(event.call_id)
         self._count += 1
         call = Call(self._count, event.call_id, event.name, event.arguments, turn, self._clock())
         each = self._round(event.response_id, turn, chained)
-        if not wanted:
+        if refusal:
             each.state = RoundState.SILENT
         each.calls.append(call)
         self._in_a_row += 1
-        refusal = self._prepare(call, each, wanted=wanted)
-        if refusal is not None:
-            self.ended(call, refusal)
+        outcome = Outcome(refusal, ok=False) if refusal else self._prepare(call, each)
+        if outcome is not None:
+            self.ended(call, outcome)
 
     def response_ended(self, response_id: str) -> None:
         for each in self._rounds:
@@ -285,10 +286,8 @@ class Calls:
         self._rounds.append(Round(response_id, turn, chained))
         return self._rounds[-1]
 
-    def _prepare(self, call: Call, each: Round, *, wanted: bool) -> Outcome | None:
+    def _prepare(self, call: Call, each: Round) -> Outcome | None:
         """Begin, or ask; else why not."""
-        if not wanted:
-            return Outcome(INTERRUPTED, ok=False)
         call.spec = self.toolbox.find(call.name)
         if call.spec is None:
             return Outcome(f"There is no tool called {call.name}.", ok=False)
