@@ -315,6 +315,19 @@ def test_a_line_that_waits_is_not_answered_into_the_users_next_words() -> None:
     assert len(stage.of(cmd.CreateResponse)) == 1, "after what answers the words"
 
 
+def test_the_end_of_a_cancelled_answer_is_no_reason_to_answer_a_line_into_the_users_words() -> None:
+    stage = Stage().open()
+    stage.session.say("hello")
+    stage.speak(1, finish=False)
+    stage.session.say("no, tell me a joke")
+    stage.tell(ev.SpeechStarted("u1"), ev.ResponseFinished("resp1", "cancelled"))
+    stage.pass_ms(1000, voiced=True)
+    assert len(stage.of(cmd.CreateResponse)) == 1, "for the first line"
+    stage.tell(ev.SpeechStopped("u1"))
+    stage.speak(2, ms=100)
+    assert len(stage.of(cmd.CreateResponse)) == 2, "after what answers the words"
+
+
 def test_a_line_that_waits_is_answered_when_the_users_next_words_are_not() -> None:
     stage = Stage().open()
     user_turn(stage)

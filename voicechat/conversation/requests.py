@@ -41,8 +41,8 @@ class Requests:
 
     (*) when it may be about to answer by itself, and no answer runs. An unwanted answer is told to stop.
 
-    What `waits` is asked for in FREE when no answer runs, at `give_up_at` all the same: the service never ended, or
-    never announced, what nobody wants.
+    What `waits` is asked for in FREE when no answer runs and the user's words are answered, at `give_up_at` all the
+    same: the service never ended, or never announced, what nobody wants.
     """
 
     def __init__(
@@ -76,8 +76,12 @@ class Requests:
     @property
     def coming(self) -> bool:
         """The service is about to answer what the user said, by itself or because we asked."""
-        spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
-        return spoken or self.waiting or self._expected is not Expected.FREE
+        return self._spoken or self.waiting or self._expected is not Expected.FREE
+
+    @property
+    def _spoken(self) -> bool:
+        """The user speaks, or has spoken, and that was not answered yet."""
+        return self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
 
     def ask(self, create: CreateResponse, *, any_will_do: bool = False) -> bool:
         """Ask now, or later when an answer is running or on its way. True when it was asked for now.
@@ -100,7 +104,7 @@ class Requests:
             return  # it was over for us already
         self._lift_limit()
         self._last = None
-        if self._waiting is not None:
+        if self._waiting is not None and not self._spoken:
             self.ask(self._waiting)
 
     def announced(self, response_id: str) -> bool:
@@ -172,9 +176,8 @@ class Requests:
         if self._give_up_at is not None and self._clock() > self._give_up_at:
             self.reset()  # a service that never ends what was cancelled does not hold up the next answer
             self._answers.forget_running()
-        spoken = self._spoke_at is not None and self._clock() - self._spoke_at < ANSWER_TIMEOUT_S
         # Not into the user's words: their answer ends, and then it is asked for.
-        return not spoken and self.ask(create)
+        return not self._spoken and self.ask(create)
 
     def _lift_limit(self) -> None:
         """The limit is over with the last thing that it is for."""
