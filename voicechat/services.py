@@ -1,14 +1,15 @@
 """From a choice to a service and the way to it: where providers, the engine and the wire are put together."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from voicechat.config import Choice
-    from voicechat.config.settings import Connection
+    from voicechat.config.settings import Connection, PriceSettings
     from voicechat.config.speech import SpeechChoice
     from voicechat.providers.base import Provider, ProviderOptions
+    from voicechat.realtime.price import Price
     from voicechat.speech.base import SpeechService, SpeechSettings
     from voicechat.wire.network import ConnectRequest, Network
     from voicechat.wire.transport import Transport
@@ -40,6 +41,24 @@ def open_service(choice: "Choice", watch: "Connection | None" = None, *, insecur
     provider, request = _checked(choice.name, choice.options, choice.network, insecure)
     pings = {} if watch is None else {"ping_interval_s": watch.ping_interval_s, "ping_timeout_s": watch.ping_timeout_s}
     return Service(provider, lambda: WebSocketTransport(request, network=choice.network, **pings))
+
+
+def price_finder(
+    service: Service, told: "Mapping[str, PriceSettings]", *, local: bool
+) -> "Callable[[str], Awaitable[Price | None]] | None":
+    """How to find the price of a model of this service, "" being its own; `told` are those of the configuration.
+
+    None where nothing is paid for, or to somebody whom only the user knows.
+    """
+    from voicechat.prices import price_of
+    from voicechat.realtime.price import Price
+
+    model = service.provider.model
+    own = {name: Price(**one.model_dump(), source="the configuration") for name, one in told.items()}
+    if local and model not in own:
+        return None
+    address = "" if local else service.provider.request().url
+    return lambda name: price_of(name or model, address, own)
 
 
 def open_speech(choice: "SpeechChoice", settings: "SpeechSettings", *, insecure: bool = False) -> "SpeechService":

@@ -18,21 +18,19 @@ def pricing(
 ) -> "Callable[[str], Awaitable[Price | None]] | None":
     """How to find the price. With a limit it is found at once: UsageError where it is not known, for such a limit
     could not be kept."""
-    from voicechat.prices import price_of
     from voicechat.providers.catalogue import providers
-    from voicechat.realtime.price import Price
+    from voicechat.services import price_finder
 
-    model, own = service.provider.model, {}
-    for name, told in settings.prices.items():
-        own[name] = Price(**told.model_dump(), source="the configuration")
     info = providers().get(choice.name)
-    local = info is not None and info.kind == "local"
-    if local and model not in own:
-        return None  # nothing is paid for, or to somebody whom only the user knows
-    address = "" if local else service.provider.request().url
-    if settings.max_cost is not None and asyncio.run(price_of(model, address, own)) is None:
+    find = price_finder(service, settings.prices, local=info is not None and info.kind == "local")
+    if find is not None and settings.max_cost is not None and asyncio.run(_found(find)) is None:
+        model = service.provider.model
         raise UsageError(
             f"What {model} costs is not known, so --max-cost cannot be kept.",
             f'Say it in the configuration: [prices."{model}"], see docs/history.md.',
         )
-    return lambda name: price_of(name or model, address, own)
+    return find
+
+
+async def _found(find: "Callable[[str], Awaitable[Price | None]]") -> "Price | None":
+    return await find("")

@@ -16,6 +16,7 @@ from voicechat.serve import refusals
 from voicechat.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from voicechat.serve.costs import FindPrice
     from voicechat.services import Service
 
 OFFLINE = "offline"
@@ -41,6 +42,8 @@ class Model:
     transcription_model: str = ""
     local: bool = False
     """It runs on this machine, which has so many places."""
+    price: "FindPrice | None" = None
+    """Finds what it costs; None: nothing is charged for."""
 
     def profile(self, manner: Manner) -> Profile:
         """For the codec before it. Voices are refused by whoever knows them all."""
@@ -113,7 +116,7 @@ class Models:
         return bool(slash and model) and info is not None and info.kind != "local" and _ready(self.loaded, info)
 
     def _open(self, target: str) -> Model:
-        from voicechat.services import open_service
+        from voicechat.services import open_service, price_finder
 
         provider, _, model = target.partition("/")
         choice = choose_provider(chosen(self.loaded, provider, model))
@@ -130,6 +133,7 @@ class Models:
             tuple(voice.name for voice in providers()[provider].voices(service.provider.model)),
             settings.transcription_model,
             provider == OFFLINE,
+            price_finder(service, settings.prices, local=provider == OFFLINE),
         )
 
 

@@ -9,6 +9,7 @@ from voicechat.dialects.openai.server import ServerCodec
 from voicechat.dialects.openai.server.handshake import Handshake, read_handshake
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket, Message, Receive, Send
+from voicechat.serve.costs import Costs
 from voicechat.serve.gateway import Gateway, new_session_id
 from voicechat.serve.models import Model
 from voicechat.serve.refusals import Refusal
@@ -33,7 +34,7 @@ class Realtime:
         asked = read_handshake(scope["path"], query, headers, scope["subprotocols"])
         with contextlib.suppress(Closed):
             try:
-                await self._session(client, asked)
+                await self._session(client, asked, wants_costs=query.get("cost") == "true")
             except Refusal as refusal:
                 if asked.refused_by_status:
                     await client.refuse_by_status(refusal)
@@ -41,7 +42,7 @@ class Realtime:
                 await client.accept(asked.subprotocol)
                 await client.refuse(refusal)
 
-    async def _session(self, client: ClientSocket, asked: Handshake) -> None:
+    async def _session(self, client: ClientSocket, asked: Handshake, *, wants_costs: bool) -> None:
         gateway = self._gateway
         with contextlib.ExitStack() as behind, contextlib.ExitStack() as before:
             with gateway.counting_refusals():
@@ -58,7 +59,8 @@ class Realtime:
             if secret is not None and codec.dialect == "ga":
                 codec.prepare(secret.session)
             watch = Watch(gateway.metrics, model.label)
-            relay = Relay(client, codec, model, new_session_id(), lasts_s, watch)
+            costs = Costs(model.price) if wants_costs else None
+            relay = Relay(client, codec, model, new_session_id(), lasts_s, watch, costs)
             with gateway.holding(relay):
                 try:
                     await self._hold(relay, model, grant, watch)

@@ -20,6 +20,7 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame, Parcel
 from voicechat.serve import refusals
+from voicechat.serve.costs import Costs
 from voicechat.serve.models import Model
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.stand_ins import StandIns
@@ -48,7 +49,7 @@ class Relay:
     """`run` holds the session and closes the client in the end, `close` ends what is behind. Must be made on the
     running loop.
 
-    `lasts_s` is how long the session may last; `clock` is in unix seconds.
+    `lasts_s` is how long the session may last, `costs` for a client that wants to know; `clock` is in unix seconds.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Relay:
         session_id: str,
         lasts_s: float,
         watch: Watch,
+        costs: Costs | None = None,
         clock: Callable[[], float] = time.time,
     ):
         self._client = client
@@ -68,6 +70,7 @@ class Relay:
         self._lasts_s = lasts_s
         self._expires_at = int(clock() + lasts_s)
         self._watch = watch
+        self._costs = costs
         self._unread: deque[Frame] = deque()
         self.unread_chars = 0
         """What waits for the client, in characters."""
@@ -103,6 +106,7 @@ class Relay:
         self._keeper = line = asyncio.create_task(self._keep_line(), name="line")
         reader = asyncio.create_task(self._read(), name="reader")
         writer = asyncio.create_task(self._write(), name="writer")
+        learner = asyncio.create_task(self._learn_price(), name="price")
         expiry = asyncio.get_running_loop().call_later(self._lasts_s, self.end, refusals.too_old(self._lasts_s / 60))
         try:
             await asyncio.wait((self._end, line, reader, writer), return_when=asyncio.FIRST_COMPLETED)
@@ -115,7 +119,7 @@ class Relay:
         finally:
             self.end(None)
             expiry.cancel()
-            await _ended(reader, writer)
+            await _ended(reader, writer, learner)
 
     async def close(self) -> None:
         """After `run`."""
@@ -286,7 +290,12 @@ class Relay:
     def _waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
         log.info("attempt %d in %.1f s: %s", attempt, delay_s, error.message)
 
+    async def _learn_price(self) -> None:
+        if self._costs is not None:
+            self._put(await self._costs.learn())
+
     def _tell(self, event: ev.Event) -> None:
+        charged = [] if self._costs is None else self._costs.take(event)
         if isinstance(event, ev.SessionCreated):
             event = replace(
                 event, session_id=self.session_id, model=self._model.name, voice="", expires_at=self._expires_at
@@ -295,7 +304,7 @@ class Relay:
             event = ev.SessionConfigured()  # the client is shown the voice that it asked for
         elif isinstance(event, ev.ServiceError):
             self._watch.wrong("model")
-        self._put(self._codec.encode(event))
+        self._put([*self._codec.encode(event), *charged])
 
     # to the client
 
