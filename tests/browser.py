@@ -66,6 +66,22 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, **where)
 
+    async def write(self, text: str) -> None:
+        """Type into the field at the bottom, and Enter."""
+        await self.run("document.querySelector('#text').focus()")
+        await self.call("Input.insertText", text=text)
+        await self._key("Enter", 13, "\r")
+
+    async def tab(self) -> str:
+        """Go on by the Tab key; the id of what has the focus then."""
+        await self._key("Tab", 9)
+        return str(await self.run("document.activeElement.id"))
+
+    async def _key(self, name: str, code: int, text: str = "") -> None:
+        what = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", **what, **({"text": text} if text else {}))
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **what)
+
     async def picture(self, width: int, height: int, scheme: str = "light") -> bytes:
         """A PNG of the page on a screen of that size."""
         await self.call(

@@ -15,6 +15,7 @@ from tests.realtime_server import RealtimeServer, Reply, Script, ToolUse
 from tests.realtime_server.script import buzz
 from tests.recordings import GO_FORWARD, pcm, speech
 from tests.soundcard import SoundCard
+from voicechat.serve.refusals import going_away
 
 ANSWER = "Tomorrow will be cloudy, with a chance of rain in the evening and some wind from the sea, at night."
 RATE_HZ = 48_000
@@ -74,6 +75,116 @@ def test_one_talks_and_interrupts_in_a_browser(tmp_path: Path, soundcard: SoundC
                     (cut,) = service.received_of("conversation.item.truncate")
                     assert cut["audio_end_ms"] == pytest.approx(1000 * (stopped - began), abs=400)
                     assert page.complaints == []
+
+    asyncio.run(main())
+
+
+def test_a_voice_pauses_an_answer_and_a_line_that_drops_loses_nothing(tmp_path: Path, soundcard: SoundCard) -> None:
+    """The service hears no voice: whatever is silent was silenced by the page, and goes on."""
+    long = Reply(ANSWER, pcm=QUIET[: 5 * 48_000])
+    script = Script(replies=(long, Reply("All right.", seconds=0.3)), onset_blocks=1_000_000)
+    config = tmp_path / "config.toml"
+    config.touch(0o600)
+    prices = '[prices."any"]\ninput_text = 0\ninput_audio = 0\noutput_text = 1000\noutput_audio = 0\n'
+
+    async def main() -> None:
+        async with RealtimeServer("ga", script=script) as service:
+            config.write_text(f'[providers.newapi]\nurl = "{service.url}"\ndialect = "ga"\nmodel = "any"\n{prices}')
+            microphone = recorded(tmp_path / "microphone.wav")
+            env = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ} | soundcard.variables
+            async with (
+                served(config, aliases={"any": "newapi/any"}) as server,
+                browser(f"http:{server.here}/", microphone, env) as page,
+            ):
+                await page.until("document.querySelector('#model option')")
+                await page.run("document.querySelector('#model').value = 'any'")
+                with soundcard.record("speaker.monitor") as speaker:
+                    await page.press("Start talking")
+                    await page.until("document.querySelector('#state').dataset.state === 'listening'")
+                    await page.write("How will it be?")
+                    began = await asyncio.to_thread(speaker.wait_for_sound, level=AUDIBLE)
+                    paused = await asyncio.to_thread(speaker.wait_for_silence, after=began, level=AUDIBLE)
+                    await asyncio.to_thread(speaker.wait_for_sound, after=paused, level=AUDIBLE)
+                await page.until("document.querySelector('#state').dataset.state === 'listening'", 20)
+                assert await page.run("document.querySelector('.assistant').innerText") == f"Assistant:\n{ANSWER}"
+
+                server.gateway.stopping = True
+                (relay,) = server.gateway.relays
+                relay.end(going_away())
+                await page.until("!document.querySelector('#down').hidden")
+                await page.write("And then?")
+                assert len(service.received_of("response.create")) == 1
+                server.gateway.stopping = False
+                await page.press("Try now")
+                await page.until("document.querySelectorAll('.assistant').length === 2", 15)
+                cost = f"cost ${(len(ANSWER.split()) + 2) / 1000:.3f}"
+                await page.until(f"document.querySelector('#figures').innerText.includes('{cost}')")
+                turns = await page.run("[...document.querySelectorAll('#transcript li')].map((one) => one.className)")
+                assert turns == ["user", "assistant", "user", "assistant"]
+                assert await page.run("[...document.querySelectorAll('.banner')].every((one) => one.hidden)")
+                assert service.received_of("conversation.item.truncate") == []
+                told = [one["item"]["content"][0] for one in service.received_of("conversation.item.create")]
+                question, again, answer, next_one = [part["text"] for part in told]
+                assert (question, again, answer, next_one) == (question, question, ANSWER, "And then?")
+                assert page.complaints == []
+
+    asyncio.run(main())
+
+
+STATES = {"en": "reconnecting", "zh-CN": "听到你说话"}
+"""The longest."""
+REFUSALS = {
+    "NotAllowedError": "Allow it beside the address",
+    "NotFoundError": "No microphone was found",
+    "NotReadableError": "another program may be using it",
+}
+
+
+def test_everybody_can_use_the_page_and_is_told_what_to_do(tmp_path: Path) -> None:
+    """Every name is there in both languages and for a screen reader, nothing hangs over a narrow screen, the keyboard
+    does everything, and a microphone that cannot be had is said with its remedy."""
+
+    async def main() -> None:
+        async with served(tmp_path) as server, browser(f"http:{server.here}/") as page:
+            await page.until("document.querySelector('#model option')")
+            words = await page.run(
+                "import('/page/words.js').then(({ WORDS }) => Object.fromEntries("
+                "Object.entries(WORDS).map(([name, of]) => [name, Object.keys(of).sort()])))"
+            )
+            assert words["en"] == words["zh"]
+            named = "[...document.querySelectorAll('[data-word], [data-label], [data-hint]')]"
+            used = await page.run(f"{named}.flatMap((one) => Object.values(one.dataset))")
+            assert set(used) - {"idle"} <= set(words["en"])
+
+            await page.run("document.activeElement.blur()")
+            names = []
+            while (name := await page.tab()) not in names:
+                names.append(name)
+            assert names[:4] == ["options", "language", "talk", "text"]
+            for language in ("en", "zh-CN"):
+                assert await page.run("document.documentElement.lang") == language
+                for shown in (True, False):
+                    await page.run(f"document.querySelector('#settings').hidden = {str(not shown).lower()}")
+                    await page.picture(360, 640)
+                    await page.run(f"document.querySelector('#state').textContent = {STATES[language]!r}")
+                    assert await page.run("document.documentElement.scrollWidth") == 360
+                for node in (await page.call("Accessibility.getFullAXTree"))["nodes"]:
+                    role = node.get("role", {}).get("value")
+                    if role in ("button", "textbox", "combobox", "meter", "list") and not node["ignored"]:
+                        assert node["name"]["value"], node
+                await page.run("document.querySelector('#language').click()")
+
+            for error, told in REFUSALS.items():
+                await page.run(
+                    f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('', '{error}') }}"
+                )
+                await page.press("Start talking")
+                await page.until(f"document.querySelector('#problem').innerText.includes({told!r})")
+                await page.until("document.querySelector('#state').dataset.state === 'idle'")
+            await page.run("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+            await page.press("Start talking")
+            await page.until("document.querySelector('#problem').innerText.includes('over https')")
+            assert page.complaints == []
 
     asyncio.run(main())
 

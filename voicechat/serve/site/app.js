@@ -1,12 +1,14 @@
 // The page: what its buttons do, and which of them there are at the moment.
 
 import { Microphone, Speaker } from "./audio.js";
+import { Past } from "./past.js";
 import { Session } from "./session.js";
 import { Transcript } from "./transcript.js";
 import { language, other, say, translate } from "./words.js";
 
 const at = (id) => document.getElementById(id);
 const transcript = new Transcript(at("transcript"), at("said"));
+const past = new Past();
 let session = null;
 let microphone = null;
 let speaker = null;
@@ -16,6 +18,8 @@ let personas = [];
 let instructions = "";
 let tokens = 0;
 let answeredMs = null;
+let costs = new Map(); // connection: [amount, currency]
+let awake = null;
 
 const told = {
   state: (name) => show(name),
@@ -30,9 +34,14 @@ const told = {
   sound: (item, ms) => transcript.sound(item, ms),
   heard: (item) => transcript.heard(item),
   cut: (item, ms) => transcript.cut(item, ms),
+  words: (item) => transcript.words(item),
   tool: (...call) => transcript.tool(...call),
   usage(count) {
     tokens += count;
+    figures();
+  },
+  cost(line, ...told) {
+    costs.set(line, told);
     figures();
   },
   problem,
@@ -45,16 +54,40 @@ async function get(path, options = {}) {
   try {
     answer = await fetch(path, { ...options, headers });
   } catch {
-    throw new Error(say("unreachable"));
+    throw passing(say("unreachable"));
   }
-  const body = await answer.json();
+  const body = await answer.json().catch(() => ({}));
   if (answer.status === 401) {
     at("key").hidden = at("settings").hidden = false;
     at("options").setAttribute("aria-expanded", "true");
     throw new Error(say(token ? "wrongToken" : "needsToken"));
   }
-  if (!answer.ok) throw new Error(body.error?.message ?? answer.statusText);
+  if (!answer.ok) {
+    const message = body.error?.message || `${answer.status} ${answer.statusText}`;
+    throw answer.status >= 500 || answer.status === 429 ? passing(message) : new Error(message);
+  }
   return body;
+}
+
+/** An error that may be none when it is tried again. */
+function passing(message) {
+  return Object.assign(new Error(message), { passing: true });
+}
+
+/** A socket to the model; with a token by a short-lived key, for no token may stand in a socket's head. */
+async function reach() {
+  const protocols = ["realtime"];
+  if (at("token").value.trim()) {
+    const secret = await get("/v1/realtime/client_secrets", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ expires_after: { anchor: "created_at", seconds: 60 }, session: { type: "realtime" } }),
+    });
+    protocols.push(`openai-insecure-api-key.${secret.value}`);
+  }
+  const address = new URL(`/v1/realtime?model=${encodeURIComponent(at("model").value)}&cost=true`, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  return new WebSocket(address, protocols);
 }
 
 /** Models, voices and personas, as far as this visitor may use them. */
@@ -96,17 +129,17 @@ async function start({ listening }) {
   if (session) return;
   problem("");
   show("connecting");
-  tokens = 0;
-  answeredMs = null;
   let mine = null;
   try {
     if (!at("model").value) await look();
     if (session) return;
-    speaker = await Speaker.open({ played, finished: (item) => session?.finished(item) });
-    session = mine = new Session(asked(), speaker, { ...told, closed: (politely) => session === mine && closed(politely) });
+    speaker = await Speaker.open({ played, finished: (item) => session?.finished(item), paused });
+    const over = (message) => session === mine && closed(message);
+    session = mine = new Session(asked(), speaker, past, reach, { ...told, closed: over });
+    [costs, tokens, answeredMs] = [new Map(), 0, null];
     show("connecting");
     if (listening) await listen(mine);
-    if (session === mine) await mine.connect(at("token").value.trim(), get);
+    if (session === mine) await mine.line.open();
   } catch (error) {
     if (mine === null || session === mine) await end();
     problem(error.message);
@@ -114,23 +147,32 @@ async function start({ listening }) {
 }
 
 async function listen(mine) {
+  if (!navigator.mediaDevices) throw new Error(say("insecure"));
+  const gone = async () => {
+    await end();
+    problem(say("lostMicrophone"));
+  };
+  const silent = (whether) => trouble("silentMicrophone", whether);
   try {
-    if (!navigator.mediaDevices) throw new Error(say("insecure"));
-    const opened = await Microphone.open(hear, async () => {
-      await end();
-      problem(say("lostMicrophone"));
-    });
+    const opened = await Microphone.open({ headphones: at("sound").value === "headphones" }, { take: hear, gone, silent, paused });
     if (session !== mine) return void opened.close(); // given up meanwhile
     microphone = opened;
     microphone.muted = muted;
+    show(state);
   } catch (error) {
-    throw new Error(navigator.mediaDevices ? say("noMicrophone") : error.message);
+    const words = { NotAllowedError: "denied", NotFoundError: "noMicrophone", NotReadableError: "busyMicrophone" };
+    throw new Error(say(words[error.name] ?? "busyMicrophone"));
   }
 }
 
-function hear({ pcm, level }) {
-  at("level").value = muted ? 0 : Math.min(1, Math.max(0, 1 + Math.log10(Math.max(level, 1e-4)) / 2.5));
-  session?.hear(pcm);
+function hear(block) {
+  at("level").value = muted ? 0 : Math.min(1, Math.max(0, 1 + Math.log10(Math.max(block.level, 1e-4)) / 2.5));
+  session?.hear(block);
+}
+
+/** The browser stopped the sound by itself, or goes on with it. */
+function paused(whether) {
+  trouble("blocked", whether);
 }
 
 function played(item, ms) {
@@ -142,28 +184,33 @@ function played(item, ms) {
   figures();
 }
 
-async function closed(politely) {
+async function closed(message) {
   await end();
-  if (!politely && at("problem").hidden) problem(say("lost"));
+  if (message || at("problem").hidden) problem(message || say("lost"));
 }
 
 async function end() {
   const things = [microphone, speaker];
   const was = session;
   session = microphone = speaker = null;
-  if (was && !was.closing) was.close();
+  was?.close();
   await Promise.all(things.map((one) => one?.close()));
   at("level").value = 0;
   show("idle");
+  stayAwake();
 }
 
 function show(name) {
+  const was = state;
   state = name;
   const open = session !== null;
   const listening = microphone !== null;
   const quiet = muted && listening && name === "listening";
   at("state").textContent = say(quiet ? "muted" : name);
   at("state").dataset.state = quiet ? "muted" : name;
+  document.title = open ? `${say(quiet ? "muted" : name)} · voicechat` : "voicechat";
+  if (was === "reconnecting" && name !== was) problem("");
+  at("down").hidden = name !== "reconnecting";
   const talk = at("talk");
   talk.dataset.word = open ? "end" : "start";
   talk.textContent = say(talk.dataset.word);
@@ -172,7 +219,7 @@ function show(name) {
   at("mute").hidden = !(listening && at("turns").value === "free");
   at("stop").hidden = name !== "speaking";
   at("level").hidden = !listening;
-  for (const id of ["model", "voice", "token"]) at(id).disabled = open;
+  for (const id of ["model", "voice", "token", "sound"]) at(id).disabled = open;
   figures();
 }
 
@@ -180,13 +227,40 @@ function figures() {
   const parts = [];
   if (answeredMs !== null) parts.push(say("answered", answeredMs));
   if (tokens) parts.push(say("tokens", tokens));
+  if (costs.size) parts.push(spent());
   if (speaker?.gaps) parts.push(say("gaps", speaker.gaps));
   at("figures").textContent = parts.join(" · ");
+}
+
+/** What all connections of this conversation have cost, if every price is known. */
+function spent() {
+  const amounts = [...costs.values()];
+  const [[, currency]] = amounts;
+  if (amounts.some(([amount, its]) => amount === null || its !== currency)) return say("costUnknown");
+  const sum = amounts.reduce((all, [amount]) => all + amount, 0);
+  const money = new Intl.NumberFormat(language, { style: "currency", currency, maximumFractionDigits: 4 });
+  return say("cost", money.format(sum));
+}
+
+/** A phone's screen stays on while one talks. */
+async function stayAwake() {
+  if (!session || document.hidden) {
+    await awake?.release();
+    awake = null;
+  } else {
+    awake = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
+  }
 }
 
 function problem(text) {
   at("problem").textContent = text;
   at("problem").hidden = !text;
+}
+
+/** A problem that goes by itself, and takes no other's word away. */
+function trouble(name, whether) {
+  if (whether) problem(say(name));
+  else if (at("problem").textContent === say(name)) problem("");
 }
 
 function hold(down) {
@@ -205,7 +279,22 @@ function mute() {
 
 const report = (work) => work.catch((error) => problem(error.message));
 
-at("talk").onclick = () => (session ? end() : start({ listening: true }));
+at("talk").onclick = () => (session ? end() : start({ listening: true }).then(stayAwake));
+at("retry").onclick = () => session?.line.retry();
+at("clear").onclick = async () => {
+  await end();
+  transcript.clear();
+  past.clear();
+  problem("");
+  [costs, tokens, answeredMs] = [new Map(), 0, null];
+  at("empty").hidden = false;
+  figures();
+};
+document.addEventListener("pointerdown", () => [speaker, microphone].forEach((one) => one?.unlock()));
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) [speaker, microphone].forEach((one) => one?.unlock());
+  stayAwake();
+});
 at("stop").onclick = () => session?.interrupt();
 at("mute").onclick = mute;
 at("hold").onpointerdown = (event) => {
@@ -230,9 +319,10 @@ at("write").onsubmit = async (event) => {
   event.preventDefault();
   const text = at("text").value.trim();
   if (!text) return;
-  at("text").value = "";
   if (!session) await start({ listening: false });
-  if (session) await report(session.write(text));
+  if (!session) return; // what was written stands there still
+  at("text").value = "";
+  session.write(text);
 };
 at("settings").onsubmit = (event) => event.preventDefault();
 at("options").onclick = () => {

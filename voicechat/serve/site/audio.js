@@ -2,10 +2,20 @@
 
 export const RATE_HZ = 24000;
 
-/** Blocks of 20 ms with their level. `gone` is called when the device goes. */
+/** `paused(true)` when the browser has stopped a context by itself (a call, a device that went), then `paused(false)`. */
+function watch(context, paused) {
+  context.onstatechange = () => paused(!["running", "closed"].includes(context.state));
+}
+
+/** Running, unless the browser waits for a gesture. */
+async function begin(context) {
+  await Promise.race([context.resume(), new Promise((done) => setTimeout(done, 1000))]);
+}
+
+/** Blocks of 20 ms with their level. `told`: `take(block)`, `gone()` with the device, `silent(whether)` by the system. */
 export class Microphone {
-  static async open(take, gone) {
-    const wanted = { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
+  static async open({ headphones }, told) {
+    const wanted = { echoCancellation: !headphones, noiseSuppression: true, autoGainControl: true, channelCount: 1 };
     const stream = await navigator.mediaDevices.getUserMedia({ audio: wanted });
     let context, source;
     try {
@@ -17,11 +27,15 @@ export class Microphone {
       source = context.createMediaStreamSource(stream);
     }
     await context.audioWorklet.addModule("/page/capture.js");
-    await context.resume();
+    await begin(context);
     const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 0 });
-    node.port.onmessage = ({ data }) => take(data);
+    node.port.onmessage = ({ data }) => told.take(data);
     source.connect(node);
-    stream.getTracks()[0].onended = gone;
+    watch(context, told.paused);
+    const [track] = stream.getTracks();
+    track.onended = told.gone;
+    track.onmute = () => told.silent(true);
+    track.onunmute = () => told.silent(false);
     return new Microphone(stream, context);
   }
 
@@ -30,13 +44,17 @@ export class Microphone {
     this.context = context;
   }
 
+  unlock() {
+    return this.context.resume();
+  }
+
   set muted(value) {
     for (const track of this.stream.getTracks()) track.enabled = !value;
   }
 
   close() {
     for (const track of this.stream.getTracks()) {
-      track.onended = null;
+      track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
     return this.context.close();
@@ -48,7 +66,7 @@ export class Speaker {
   static async open(told) {
     const context = new AudioContext({ sampleRate: RATE_HZ, latencyHint: "interactive" });
     await context.audioWorklet.addModule("/page/playback.js");
-    await context.resume();
+    await begin(context);
     return new Speaker(context, told);
   }
 
@@ -60,6 +78,18 @@ export class Speaker {
     this.node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
     this.node.port.onmessage = ({ data }) => this.take(data);
     this.node.connect(context.destination);
+    this.waiting = 0; // samples
+    watch(context, told.paused);
+    if (context.state !== "running") told.paused(true);
+  }
+
+  get audible() {
+    return this.waiting > 0 && this.context.state === "running";
+  }
+
+  /** Where the browser has stopped it: it takes a gesture. */
+  unlock() {
+    return this.context.resume();
   }
 
   get latencyMs() {
@@ -74,14 +104,24 @@ export class Speaker {
     this.node.port.postMessage({ kind: "complete", item });
   }
 
+  /** Silence at once, to go on or to be stopped. */
+  pause() {
+    this.node.port.postMessage({ kind: "pause" });
+  }
+
+  resume() {
+    this.node.port.postMessage({ kind: "resume" });
+  }
+
   /** Silence at once: how much was heard of each item that was cut short, in ms. */
   stop() {
     this.node.port.postMessage({ kind: "stop" });
     return new Promise((resolve) => this.stops.push(resolve));
   }
 
-  take({ played, gaps, stopped, dropped, finished }) {
+  take({ played, waiting, gaps, stopped, dropped, finished }) {
     this.gaps = gaps;
+    this.waiting = waiting;
     const heard = new Map(played.map(([item, count]) => [item, Math.max(0, (1000 * count) / RATE_HZ - this.latencyMs)]));
     if (stopped) {
       this.stops.shift()?.(new Map(dropped.map((item) => [item, Math.floor(heard.get(item) ?? 0)])));

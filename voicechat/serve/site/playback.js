@@ -10,6 +10,9 @@ class Playback extends AudioWorkletProcessor {
     this.at = 0; // in the first of them
     this.waiting = 0; // samples in the queue
     this.running = false;
+    this.paused = false;
+    this.fading = ""; // what comes after the block that fades out: "pause" or "stop"
+    this.rising = false;
     this.played = new Map(); // item: samples
     this.unreported = 0;
     this.gaps = 0;
@@ -31,15 +34,27 @@ class Playback extends AudioWorkletProcessor {
 
   // Silence within one block. What was not played is given up, and whose it was is told.
   stop() {
-    this.fading = this.running && this.waiting > 0;
-    if (!this.fading) this.dropAll();
+    if (this.running && this.waiting > 0 && !this.paused) this.fading = "stop";
+    else this.dropAll();
+  }
+
+  // The same, but it will go on where it stopped, or be stopped.
+  pause() {
+    if (this.fading !== "stop") this.fading = "pause";
+  }
+
+  resume() {
+    this.rising = this.paused;
+    this.paused = false;
+    if (this.fading === "pause") this.fading = "";
   }
 
   dropAll() {
     const dropped = [...new Set(this.queue.filter((one) => one.samples).map((one) => one.item))];
     this.queue = [];
     this.at = this.waiting = 0;
-    this.running = this.fading = false;
+    this.running = this.paused = this.rising = false;
+    this.fading = "";
     this.report({ stopped: true, dropped });
     for (const item of dropped) this.played.delete(item);
   }
@@ -65,7 +80,12 @@ class Playback extends AudioWorkletProcessor {
       this.running = true;
       this.unreported = REPORT; // that it begins is told at once
     }
-    if (!this.running) return true;
+    if (this.paused || !this.running) {
+      if (this.fading === "stop") this.dropAll();
+      this.paused ||= this.fading === "pause";
+      this.fading = "";
+      return true;
+    }
     let filled = 0;
     for (this.ended(); filled < out.length && this.queue.length; this.ended()) {
       const { item, samples } = this.queue[0];
@@ -84,10 +104,12 @@ class Playback extends AudioWorkletProcessor {
       this.running = false; // more is on its way, and late
       this.gaps += 1;
     }
-    if (this.fading) {
-      for (let n = 0; n < out.length; n++) out[n] *= 1 - n / out.length;
-      this.dropAll();
-    }
+    if (this.rising) for (let n = 0; n < out.length; n++) out[n] *= n / out.length;
+    if (this.fading) for (let n = 0; n < out.length; n++) out[n] *= 1 - n / out.length;
+    this.rising = false;
+    if (this.fading === "stop") this.dropAll();
+    this.paused = this.fading === "pause";
+    this.fading = "";
     this.unreported += filled;
     if (this.unreported >= REPORT) this.report();
     return true;

@@ -1,11 +1,18 @@
-// One conversation over the gateway's realtime WebSocket: what is said on it, and what is made of what comes.
+// One conversation over the gateway's realtime protocol: what is said on it, and what is made of what comes.
 
 import { RATE_HZ } from "./audio.js";
+import { Line } from "./line.js";
+import { Onset } from "./onset.js";
+import { Recent } from "./recent.js";
 
 const BYTES_PER_MS = (RATE_HZ * 2) / 1000;
 const MOST_UNSENT = 2_000_000; // bytes: a network that stands still does not fill the memory
 const LEAST_HELD_MS = 250; // a shorter press says nothing
-const HARMLESS = new Set(["response_cancel_not_active", "input_audio_buffer_commit_empty"]);
+const ONSET_MS = 700; // a turn is known to have begun some time after its first sound
+// What needs no word of ours: a race that nobody loses, or the reason for a connection that is made again.
+const HARMLESS = new Set([
+  "response_cancel_not_active", "input_audio_buffer_commit_empty", "session_expired", "server_shutting_down",
+]);
 const TOOLS = [{
   type: "function", name: "current_time", description: "The date, time and time zone of the user.",
   parameters: { type: "object", properties: {} },
@@ -15,176 +22,238 @@ const RUN = {
   current_time: () => ({ time: new Date().toString(), zone: Intl.DateTimeFormat().resolvedOptions().timeZone }),
 };
 
-/** A short-lived key for a token: the token itself never stands in an address or a socket's head. */
-async function secretFor(token, fetcher) {
-  const answer = await fetcher("/v1/realtime/client_secrets", {
-    method: "POST",
-    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-    body: JSON.stringify({ expires_after: { anchor: "created_at", seconds: 60 }, session: { type: "realtime" } }),
-  });
-  return answer.value;
-}
-
-/** `told` is whoever shows it: `state`, `user`, `assistant`, `sound`, `cut`, `tool`, `usage`, `problem`, `closed`. */
+/** `told` is whoever shows it; `heard` and `cut` give the words that were, `words` all that are known. */
 export class Session {
   state = "connecting";
-  #asked = { model: "", voice: "", instructions: "", push: false, language: "" };
+  #asked = { model: "", voice: "", instructions: "", push: false };
   #open = new Set(); // responses that have begun and not ended
   #silenced = new Set();
-  #answers = new Map(); // item: {response, ms} of sound received
+  #answers = new Map(); // item: {response, id, line, ms} of sound received
   #calls = 0; // tools whose results the model has yet to speak about
   #heldAt = null;
+  #onset = new Onset();
+  #recent = new Recent();
+  #up = false;
+  #turnFrom = performance.now(); // what was said since then nobody has understood yet; null: there is nothing
+  #turnTo = null; // where the button was let go, while nobody listened
+  #understanding = false; // somebody is speaking, or has, and the words are not known
+  #owed = false; // an answer that nothing was heard of
 
-  constructor(asked, speaker, told) {
+  /** `reach()` gives a socket; `past` is what was said before. */
+  constructor(asked, speaker, past, reach, told) {
     this.#asked = asked;
     this.speaker = speaker;
+    this.past = past;
     this.told = told;
-    this.ready = new Promise((resolve) => (this.isReady = resolve));
-  }
-
-  async connect(token, fetcher) {
-    const protocols = ["realtime"];
-    if (token) protocols.push(`openai-insecure-api-key.${await secretFor(token, fetcher)}`);
-    if (this.closing) return;
-    const address = `${location.origin.replace(/^http/, "ws")}/v1/realtime?model=${encodeURIComponent(this.#asked.model)}`;
-    this.socket = new WebSocket(address, protocols);
-    this.socket.onmessage = ({ data }) => this.#take(JSON.parse(data));
-    this.socket.onclose = () => this.told.closed(this.closing);
+    const over = (message) => told.closed(message);
+    this.line = new Line(reach, { event: (event) => this.#take(event), lost: () => this.#lost(), over });
   }
 
   // what the user does
 
-  hear(pcm) {
-    if (this.state === "connecting" || (this.#asked.push && this.#heldAt === null)) return;
-    if (this.socket.bufferedAmount > MOST_UNSENT) return;
-    this.#send("input_audio_buffer.append", { audio: btoa(String.fromCharCode(...new Uint8Array(pcm))) });
+  hear({ pcm, level }) {
+    const now = performance.now();
+    this.#recent.add(pcm, now);
+    const free = !this.#asked.push;
+    if (free && this.#answers.size) this.#suspect(this.#onset.hear(level, this.speaker.audible, now));
+    else this.#onset.hear(level, false, now);
+    if (!this.#up || !(free || this.#heldAt !== null)) return;
+    if ((this.line.socket?.bufferedAmount ?? 0) < MOST_UNSENT) this.#append(pcm);
+  }
+
+  #suspect(verdict) {
+    if (verdict === "pause") this.speaker.pause();
+    else if (verdict === "resume") this.speaker.resume();
   }
 
   hold() {
-    if (this.state === "connecting" || this.#heldAt !== null) return;
+    if (this.#heldAt !== null) return;
     this.interrupt();
-    this.#send("input_audio_buffer.clear");
-    this.#heldAt = performance.now();
+    this.line.send("input_audio_buffer.clear");
+    this.#heldAt = this.#turnFrom = performance.now();
+    this.#turnTo = null;
     this.#be("hearing");
   }
 
   release() {
     if (this.#heldAt === null) return;
-    const long = performance.now() - this.#heldAt >= LEAST_HELD_MS;
+    const now = performance.now();
+    const long = now - this.#heldAt >= LEAST_HELD_MS;
     this.#heldAt = null;
-    if (!long) return this.#be("listening");
-    this.#send("input_audio_buffer.commit");
+    if (!long) {
+      this.#turnFrom = null;
+      return this.#be(this.#up ? "listening" : "reconnecting");
+    }
+    this.#turnTo = now;
+    if (this.#up) this.line.send("input_audio_buffer.commit");
     this.#ask();
   }
 
-  async write(text) {
-    await this.ready;
-    await this.interrupt();
+  write(text) {
+    this.interrupt();
     const id = `item_page${crypto.getRandomValues(new Uint32Array(2)).join("")}`;
     this.told.user(id, text, true);
-    this.#send("conversation.item.create", {
-      item: { id, type: "message", role: "user", content: [{ type: "input_text", text }] },
-    });
+    this.past.tell(id, "user", text, { id });
+    const content = [{ type: "input_text", text }];
+    if (this.#up) this.line.send("conversation.item.create", { item: { id, type: "message", role: "user", content } });
     this.#ask();
   }
 
   change(asked) {
     Object.assign(this.#asked, asked);
     this.#heldAt = null;
-    if (this.state !== "connecting") this.#configure();
+    if (this.#up) this.#configure();
   }
 
   /** Silence at once, here and there; the model is told what was heard. */
   async interrupt({ cancelled = false } = {}) {
+    this.#onset.clear();
     const stopped = this.speaker.stop();
     const answers = [...this.#answers];
-    if (this.#open.size && !cancelled) this.#send("response.cancel");
+    if (this.#open.size && !cancelled) this.line.send("response.cancel");
     for (const id of this.#open) this.#silenced.add(id);
+    if (!cancelled) this.#owed = false;
     const cut = await stopped;
-    for (const [item, { response, ms }] of answers) {
-      if (!ms && this.#silenced.has(response) && !cut.has(item)) this.told.cut(item, 0);
+    for (const [key, { response, ms }] of answers) {
+      if (!ms && this.#silenced.has(response) && !cut.has(key)) this.past.tell(key, "assistant", this.told.cut(key, 0));
     }
-    for (const [item, ms] of cut) {
-      const heard = Math.min(ms, Math.floor(this.#answers.get(item)?.ms ?? 0));
-      this.#send("conversation.item.truncate", { item_id: item, content_index: 0, audio_end_ms: heard });
-      this.told.cut(item, heard);
+    for (const [key, ms] of cut) {
+      const { id, line, ms: received } = this.#answers.get(key) ?? { ms: 0 };
+      const heard = Math.min(ms, Math.floor(received));
+      const place = { item_id: id, content_index: 0, audio_end_ms: heard };
+      if (line === this.line.number) this.line.send("conversation.item.truncate", place);
+      this.past.tell(key, "assistant", this.told.cut(key, heard));
     }
-    for (const [item] of answers) this.#answers.delete(item);
+    for (const [key] of answers) this.#answers.delete(key);
     this.#rest();
   }
 
   /** An item has been played to its end. */
-  finished(item) {
-    if (!this.#answers.delete(item)) return;
-    this.told.heard(item);
+  finished(key) {
+    if (!this.#answers.delete(key)) return;
+    this.past.tell(key, "assistant", this.told.heard(key));
     this.#rest();
   }
 
   close() {
-    this.closing = true;
-    this.socket?.close(1000);
-    if (!this.socket) this.told.closed(true);
+    this.line.close();
+  }
+
+  // the line
+
+  #lost() {
+    if (this.#up) {
+      this.#up = false;
+      this.#open.clear();
+      this.#silenced.clear();
+      this.#calls = 0;
+      for (const [key, { response }] of this.#answers) {
+        if (response) this.speaker.complete(key); // what was received is played to its end
+      }
+      this.#turnFrom ??= performance.now();
+    }
+    this.#be("reconnecting");
+  }
+
+  /** The session stands. It is told what was said, and asked for what was asked for. */
+  #restore() {
+    this.#up = true;
+    this.line.up();
+    for (const key of this.#answers.keys()) this.past.tell(key, "assistant", this.told.words(key));
+    for (const item of this.past.items()) this.line.send("conversation.item.create", { item });
+    const { push } = this.#asked;
+    const from = this.#turnFrom ?? Infinity;
+    if (!push || this.#heldAt !== null || this.#turnTo !== null) {
+      for (const pcm of this.#recent.between(from, this.#turnTo ?? Infinity)) this.#append(pcm);
+    }
+    if (this.#turnTo !== null) this.line.send("input_audio_buffer.commit");
+    this.#be(this.#heldAt === null ? "listening" : "hearing");
+    if (this.#owed && (push ? this.#heldAt === null : !this.#understanding)) this.#ask();
+    if (!push && !this.#understanding) this.#turnFrom = null;
   }
 
   // what the server says
 
   #take(event) {
-    const part = this.#part(event);
+    const key = event.item_id && this.#key(event.item_id);
+    const part = this.#part(event, key);
     switch (event.type) {
       case "session.created":
         return this.#configure();
       case "session.updated":
-        this.isReady();
-        if (this.state === "connecting") this.#be("listening");
-        return;
+        return this.#up || this.#restore();
       case "input_audio_buffer.speech_started":
+        this.#turnFrom = performance.now() - ONSET_MS;
+        this.#understanding = true;
         this.interrupt({ cancelled: true }); // by the server's own rule
         return this.#be("hearing");
       case "input_audio_buffer.speech_stopped":
         this.turnEndedAt = performance.now();
+        this.#owed = true;
         return this.#be("thinking");
       case "input_audio_buffer.committed":
-        return this.told.user(event.item_id, "", false);
+        this.past.begin(key, "user");
+        return this.told.user(key, "", false);
       case "conversation.item.input_audio_transcription.delta":
-        return this.told.user(event.item_id, event.delta, false);
+        return this.told.user(key, event.delta, false);
       case "conversation.item.input_audio_transcription.completed":
-        return this.told.user(event.item_id, event.transcript, true);
+        this.past.tell(key, "user", event.transcript);
+        this.#understood();
+        if (!event.transcript.trim()) this.#owed = false;
+        return this.told.user(key, event.transcript, true);
       case "response.created":
         this.#open.add(event.response.id);
         if (this.state !== "hearing") this.#be("thinking");
         return;
       case "response.output_audio.delta":
-        return part && this.#sound(event, part);
+        return part && this.#sound(event, key, part);
       case "response.output_audio_transcript.delta":
-        return part && this.told.assistant(event.item_id, event.delta, true);
+        return part && this.told.assistant(key, event.delta, true);
       case "response.output_text.delta":
-        return part && this.told.assistant(event.item_id, event.delta, false);
+        return part && this.told.assistant(key, event.delta, false);
       case "response.output_text.done":
-        return part && this.finished(event.item_id);
+        return part && this.finished(key);
       case "response.output_audio.done":
-        return part && this.speaker.complete(event.item_id);
+        return part && this.speaker.complete(key);
       case "response.function_call_arguments.done":
         return this.#call(event);
       case "response.done":
         return this.#done(event.response);
+      case "voicechat.cost":
+        return this.told.cost(this.line.number, event.session_cost, event.currency);
       case "error":
         if (!HARMLESS.has(event.error.code)) this.told.problem(event.error.message);
     }
   }
 
-  /** What is known of the item that the event is about; nothing when nobody wants to hear it any more. */
-  #part({ response_id: response, item_id: item, type }) {
-    if (!response || !/output_(audio|text)/.test(type) || this.#silenced.has(response)) return null;
-    if (!this.#answers.has(item) && !type.endsWith(".done")) this.#answers.set(item, { response, ms: 0 });
-    return this.#answers.get(item) ?? null;
+  /** Names of items are new with every connection, those that we gave are not. */
+  #key(id) {
+    return id.startsWith("item_page") ? id : `${this.line.number}:${id}`;
   }
 
-  #sound(event, part) {
+  #understood() {
+    this.#turnFrom = this.#turnTo = null;
+    this.#understanding = false;
+  }
+
+  /** What is known of the item that the event is about; nothing when nobody wants to hear it any more. */
+  #part({ response_id: response, item_id: id, type }, key) {
+    if (!response || !/output_(audio|text)/.test(type) || this.#silenced.has(response)) return null;
+    if (!this.#answers.has(key) && !type.endsWith(".done")) {
+      this.#answers.set(key, { response, id, line: this.line.number, ms: 0 });
+      this.past.begin(key, "assistant");
+      this.#owed = false;
+      if (this.state !== "hearing") this.#understood();
+    }
+    return this.#answers.get(key) ?? null;
+  }
+
+  #sound(event, key, part) {
     const { buffer } = Uint8Array.from(atob(event.delta), (sign) => sign.charCodeAt(0));
     const ms = buffer.byteLength / BYTES_PER_MS;
     part.ms += ms;
-    this.told.sound(event.item_id, ms);
-    this.speaker.add(event.item_id, buffer);
+    this.told.sound(key, ms);
+    this.speaker.add(key, buffer);
     if (this.state !== "hearing") this.#be("speaking");
   }
 
@@ -192,9 +261,9 @@ export class Session {
     const output = RUN[name]?.() ?? { error: "this page has no such tool" };
     this.told.tool(name, given, output);
     this.#calls += 1;
-    this.#send("conversation.item.create", {
-      item: { type: "function_call_output", call_id, output: JSON.stringify(output) },
-    });
+    const text = JSON.stringify(output);
+    this.past.tell(call_id, "tool", text, { call: { call_id, name, arguments: given } });
+    this.line.send("conversation.item.create", { item: { type: "function_call_output", call_id, output: text } });
   }
 
   #done(response) {
@@ -206,6 +275,7 @@ export class Session {
       this.#calls = 0;
       if (response.status === "completed") return this.#ask();
     }
+    if (response.status !== "incomplete") this.#owed = false;
     this.#rest();
   }
 
@@ -215,16 +285,22 @@ export class Session {
 
   #ask() {
     this.turnEndedAt = performance.now();
-    this.#send("response.create");
+    this.#owed = true;
+    if (!this.#up) return this.#be(this.line.number ? "reconnecting" : "connecting");
+    this.line.send("response.create");
     this.#be("thinking");
   }
 
+  #append(pcm) {
+    this.line.send("input_audio_buffer.append", { audio: btoa(String.fromCharCode(...new Uint8Array(pcm))) });
+  }
+
   #configure() {
-    const { voice, instructions, push, language } = this.#asked;
-    const transcription = { model: "default", ...(language && { language }) };
+    const { voice, instructions, push } = this.#asked;
+    const transcription = { model: "default" };
     const turn_detection = push ? null : { type: "server_vad", create_response: true, interrupt_response: true };
     const audio = { input: { transcription, turn_detection }, output: voice ? { voice } : {} };
-    this.#send("session.update", {
+    this.line.send("session.update", {
       session: { type: "realtime", output_modalities: ["audio"], instructions, audio, tools: TOOLS },
     });
   }
@@ -232,9 +308,5 @@ export class Session {
   #be(state) {
     this.state = state;
     this.told.state(state);
-  }
-
-  #send(type, fields = {}) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ type, ...fields }));
   }
 }

@@ -40,21 +40,34 @@ export class Transcript {
     this.#show(turn);
   }
 
+  /** The item was heard to its end; its words. */
   heard(item) {
-    const turn = this.#turns.get(item);
-    if (!turn) return;
-    turn.heardMs = Infinity;
-    this.#show(turn);
-    this.#announce("assistant", turn.spoken.text);
+    return this.#end(item, Infinity, false);
   }
 
+  /** Only its first `ms` were; the words of these. */
   cut(item, ms) {
+    return this.#end(item, ms, true);
+  }
+
+  words(item) {
+    return this.#turns.get(item)?.spoken.text ?? "";
+  }
+
+  clear() {
+    this.#turns.clear();
+    this.#list.replaceChildren();
+    this.#live.textContent = "";
+  }
+
+  #end(item, ms, cut) {
     const turn = this.#turns.get(item);
-    if (!turn) return;
-    turn.cut = true;
-    turn.heardMs = ms;
+    if (!turn) return "";
+    Object.assign(turn, { heardMs: ms, cut });
     this.#show(turn);
-    this.#announce("assistant", turn.spoken.text.slice(0, turn.spoken.heard(ms)));
+    const words = turn.spoken.text.slice(0, turn.spoken.heard(ms));
+    this.#announce("assistant", words);
+    return words;
   }
 
   tool(name, given, output) {
