@@ -20,7 +20,7 @@ PROGRAMS = (
 OPTIONS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--lang=en-US",
-    "--remote-debugging-port=0", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    "--remote-debugging-port=0", "--use-fake-ui-for-media-stream",
 )  # fmt: skip
 
 
@@ -117,12 +117,17 @@ class Page:
 
 
 @asynccontextmanager
-async def browser(address: str, microphone: Path | None = None, env: Mapping[str, str] = {}) -> AsyncIterator[Page]:
-    """A tab at the address. `microphone`: a WAV file that is heard from the moment it is opened, again and again."""
+async def browser(
+    address: str, microphone: Path | None = None, env: Mapping[str, str] = {}, *, devices: bool = False
+) -> AsyncIterator[Page]:
+    """A tab at the address. `microphone`: a WAV file that is heard from the moment it is opened, again and again;
+    `devices`: it is the environment's own."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program, "no Chromium is installed; script/setup says how"
     with tempfile.TemporaryDirectory(prefix="voicechat-browser-", ignore_cleanup_errors=True) as home:
         options = [*OPTIONS, f"--user-data-dir={home}"]
+        if not devices:
+            options.append("--use-fake-device-for-media-stream")
         if microphone is not None:
             options.append(f"--use-file-for-fake-audio-capture={microphone}")
         process = await asyncio.create_subprocess_exec(

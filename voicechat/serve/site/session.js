@@ -306,6 +306,7 @@ export class Session {
   }
 
   #be(state) {
+    if (state === this.state) return;
     this.state = state;
     this.told.state(state);
   }
