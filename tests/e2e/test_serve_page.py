@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 import wave
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def test_a_voice_pauses_an_answer_and_a_line_that_drops_loses_nothing(tmp_path: 
 
                 server.gateway.stopping = True
                 (relay,) = server.gateway.relays
+                dropped = time.monotonic()
                 relay.end(going_away())
                 await page.until("!document.querySelector('#down').hidden")
                 await page.write("And then?")
@@ -123,6 +125,9 @@ def test_a_voice_pauses_an_answer_and_a_line_that_drops_loses_nothing(tmp_path: 
                 assert turns == ["user", "assistant", "user", "assistant"]
                 assert await page.run("[...document.querySelectorAll('.banner')].every((one) => one.hidden)")
                 assert service.received_of("conversation.item.truncate") == []
+                late = [one for one in service.received if one.connection == 2 and "audio" in one.event]
+                burst = [one.event["audio"] for one in late if one.at < late[0].at + 0.1]
+                assert sum(map(len, burst)) * 3 / 4 / 48_000 > 0.7 * (late[0].at - dropped)  # said while it was down
                 told = [one["item"]["content"][0] for one in service.received_of("conversation.item.create")]
                 question, again, answer, next_one = [part["text"] for part in told]
                 assert (question, again, answer, next_one) == (question, question, ANSWER, "And then?")
