@@ -196,6 +196,7 @@ async function end() {
   was?.close();
   await Promise.all(things.map((one) => one?.close()));
   at("level").value = 0;
+  for (const name of ["blocked", "silentMicrophone"]) trouble(name, false);
   show("idle");
   stayAwake();
 }

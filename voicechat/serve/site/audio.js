@@ -57,6 +57,7 @@ export class Microphone {
       track.onended = track.onmute = track.onunmute = null;
       track.stop();
     }
+    this.context.onstatechange = null;
     return this.context.close();
   }
 }
@@ -133,6 +134,7 @@ export class Speaker {
   }
 
   close() {
+    this.context.onstatechange = null;
     return this.context.close();
   }
 }
