@@ -38,9 +38,9 @@ ctl.!default { type pulse }
 """
 # Without `norewinds` an idle sink renders two seconds ahead, and its monitor's first block comes that late.
 DEVICES = {
-    "speaker": f"module-null-sink sink_name=speaker rate={RATE_HZ} channels=1 norewinds=1",
-    "headphones": f"module-null-sink sink_name=headphones rate={RATE_HZ} channels=1 norewinds=1",
-    "mic_feed": f"module-null-sink sink_name=mic_feed rate={RATE_HZ} channels=1 norewinds=1",
+    "speaker": "module-null-sink sink_name=speaker channels=1 norewinds=1",
+    "headphones": "module-null-sink sink_name=headphones channels=1 norewinds=1",
+    "mic_feed": "module-null-sink sink_name=mic_feed channels=1 norewinds=1",
     "mic": "module-remap-source master=mic_feed.monitor source_name=mic channels=1"
     " master_channel_map=mono channel_map=mono",
 }
@@ -98,6 +98,7 @@ class SoundCard:
             for name in DEVICES:
                 if name != "headphones":
                     self.replug(name)
+            self._hum()
             if self._walls is not None:
                 self.room = OpenRoom(self._walls, self.env, self.dir)
         except BaseException:
@@ -118,6 +119,12 @@ class SoundCard:
             self._daemon.wait()
         self._log.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def _hum(self) -> None:
+        """The microphone's last bit moves, as every real one's does: exact zeros are one that is not there yet."""
+        self._pactl("load-module", "module-sine", "sink=mic_feed", "frequency=50")
+        [stream] = self._pactl("list", "short", "sink-inputs").stdout.splitlines()
+        self._pactl("set-sink-input-volume", stream.split()[0], "-84dB")
 
     def _wait_until_it_answers(self) -> None:
         end = time.monotonic() + START_TIMEOUT_S
@@ -153,12 +160,20 @@ class SoundCard:
         rows = [line.split("\t") for line in self._pactl("list", "short", streams).stdout.splitlines()]
         return [row[0] for row in rows if row[1] in indexes]
 
-    def replug(self, name: str) -> None:
-        """Bring a device back, as the default again; `headphones` are not there before that.
+    def suspend(self, source: str, *, on: bool = True) -> None:
+        """A source that is there and gives no samples, as a headset that is still connecting; or gives them again."""
+        self._pactl("suspend-source", source, str(int(on)))
+
+    def mute(self, source: str) -> None:
+        """Exact zeros."""
+        self._pactl("set-source-mute", source, "1")
+
+    def replug(self, name: str, rate_hz: int = RATE_HZ) -> None:
+        """Bring a device back, as the default again, at that rate; `headphones` are not there before that.
 
         Programs use `speaker` and `mic` whatever the default is, unless ALSA_CONFIG_PATH names another file.
         """
-        self._modules[name] = self._pactl("load-module", *DEVICES[name].split()).stdout.strip()
+        self._modules[name] = self._pactl("load-module", *DEVICES[name].split(), f"rate={rate_hz}").stdout.strip()
         if name in ("speaker", "headphones"):
             self._pactl("set-default-sink", name)
         elif name == "mic":

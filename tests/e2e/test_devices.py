@@ -1,5 +1,6 @@
 """Devices that go and come back under the running program, on a virtual sound card."""
 
+import base64
 import contextlib
 import shutil
 import socket
@@ -8,12 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.program import Program
 from tests.realtime_server import RealtimeServer, Reply, Script
 from tests.recordings import QUESTION
-from tests.soundcard import Recording, SoundCard
+from tests.soundcard import RATE_HZ, Recording, SoundCard, tone
 
 APPEND = "input_audio_buffer.append"
 
@@ -40,18 +43,6 @@ def wait_for_loss(program: Program, device: str) -> None:
     assert (device in lost and "was lost" in lost) or "default devices have changed" in lost
 
 
-def test_a_microphone_that_was_pulled_out_is_used_again_when_it_is_back(soundcard: SoundCard) -> None:
-    with RealtimeServer() as server, talking(soundcard, server) as program:
-        program.wait_for("session")
-        soundcard.unplug("mic")
-        wait_for_loss(program, "The microphone")
-        soundcard.replug("mic")
-        program.wait_for("warning", lambda line: "Going on with" in line["message"])
-        with soundcard.record("speaker.monitor") as speaker:
-            ask(program, soundcard, speaker, 1)
-        end_quietly(program, server)
-
-
 @pytest.mark.realtime
 def test_a_speaker_that_was_pulled_out_in_mid_answer_goes_on_when_it_is_back(soundcard: SoundCard) -> None:
     script = Script(replies=(Reply(seconds=6.0),))
@@ -68,6 +59,63 @@ def test_a_speaker_that_was_pulled_out_in_mid_answer_goes_on_when_it_is_back(sou
         answer = program.wait_for("assistant")
         assert not answer["interrupted"]
         assert answer["heard_ms"] == 6000
+        end_quietly(program, server)
+
+
+def removable(card: SoundCard) -> Path:
+    """A configuration that can be taken away, so that nothing can be opened: else PulseAudio may give a neighbour."""
+    config = card.dir / "removable.conf"
+    shutil.copy(card.variables["ALSA_CONFIG_PATH"], config)
+    return config
+
+
+def loudest_hz(samples: NDArray[np.int16], rate_hz: int) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum) * rate_hz / len(samples))
+
+
+def assert_heard(card: SoundCard, server: RealtimeServer, program: Program, hz: float) -> None:
+    """Half a second of a tone into the microphone comes to the service, all of it and at its pitch."""
+    before, turns = len(server.received_of(APPEND)), len(program.of_type("user"))
+    card.play(tone(0.5, hz))
+    program.wait_for("user", count=turns + 1)
+    sent = [base64.b64decode(event["audio"]) for event in server.received_of(APPEND)[before:]]
+    heard = np.frombuffer(b"".join(sent), "<i2")
+    loud = np.flatnonzero(np.abs(heard) > 500)
+    heard = heard[loud[0] : loud[-1]]
+    assert len(heard) >= 0.48 * 24_000
+    assert loudest_hz(heard, 24_000) == pytest.approx(hz, rel=0.02)
+
+
+def test_a_headset_that_comes_late_and_changes_its_rate_loses_no_word_and_keeps_the_pitch(soundcard: SoundCard) -> None:
+    """The sign to speak is the line `session`, and later "Going on with": whoever speaks then is heard from then on."""
+    script = Script(replies=(Reply(pcm=tone(1.0, 500, 24_000)),))
+    config = removable(soundcard)
+    soundcard.suspend("mic")
+    with RealtimeServer(script=script) as server, talking(soundcard, server, ALSA_CONFIG_PATH=str(config)) as program:
+        waiting = program.wait_for("warning", lambda line: line["code"] == "device")["message"]
+        assert "Waiting for the microphone" in waiting
+        assert server.received_of("session.update")
+        assert not program.of_type("session")
+        soundcard.suspend("mic", on=False)
+        program.wait_for("session")
+        assert_heard(soundcard, server, program, 700)
+        program.wait_for("assistant")
+
+        config.rename(config.with_suffix(".away"))
+        for name in ("mic", "speaker"):
+            soundcard.unplug(name)
+        program.wait_for("warning", lambda line: line["code"] == "device", count=2)
+        soundcard.replug("speaker", 16_000)
+        soundcard.replug("mic", 8_000)
+        config.with_suffix(".away").rename(config)
+        program.wait_for("warning", lambda line: "Going on with" in line["message"])
+        with soundcard.record("speaker.monitor") as speaker:
+            assert_heard(soundcard, server, program, 900)
+            onset = speaker.wait_for_sound()
+            speaker.wait_for_silence(after=onset)
+            assert loudest_hz(speaker.samples(onset, onset + 0.5), RATE_HZ) == pytest.approx(500, abs=5)
+        assert len([line for line in program.of_type("warning") if line["code"] == "device"]) == 3
         end_quietly(program, server)
 
 
@@ -100,11 +148,10 @@ def test_a_machine_without_an_alsa_configuration_gets_a_line_and_no_abort(tmp_pa
 
 
 def test_while_no_device_can_be_opened_the_service_hears_silence_in_time(soundcard: SoundCard) -> None:
-    config = soundcard.dir / "removable.conf"
-    shutil.copy(soundcard.variables["ALSA_CONFIG_PATH"], config)
+    config = removable(soundcard)
     with RealtimeServer() as server, talking(soundcard, server, ALSA_CONFIG_PATH=str(config)) as program:
         program.wait_for("session")
-        config.rename(config.with_suffix(".away"))  # or PulseAudio gives another source in place of the lost one
+        config.rename(config.with_suffix(".away"))
         soundcard.unplug("mic")
         program.wait_for("warning", lambda line: line["code"] == "device")
         away = time.monotonic()

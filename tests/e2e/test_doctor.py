@@ -183,6 +183,7 @@ def test_a_device_that_does_not_exist_lists_those_that_do(soundcard: SoundCard) 
 
 
 def test_a_muted_microphone_gives_exact_zeros_and_is_told_where_to_allow_it(soundcard: SoundCard) -> None:
+    soundcard.mute("mic")
     code, checks, _ = run(["--provider", "offline"], card=soundcard)
     assert code == 4
     assert checks["microphone"]["figures"]["exact_zeros"] is True

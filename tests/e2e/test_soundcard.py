@@ -43,7 +43,7 @@ def test_what_a_program_plays_on_the_default_speaker_is_recorded_and_not_heard_b
         onset = speaker.wait_for_sound()
         speaker.wait_for_silence(after=onset)
     assert loudest_hz(speaker.samples(onset, onset + 0.4)) == pytest.approx(500, abs=5)
-    assert not mic.samples().any()
+    assert np.abs(mic.samples()).max() <= 1  # the card's own hum
 
 
 @pytest.mark.realtime

@@ -10,11 +10,12 @@ import ctypes
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from voicechat.audio.frames import BLOCK_MS
+from voicechat.audio.frames import BLOCK_MS, is_silent
 from voicechat.audio.resample import Resampler
 from voicechat.errors import AudioError, UsageError
 from voicechat.interpreter import child_python
@@ -25,6 +26,13 @@ it uses, and `bench/duplex.py` hears nothing sooner."""
 OUTPUT_BUFFER_MS = 12
 """PortAudio keeps twice this ahead of the loudspeaker. With 10 a busy machine tears holes into the sound, each of which
 also shifts the echo against its reference; with more an interruption is heard later."""
+
+SETTLE_S = 4.0
+"""A Bluetooth headset takes one to three seconds to change its profile. A stream that gives nothing for longer was
+opened in the middle of such a change, and another may do better."""
+SETTLE_ZEROS_MS = 1500
+"""Exact zeros are waited out for so long: systems give them in place of a headset that is not there yet. Behind a noise
+gate and from a muted microphone they are all that comes."""
 
 
 ALSA_CONFIG = "/usr/share/alsa/alsa.conf"
@@ -237,7 +245,7 @@ class Backend:
     def _open(self, device: Device, rate_hz: int, *, output: bool) -> tuple[Any, int, int]:
         """Try our rate in mono, then the device's own rate, then its own channels; raises AudioError."""
         most = device.outputs if output else device.inputs
-        attempts = dict.fromkeys([(rate_hz, 1), (device.rate_hz, 1), (device.rate_hz, min(most, 2))])
+        attempts = dict.fromkeys([(rate_hz, 1), *((device.rate_hz, channels) for channels in (1, min(most, 2), most))])
         problem = ""
         for rate, channels in attempts:
             side = "output" if output else "input"
@@ -280,6 +288,31 @@ class DeviceInput:
         self._resampler = Resampler(native_hz, rate_hz)
         self._size = rate_hz * BLOCK_MS // 1000 * 2
         self._ready = bytearray()
+
+    def settle(self, wanted: Callable[[], bool]) -> None:
+        """Wait until sound comes, which is later than the stream is open; what came is read next.
+
+        Raises AudioError when none comes, and when it is no longer `wanted`.
+        """
+        give_up_at = time.monotonic() + SETTLE_S
+        for _ in range(0, SETTLE_ZEROS_MS, BLOCK_MS):
+            while not self._arrived():  # a read would wait for ever, and hold up whoever wants to close the stream
+                if time.monotonic() > give_up_at or not wanted():
+                    raise AudioError(
+                        f"The microphone {self.name!r} is open and gives no sound.",
+                        "A headset may be asleep or still connecting; `voicechat devices` lists the others.",
+                    )
+                time.sleep(BLOCK_MS / 2000)
+            block = self.read()
+            if not is_silent(block):
+                self._ready[:0] = block
+                return
+
+    def _arrived(self) -> bool:
+        try:
+            return bool(self._stream.get_read_available() >= self._native_block)
+        except OSError as error:
+            raise AudioError(f"The microphone {self.name!r} was lost: {error.args[-1]}.") from error
 
     def read(self) -> bytes:
         while len(self._ready) < self._size:

@@ -24,7 +24,7 @@ from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
 if TYPE_CHECKING:
-    from voicechat.audio.devices import Backend
+    from voicechat.audio.devices import Backend, DeviceInput
     from voicechat.audio.echo_watch import EchoWatch
 
 CANCELLER_HZ = 48_000
@@ -83,6 +83,9 @@ class Engine:
         self.canceller: EchoCanceller | None = None
         self.watch: EchoWatch | None = None
         self.notes: list[str] = []
+        self.began_to_hear = False
+        """There is a microphone, and it was opened: what fails now may be a headset that changes its profile."""
+        self._wanted = True
         self._cancels = plan.cancel_echo and plan.microphone and not (plan.input_ends or plan.output_file)
         self._capture_hz = CANCELLER_HZ if self._cancels else input_rate_hz
 
@@ -140,7 +143,7 @@ class Engine:
         played: Callable[[PlayerEvent], None],
         patience_s: float | None = OPEN_S,
     ) -> None:
-        """`open` without blocking; also raises AudioError when that takes longer than `patience_s`.
+        """`open` without blocking, until sound flows; also raises AudioError when that takes longer than `patience_s`.
 
         A sound server that does not answer cannot be made to: its thread is left alone then, and `close` does nothing.
         """
@@ -149,6 +152,7 @@ class Engine:
         try:
             await asyncio.wait([opening], timeout=patience_s)
         except asyncio.CancelledError:
+            self._wanted = False
             await asyncio.wait([opening], timeout=GIVE_UP_S)  # a device cannot be closed before it is open
             raise
         if not opening.done():
@@ -179,15 +183,19 @@ class Engine:
         if not plan.output_file or (plan.microphone and not plan.input_ends):
             devices = self._open_devices()
         source: InputStream | None = None
+        microphone: DeviceInput | None = None
         if plan.microphone and plan.make_input is not None:
             source = plan.make_input(self._capture_hz)
         elif plan.microphone and plan.input_file:
             source = open_input(plan.input_file, self._capture_hz)
         elif plan.microphone and devices is not None:
-            source = devices.open_input(plan.input_device, self._capture_hz)
+            source = microphone = devices.open_input(plan.input_device, self._capture_hz)
         elif plan.keep_reference:
             source = silent_input(self._capture_hz)
         try:
+            if microphone is not None:  # before the speaker: a headset's changes with it
+                self.began_to_hear = True
+                microphone.settle(lambda: self._wanted)
             if plan.output_file:
                 return source, open_output(plan.output_file, self._queue.rate_hz)
             return source, self._open_speaker(devices)

@@ -18,6 +18,14 @@ from voicechat.errors import AudioError, UsageError
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+SLOW_S = 2.0
+"""Who waits longer for the devices at the beginning is told so."""
+SETTLING_S = 5.0
+"""After the microphone was opened once, it is opened again for so long: a headset changes its profile by that."""
+PAUSE_S, PAUSE_WAIT_S = 0.3, 5.0
+"""The system's new devices are taken where the user has not spoken for the one time, or after the other."""
+FIRST_LOOK_S = 2.0
+"""To open a headset's microphone may make it the system's default."""
 HANG_S = 5.0
 ZEROS_MS = 10_000
 """Exact zeros for this long, and nothing else before: the microphone is muted, or the system gives us none on purpose.
@@ -59,10 +67,26 @@ class Sound:
         self._defaults: asyncio.Future[tuple[str, ...] | None]
 
     async def open(self) -> None:
-        """Open what the plan asks for. Raises AudioError or UsageError."""
-        if self._follows:
-            self._ask_defaults()
-        await self._open(self._plan, OPEN_S)
+        """Open what the plan asks for, until sound flows. Raises AudioError or UsageError."""
+        loop = asyncio.get_running_loop()
+        until, settling = loop.time() + SETTLING_S, False
+        waiting = "Waiting for the microphone and the speaker. A headset may take some seconds."
+        slow = loop.call_later(SLOW_S, self._warn, "device", waiting)
+        try:
+            while True:
+                if self._follows:
+                    self._ask_defaults()
+                try:
+                    return await self._open(self._plan, OPEN_S)
+                except (AudioError, UsageError) as error:
+                    settling = settling or (self._engine is not None and self._engine.began_to_hear)
+                    if not settling or loop.time() + RETRY_S > until:
+                        raise
+                    log.debug("opening again: %s", error.message)
+                await self.close()
+                await asyncio.sleep(RETRY_S)
+        finally:
+            slow.cancel()
 
     def _ask_defaults(self) -> "asyncio.Future[tuple[str, ...] | None]":
         """What the defaults are now, before devices are opened: whatever changes afterwards is noticed."""
@@ -95,7 +119,7 @@ class Sound:
 
     async def watch(self) -> None:
         """Until cancelled: reopen lost devices, follow the system's defaults, notice a microphone of zeros."""
-        due = asyncio.get_running_loop().time() + defaults.interval_s()
+        due = asyncio.get_running_loop().time() + min(FIRST_LOOK_S, defaults.interval_s())
         while True:
             try:
                 error = await asyncio.wait_for(self._lost.get(), RETRY_S)
@@ -104,7 +128,7 @@ class Sound:
                 self._look_for_hangs()
                 empty = self._engine is not None and self._engine.found_empty()
                 if self._follows and (empty or asyncio.get_running_loop().time() >= due):
-                    await self._follow_defaults()
+                    await self._follow_defaults(at_once=empty)
                     due = asyncio.get_running_loop().time() + defaults.interval_s()
             else:
                 if self._plan.input_ends or self._plan.output_file:
@@ -130,8 +154,9 @@ class Sound:
         silence = bytes(SILENCE_BLOCKS * block_bytes(self._input_rate_hz))
         reference = bytes(SILENCE_BLOCKS * block_bytes(self._queue.rate_hz)) if self._plan.keep_reference else b""
         due = loop.time()
-        while self._engine is None or self._engine.recorder is None:
-            self._hear(Frame(silence, False, float("-inf"), time.monotonic(), reference))
+        while True:
+            if self._engine is None or self._engine.recorder is None:
+                self._hear(Frame(silence, False, float("-inf"), time.monotonic(), reference))
             due = max(due + SILENCE_BLOCKS * BLOCK_MS / 1000, loop.time() - RETRY_S)
             await asyncio.sleep(due - loop.time())
 
@@ -139,20 +164,25 @@ class Sound:
         """The devices that were asked for, else the system's defaults, again and again."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._opened_at + RETRY_S - loop.time())  # one that dies at once is not opened at once
-        self._ask_defaults()
         plans = [self._plan]
         if self._plan.input_device or self._plan.output_device:
             plans.append(replace(self._plan, input_device="", output_device=""))
         while True:
+            if self._follows:
+                self._ask_defaults()
             for plan in plans:
                 try:
                     await self._open(plan)
                 except (AudioError, UsageError) as error:
                     log.debug("reopening: %s", error.message)
                     continue
+                if self._follows and await self._defaults_changed():  # it was in the middle of the change
+                    await self._close_old()
+                    break
                 self._warn("device", f"Going on with {self.input_name or 'no microphone'} and {self.output_name}.")
                 return
-            await asyncio.sleep(RETRY_S)
+            else:
+                await asyncio.sleep(RETRY_S)
 
     async def _close_old(self) -> None:
         if self._engine is not None:
@@ -163,16 +193,28 @@ class Sound:
             self._engine = None
         self._queue.reopen()
 
-    async def _follow_defaults(self) -> None:
-        """Devices that were not asked for by name follow the system when it changes its mind."""
-        before, now = await self._defaults, await self._ask_defaults()
-        if before is None or now is None:
+    async def _follow_defaults(self, *, at_once: bool) -> None:
+        """Devices that were not asked for by name follow the system when it changes its mind.
+
+        In a pause of the user, unless `at_once`: during the change nothing is heard, and the old ones may still work.
+        """
+        if not await self._defaults_changed():
             return
-        named = self._plan.input_device, self._plan.output_device
-        if all(name or old == new for name, old, new in zip(named, before, now, strict=True)):
-            return
+        for _ in range(round(PAUSE_WAIT_S / PAUSE_S)):
+            recorder = self._engine.recorder if self._engine else None
+            if at_once or not self._lost.empty() or recorder is None or recorder.quiet_s >= PAUSE_S:
+                break
+            await asyncio.sleep(PAUSE_S)
         self._warn("device", "The system's default devices have changed: moving there.")
         await self._reopen()
+
+    async def _defaults_changed(self) -> bool:
+        """Whether other devices than those that were opened are the system's defaults, where none was asked for."""
+        before, now = await self._defaults, await self._ask_defaults()
+        if before is None or now is None:
+            return False
+        named = self._plan.input_device, self._plan.output_device
+        return any(not name and old != new for name, old, new in zip(named, before, now, strict=True))
 
     def _look_for_zeros(self) -> None:
         recorder = self._engine.recorder if self._engine else None

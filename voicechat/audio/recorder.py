@@ -126,6 +126,11 @@ class Recorder:
         return self._stream.name
 
     @property
+    def quiet_s(self) -> float:
+        """For how long neither of the detector's verdicts has found a voice."""
+        return 0.0 if any(self._opinion) else self._same * BLOCK_MS / 1000
+
+    @property
     def ended(self) -> bool:
         """The source is a file or a pipe and has no more sound."""
         return self._stream.ended

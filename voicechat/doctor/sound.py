@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from voicechat.audio.devices import Backend
+from voicechat.audio.devices import Backend, DeviceInput
 from voicechat.audio.echo_watch import LEAST_CLARITY
 from voicechat.audio.permission import how_to_unmute, zeros
 from voicechat.audio.vad import VoiceDetector
@@ -53,7 +53,7 @@ def sound_checks(input_device: str, output_device: str, say: Callable[[str], Non
         return [failed(DEVICES, error), *(not_tested(name, "There is no sound system.") for name in NAMES[1:])]
     with contextlib.closing(backend):
         devices = attempt(DEVICES, lambda: _devices(backend))
-        microphone, no_microphone = _try(lambda: backend.open_input(input_device, CAPTURE_HZ))
+        microphone, no_microphone = _try(lambda: _open_microphone(backend, input_device))
         speaker, no_speaker = _try(lambda: backend.open_output(output_device, RENDER_HZ))
         with contextlib.closing(Bench(microphone, speaker)) as bench:
             silence: Samples | None = None
@@ -83,6 +83,16 @@ def _try(action: Callable[[], T]) -> tuple[T | None, VoicechatError | None]:
         return action(), None
     except VoicechatError as error:
         return None, error
+
+
+def _open_microphone(backend: Backend, name: str) -> DeviceInput:
+    microphone = backend.open_input(name, CAPTURE_HZ)
+    try:
+        microphone.settle(lambda: True)
+    except AudioError:
+        microphone.close()
+        raise
+    return microphone
 
 
 def _devices(backend: Backend) -> Check:
