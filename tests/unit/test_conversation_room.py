@@ -62,7 +62,7 @@ def test_in_a_room_it_never_hears_itself_and_always_the_user(walls: Walls, touch
         yield from talk.wait(1.0)
         for number, reply in enumerate(voices):
             yield from talk.ask(question, reply)
-            yield from talk.until(lambda: talk.stage.session.state == "idle", REPLY_S + 3)
+            yield from talk.until(lambda: talk.stage.session.state != "speaking", REPLY_S + 6)
             yield from talk.wait(1.0)
             assert len(talk.heard_at) == number + 1, "it heard itself"
         if not walls.television:

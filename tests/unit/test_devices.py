@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,14 +13,18 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.soundcard import tone
+from tests.unit import stage as session_stage
 from voicechat.audio import defaults
 from voicechat.audio import devices as devices_module
 from voicechat.audio import keeper as keeper_module
+from voicechat.audio import recorder as recorder_module
 from voicechat.audio.devices import Backend, Device, DeviceInput, DeviceOutput
 from voicechat.audio.engine import AudioPlan
 from voicechat.audio.files import FileOutput, Pace
 from voicechat.audio.keeper import Sound
 from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.streams import OutputStream
+from voicechat.conversation.summary import so_far
 from voicechat.errors import AudioError
 
 RATE = 48_000
@@ -167,8 +172,9 @@ def test_a_device_that_opens_only_at_its_own_rate_or_with_its_own_channels_is_op
 class Headset:
     """A Backend with one microphone for each attempt, and a speaker that nobody hears."""
 
-    def __init__(self, *attempts: Stream | AudioError):
+    def __init__(self, *attempts: Stream | AudioError, speaker: OutputStream | None = None):
         self.attempts = list(attempts)
+        self.speaker = speaker
 
     def open_input(self, name: str, rate_hz: int) -> DeviceInput:
         one = self.attempts.pop(0)
@@ -176,8 +182,8 @@ class Headset:
             raise one
         return microphone(one, rate_hz=rate_hz)
 
-    def open_output(self, name: str, rate_hz: int) -> FileOutput:
-        return FileOutput("headset", rate_hz, Path(os.devnull).open("wb"), pace=Pace())
+    def open_output(self, name: str, rate_hz: int) -> OutputStream:
+        return self.speaker or FileOutput("headset", rate_hz, Path(os.devnull).open("wb"), pace=Pace())
 
     def close(self) -> None: ...
 
@@ -202,6 +208,63 @@ def kept(headset: Headset, monkeypatch: pytest.MonkeyPatch) -> tuple[Sound, list
         plan, RATE, PlaybackQueue(RATE), lambda frame: None, lambda event: None, lambda _, line: told.append(line)
     )
     return sound, told
+
+
+class Torn(Endless):
+    """A microphone of which 50 ms are lost after two seconds; by its own clock, which does not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.blocks, self.later = 0.0, 0, threading.Event()
+
+    def read(self, count: int, exception_on_overflow: bool) -> bytes:
+        self.blocks += 1
+        self.now += 0.01 if self.blocks != 200 else 0.06
+        if self.blocks > 600:
+            self.later.set()
+            time.sleep(0.01)
+        return b"\x10\0" * count
+
+
+class Stalling:
+    """A speaker that takes whatever it is given, and holds up the player for 60 ms after the third block."""
+
+    name, rate_hz, latency_ms, room_samples = "headset", RATE, 0.0, RATE
+
+    def __init__(self) -> None:
+        self.blocks, self.enough = 0, threading.Event()
+
+    def write(self, block: bytes) -> None:
+        self.blocks += 1
+        if self.blocks == 3:
+            time.sleep(0.06)
+        if self.blocks == 8:
+            self.enough.set()
+
+    def close(self) -> None: ...
+
+
+def test_sound_that_was_lost_on_either_side_is_counted_without_a_canceller_too_and_told_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    microphone, speaker = Torn(), Stalling()
+    monkeypatch.setattr(recorder_module, "time", SimpleNamespace(monotonic=lambda: microphone.now))
+    monkeypatch.setattr(defaults, "default_devices", lambda: ("mic", "speaker"))
+
+    async def main() -> None:
+        sound, _ = kept(Headset(microphone, Endless(), speaker=speaker), monkeypatch)
+        await sound.open()
+        sound._queue.put(0, "an answer", 0, tone(0.08, rate_hz=RATE))
+        sound._queue.finish_all(0)
+        for event in (speaker.enough, microphone.later):
+            assert await asyncio.to_thread(event.wait, 5)
+        end = so_far(session_stage.Stage().session, sound, None, 0, 0.0, 1.0)
+        assert (end.speaker_gaps, end.microphone_gaps) == (1, 1)
+        await sound._reopen()
+        assert sound.microphone_gaps == 1, "what was counted before is kept"
+        await sound.close()
+
+    asyncio.run(main())
 
 
 def lost() -> Stream:

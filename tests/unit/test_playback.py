@@ -298,6 +298,19 @@ def test_what_the_device_still_holds_covers_a_late_piece() -> None:
     assert queue.underruns == 1
 
 
+def test_a_block_that_was_there_and_comes_after_the_device_has_run_dry_is_late() -> None:
+    queue, late = PlaybackQueue(RATE), []
+    queue.put(0, "a", 0, tone(40))
+    for at in (1.0, 1.01, 1.02, 1.5):  # the device holds 20 ms
+        assert queue.next_block(0) is not None
+        late.append(queue.writing(at, 20.0))
+    assert queue.next_block(0.001) is None
+    queue.put(0, "a", 0, tone(10))
+    assert queue.next_block(0) is not None
+    late.append(queue.writing(2.0, 20.0))  # nothing was there: that is the network's
+    assert late == [False, False, False, True, False]
+
+
 def test_silence_put_into_an_item_is_an_underrun_whatever_the_device_holds() -> None:
     queue = PlaybackQueue(RATE)
     queue.put(0, "a", 0, tone(15))

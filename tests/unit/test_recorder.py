@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from voicechat.audio.frames import Frame, block_bytes
-from voicechat.audio.recorder import FEW, HANDOVER_FRAMES, MANY, ONSET_BLOCKS, UNDECIDED_BLOCKS, HandOver, Recorder
+from voicechat.audio.recorder import (
+    FEW,
+    HANDOVER_FRAMES,
+    MANY,
+    ONSET_BLOCKS,
+    UNDECIDED_BLOCKS,
+    HandOver,
+    Losses,
+    Recorder,
+)
 from voicechat.audio.reference import Reference
 from voicechat.errors import AudioError
 
@@ -266,3 +275,29 @@ def test_a_closed_loop_does_not_break_the_thread() -> None:
     loop.close()
     hand_over.put(frame(1))
     assert hand_over.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("offsets_ms", "count"),
+    [
+        ({}, 0),
+        ({250: 60.0}, 1),
+        ({250: 60.0, 700: 30.0}, 2),
+        ({250: 3.0}, 0),
+        ({0: -40.0}, 0),
+    ],
+    ids=["nothing", "one", "two", "a thread that is late", "a backlog at the beginning"],
+)
+def test_sound_was_lost_when_every_block_comes_later_from_then_on(offsets_ms: dict[int, float], count: int) -> None:
+    losses, later_s = Losses(), 0.0
+    for block in range(1200):
+        later_s += offsets_ms.get(block, 0.0) / 1000
+        losses.captured(block * 0.01 * 1.0002 + later_s + (0.02 if block % 7 else 0.0))
+    assert losses.count == count
+
+
+def test_a_standstill_whose_sound_the_device_has_kept_is_no_loss() -> None:
+    losses = Losses()
+    for block in range(1200):
+        losses.captured(max(block * 0.01, 3.9 if block >= 310 else 0.0))
+    assert losses.count == 0

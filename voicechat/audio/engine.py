@@ -256,13 +256,15 @@ class Engine:
 
     @property
     def speaker_gaps(self) -> int:
-        """How often a speaker that is kept running ran dry all the same."""
-        return self.player.holes if isinstance(self.player, Lockstep) else 0
+        """How often the speaker ran dry in the middle of a sound, or while it is kept running, without need."""
+        return self.player.holes if self.player else 0
 
     @property
     def microphone_gaps(self) -> int:
-        """How often captured sound was missing, as far as it is followed: while echo is cancelled."""
-        return self.player.losses if isinstance(self.player, Lockstep) else 0
+        """How often sound of a microphone was lost before it was read."""
+        if isinstance(self.player, Lockstep):
+            return self.player.losses
+        return self.recorder.losses.count if self.recorder and self.began_to_hear else 0
 
     @property
     def output_latency_ms(self) -> float:

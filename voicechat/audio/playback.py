@@ -73,6 +73,7 @@ class PlaybackQueue:
         self._primed = False
         self._priming_since: float | None = None
         self._lasts_until = 0.0  # monotonic: when the device will have played all it was given
+        self._waited = True  # the player found nothing to play since its last block
         self._closed = False
 
     # -- the conversation's side -------------------------------------------------------------------------------
@@ -208,6 +209,7 @@ class PlaybackQueue:
                 wait_s = self._patience_s(give_up_at)
                 if wait_s is not None and wait_s <= 0:
                     break
+                self._waited = True
                 self._changed.wait(wait_s)
             if self._closed:
                 return None
@@ -226,14 +228,18 @@ class PlaybackQueue:
             last.padded = len(pcm) < self._block and not last.done
             return Block(pcm.ljust(self._block, b"\0"), new.item_id if new is not None else None)
 
-    def writing(self, at: float, latency_ms: float) -> None:
-        """The player gives the device a block at monotonic time `at`.
+    def writing(self, at: float, latency_ms: float) -> bool:
+        """The player gives the device a block at monotonic time `at`; True when that comes too late.
 
-        It follows what the device holds; on a silent device it is heard after the device's latency.
+        It follows what the device holds; on a silent device it is heard after the device's latency. Too late means
+        that the block was there, and the device has run dry before it all the same.
         """
         with self._changed:
+            late = at > self._lasts_until and not self._waited
+            self._waited = False
             begins = self._lasts_until if self._lasts_until > at else at + latency_ms / 1000
             self._lasts_until = begins + BLOCK_MS / 1000
+            return late
 
     def close(self) -> None:
         with self._changed:
@@ -244,6 +250,7 @@ class PlaybackQueue:
         """Another player takes over where the one before stopped."""
         with self._changed:
             self._closed = False
+            self._waited = True
             self._lasts_until = 0.0
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from voicechat.audio.frames import dbfs
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.reference import Reference
-from voicechat.audio.streams import OutputStream
+from voicechat.audio.streams import OutputStream, PacedStream
 from voicechat.errors import AudioError
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ class Player:
         self._playing = Playing(queue, notify)
         self._reference = reference
         self._stopping = False
+        self.holes = 0
+        """How often the device ran dry in the middle of a sound because this thread was late."""
         self.wrote_at: float | None = None
         self._thread = threading.Thread(target=self._run, name="voicechat-player", daemon=True)
 
@@ -125,7 +127,8 @@ class Player:
                 if self._reference is not None:
                     self._reference.write(block)
                 now = self.wrote_at = time.monotonic()  # a write that never returns is a device that hangs
-                self.queue.writing(now, self._stream.latency_ms)
+                late = self.queue.writing(now, self._stream.latency_ms)
+                self.holes += late and isinstance(self._stream, PacedStream)  # a file holds nothing that could run dry
                 self._stream.write(block)
                 self.wrote_at = None
         except AudioError as error:

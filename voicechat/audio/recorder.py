@@ -7,6 +7,7 @@ counted, never queued without end.
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -27,6 +28,8 @@ UNDECIDED_BLOCKS = 100
 """So long after the detector's last change of opinion a silence may be the end of a turn, for which somebody waits."""
 ECHO_BLOCKS = 60
 """So long after the speaker's last sound what is loud may be somebody who talks over it, or its echo."""
+LOSS_BLOCKS, LOSS_S = 100, 0.008
+"""So much sound is looked at for a loss, and so much must be missing."""
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 100
@@ -59,6 +62,31 @@ class HandOver:
         self._woken = False
         while self._frames:
             self._deliver(self._frames.popleft())
+
+
+class Losses:
+    """How often captured sound was lost: from then on every block comes later than by the pace of those before.
+
+    PyAudio's blocking streams do not say so themselves: they close at an overflow that they are to report.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._blocks = 0
+        self._usual = self._before = self._earliest = math.inf
+
+    def captured(self, at: float) -> None:
+        """Called once for each block, with the monotonic time at which it was read."""
+        self._earliest = min(self._earliest, at - self._blocks * BLOCK_MS / 1000)
+        self._blocks += 1
+        if self._blocks % LOSS_BLOCKS:
+            return
+        # One late window may be a standstill whose sound the device has kept. Usual is what was, since clocks differ.
+        later = min(self._earliest, self._before)
+        if later < math.inf and later - self._usual > LOSS_S:
+            self.count += 1
+        self._usual = later if later < math.inf else self._usual
+        self._before, self._earliest = self._earliest, math.inf
 
 
 class ReferenceSource(Protocol):
@@ -95,6 +123,7 @@ class Recorder:
         self.sounded = False
         """Something else than exact zeros was captured."""
         self.captured_at = time.monotonic()
+        self.losses = Losses()
         self._stream = stream
         self._deliver = deliver
         self._lost = lost
@@ -151,6 +180,7 @@ class Recorder:
         while not self._stopping:
             block = self._stream.read()
             self.captured_at = time.monotonic()
+            self.losses.captured(self.captured_at)
             self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
             self.sounded = self.sounded or not self.zero_ms
             if self.muted:
