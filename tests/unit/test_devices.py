@@ -1,6 +1,7 @@
 """Devices that begin late, in zeros, at their own rate, in the middle of a change: by value, without a device."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -23,6 +24,7 @@ from voicechat.audio.engine import AudioPlan
 from voicechat.audio.files import FileOutput, Pace
 from voicechat.audio.keeper import Sound
 from voicechat.audio.playback import PlaybackQueue
+from voicechat.audio.recorder import Recorder
 from voicechat.audio.streams import OutputStream
 from voicechat.conversation.summary import so_far
 from voicechat.errors import AudioError
@@ -38,6 +40,7 @@ class Stream:
 
     def __init__(self, sound: bytes = b"", *, channels: int = 1, late: int = 0, lost: bool = False):
         self.looks = 0
+        self.closed = False
         self.written = b""
         self._sound, self._frame, self._late, self._lost = sound, 2 * channels, late, lost
 
@@ -61,7 +64,8 @@ class Stream:
     def write(self, pcm: bytes, exception_on_underflow: bool) -> None:
         self.written += pcm
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.closed = True
 
 
 def microphone(stream: Stream, native_hz: int = RATE, channels: int = 1, rate_hz: int = RATE) -> DeviceInput:
@@ -313,3 +317,56 @@ def test_devices_that_were_opened_in_the_middle_of_a_change_are_opened_again_bef
 
     asyncio.run(main())
     assert len(headset.attempts) == 1
+
+
+def test_whoever_ends_the_program_does_not_wait_for_a_headset(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Stream(late=10**9)
+    monkeypatch.setattr(defaults, "default_devices", lambda: ("mic", "speaker"))
+    monkeypatch.setattr(keeper_module, "SLOW_S", 0.02)
+
+    async def main() -> None:
+        loose: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: loose.append(context))
+        sound, _ = kept(Headset(silent), monkeypatch)
+        slow = asyncio.Event()
+        sound._warn = lambda *_: slow.set()
+        opening = asyncio.create_task(sound.open())
+        await asyncio.wait_for(slow.wait(), 5)
+        opening.cancel()
+        await asyncio.wait([opening])
+        await sound.close()
+        looks = silent.looks
+        await asyncio.sleep(0.05)
+        assert silent.looks == looks, "somebody still waits for it"
+        assert silent.closed
+        del opening, sound
+        gc.collect()
+        assert loose == [], "an error that nobody took is written to the terminal"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_new_devices_are_taken_in_a_pause_of_the_user_unless_the_old_ones_have_gone(
+    monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    answers = [("mic", "speaker"), *[("headset", "headset")] * 9]
+    monkeypatch.setattr(defaults, "default_devices", lambda: answers.pop(0))
+    monkeypatch.setattr(keeper_module, "PAUSE_S", 0.02)
+
+    async def main() -> None:
+        sound, told = kept(Headset(Endless(), Endless()), monkeypatch)
+        await sound.open()
+        recorder = sound._engine.recorder if sound._engine else None
+        assert recorder is not None
+        speaking = [True] * 5
+        monkeypatch.setattr(Recorder, "quiet_s", property(lambda _: 0.0 if speaking and speaking.pop() else 1.0))
+        await sound._follow_defaults(at_once=at_once)
+        await sound.close()
+        assert len(speaking) == (5 if at_once else 0)
+        assert told == [
+            "The system's default devices have changed: moving there.",
+            "Going on with headset and headset.",
+        ]
+
+    asyncio.run(main())

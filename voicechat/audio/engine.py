@@ -149,6 +149,7 @@ class Engine:
         """
         loop = asyncio.get_running_loop()
         opening = self._opening = in_background(lambda: self.open(loop, hear, played), "open sound")
+        opening.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody may wait for it any more
         try:
             await asyncio.wait([opening], timeout=patience_s)
         except asyncio.CancelledError:

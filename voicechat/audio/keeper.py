@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 RETRY_S = 1.0
 SLOW_S = 2.0
 """Who waits longer for the devices at the beginning is told so."""
-SETTLING_S = 5.0
+SETTLING_S = 6.0
 """After the microphone was opened once, it is opened again for so long: a headset changes its profile by that."""
 PAUSE_S, PAUSE_WAIT_S = 0.3, 5.0
 """The system's new devices are taken where the user has not spoken for the one time, or after the other."""
