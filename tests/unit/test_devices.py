@@ -271,6 +271,41 @@ def test_sound_that_was_lost_on_either_side_is_counted_without_a_canceller_too_a
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("paces", "told"),
+    [
+        ([1.0, 0.98, 1.03, 0.4, 1.6, 1.0], 0),
+        ([1.0, 0.33, 0.34, 0.33, 0.33], 1),
+        ([2.0, 2.0, 1.0, 2.0, 2.0], 2),
+        ([0.0, 0.0, 0.0], 0),
+        ([0.6, 0.3, 0.7, 0.2], 0),
+    ],
+    ids=["as it should", "a third", "twice, and again later", "hanging", "a machine that is late"],
+)
+def test_a_microphone_whose_samples_come_at_another_rate_is_opened_again_once(
+    monkeypatch: pytest.MonkeyPatch, paces: list[float], told: int
+) -> None:
+    monkeypatch.setattr(defaults, "default_devices", lambda: ("mic", "speaker"))
+
+    async def main() -> None:
+        sound, _ = kept(Headset(Endless()), monkeypatch)
+        await sound.open()
+        recorder = sound._engine.recorder if sound._engine else None
+        assert recorder is not None
+        assert recorder.stop()  # from here on the test says what it captured
+        now = 100.0
+        monkeypatch.setattr(keeper_module, "time", SimpleNamespace(monotonic=lambda: now))
+        sound._look_for_another_rate()
+        for pace in paces:
+            now += 1.0
+            recorder.losses.blocks += round(100 * pace)
+            sound._look_for_another_rate()
+        assert sound._lost.qsize() == told
+        await sound.close()
+
+    asyncio.run(main())
+
+
 def lost() -> Stream:
     return Stream(late=1, lost=True)
 

@@ -13,6 +13,7 @@ from voicechat.audio.frames import BLOCK_MS, Frame, block_bytes
 from voicechat.audio.permission import how_to_unmute, zeros
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.player import PlaybackDrained, PlaybackStarted, PlayerEvent
+from voicechat.audio.recorder import Recorder
 from voicechat.errors import AudioError, UsageError
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ PAUSE_S, PAUSE_WAIT_S = 0.3, 5.0
 FIRST_LOOK_S = 2.0
 """To open a headset's microphone may make it the system's default."""
 HANG_S = 5.0
+PACE_OFF, PACE_STEADY = 0.15, 0.05
+"""A microphone has another rate when a second has so much more or less of it, twice, the second time to this share."""
 ZEROS_MS = 10_000
 """Exact zeros for this long, and nothing else before: the microphone is muted, or the system gives us none on purpose.
 
@@ -60,6 +63,8 @@ class Sound:
         self._lost: asyncio.Queue[AudioError] = asyncio.Queue(maxsize=4)
         self._dropped_before = self._speaker_gaps_before = self._microphone_gaps_before = 0
         self._zeros_told = False
+        self._pace: tuple[Recorder, float, int, float] | None = None  # when last looked at, blocks until then, the pace
+        self._pace_told = False
         self._aec_told = False
         self._opened_at = float("-inf")
         self._has_microphone = plan.microphone and not plan.input_ends
@@ -126,6 +131,7 @@ class Sound:
             except TimeoutError:
                 self._look_for_zeros()
                 self._look_for_hangs()
+                self._look_for_another_rate()
                 empty = self._engine is not None and self._engine.found_empty()
                 if self._follows and (empty or asyncio.get_running_loop().time() >= due):
                     await self._follow_defaults(at_once=empty)
@@ -239,6 +245,24 @@ class Sound:
         # A pipe is no device: its reader may take its time.
         elif not self._plan.output_file and player and player.wrote_at is not None and now - player.wrote_at > HANG_S:
             self._lost.put_nowait(AudioError(f"The speaker {player.name!r} has stopped."))
+
+    def _look_for_another_rate(self) -> None:
+        """A device that changes its rate under an open stream says nothing, where the system does not convert: the
+        samples come at another pace, and the voice at another pitch. A stream that is opened then is right.
+        """
+        recorder, now = self._engine.recorder if self._engine else None, time.monotonic()
+        if recorder is None or not self._has_microphone:
+            return
+        blocks, last, pace = recorder.losses.blocks, self._pace, 0.0
+        if last is not None and last[0] is recorder and now > last[1]:
+            pace = (blocks - last[2]) * BLOCK_MS / 1000 / (now - last[1])
+            steady = abs(pace - last[3]) < PACE_STEADY * pace  # a machine that is late comes to no pace twice
+            if abs(pace - 1) < PACE_OFF:
+                self._pace_told = False
+            elif steady and not self._pace_told and not self._lost.full():
+                self._pace_told = True
+                self._lost.put_nowait(AudioError(f"The microphone {recorder.name!r} has changed its rate."))
+        self._pace = recorder, now, blocks, pace
 
     # -- what others ask -----------------------------------------------------------------------------------------
 

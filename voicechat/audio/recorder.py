@@ -72,14 +72,15 @@ class Losses:
 
     def __init__(self) -> None:
         self.count = 0
-        self._blocks = 0
+        self.blocks = 0
+        """So many were captured."""
         self._usual = self._before = self._earliest = math.inf
 
     def captured(self, at: float) -> None:
         """Called once for each block, with the monotonic time at which it was read."""
-        self._earliest = min(self._earliest, at - self._blocks * BLOCK_MS / 1000)
-        self._blocks += 1
-        if self._blocks % LOSS_BLOCKS:
+        self._earliest = min(self._earliest, at - self.blocks * BLOCK_MS / 1000)
+        self.blocks += 1
+        if self.blocks % LOSS_BLOCKS:
             return
         # One late window may be a standstill whose sound the device has kept. Usual is what was, since clocks differ.
         later = min(self._earliest, self._before)
