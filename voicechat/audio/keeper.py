@@ -76,7 +76,7 @@ class Sound:
         loop = asyncio.get_running_loop()
         until, settling = loop.time() + SETTLING_S, False
         waiting = "Waiting for the microphone and the speaker. A headset may take some seconds."
-        slow = loop.call_later(SLOW_S, self._warn, "device", waiting)
+        slow = loop.call_later(SLOW_S, self._warn, "slow_device", waiting)
         try:
             while True:
                 if self._follows:
