@@ -7,7 +7,7 @@ from tests.unit.lockstep_room import CAPTURE, RENDER, Speaker, Trouble, delay_ms
 from tests.unit.test_vad import speech
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.frames import block_bytes, stretch
-from voicechat.audio.lockstep import HOLD_MS, JUMP_MS, SPARE_MS, Balance, Lockstep
+from voicechat.audio.lockstep import HOLD_MS, JUMP_MS, LOOK_BLOCKS, SPARE_MS, Balance, Lockstep
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.vad import VoiceDetector
 
@@ -107,6 +107,33 @@ def test_a_lost_block_is_made_up_for_in_the_next_silence() -> None:
     found = delays(pairs, 4)
     assert lockstep.losses <= 1  # the device may have run dry for as long meanwhile
     assert abs(found[0] - found[3]) < JUMP_MS
+
+
+class Watched(Speaker):
+    looks = 0
+
+    @property
+    def room_samples(self) -> int:
+        self.looks += 1
+        return super().room_samples
+
+
+def test_the_device_is_looked_at_seldom_in_silence_and_at_once_when_the_thread_was_late() -> None:
+    """A device that ran dry meanwhile is only seen to be empty now."""
+    looks: list[tuple[int, bool]] = []
+    speaker = Watched()
+    run(
+        speaker,
+        replies(1),
+        6,
+        ROOM,
+        troubles=(Trouble(5.5, late_s=0.06),),
+        each=lambda lockstep, *_: looks.append((speaker.looks, lockstep.found_empty)),
+    )
+    in_silence, in_a_reply = looks[180][0] - looks[80][0], looks[380][0] - looks[280][0]
+    assert (in_silence, in_a_reply) == (100 // LOOK_BLOCKS, 100)
+    late = next(at for at in range(1, len(looks)) if looks[at][1] and not looks[at - 1][1])
+    assert (late, looks[late][0] - looks[late - 1][0]) == (550, 1)
 
 
 def test_a_half_filled_block_waits_for_its_rest() -> None:

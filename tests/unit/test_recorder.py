@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from voicechat.audio.frames import Frame, block_bytes
+from voicechat.audio.frames import Frame, block_bytes, dbfs, rough_dbfs
 from voicechat.audio.recorder import (
     FEW,
     HANDOVER_FRAMES,
     MANY,
     ONSET_BLOCKS,
+    SOME,
     UNDECIDED_BLOCKS,
     HandOver,
     Losses,
@@ -58,9 +59,10 @@ class Microphone:
 class Opinions:
     """A detector that was told what to say: `v` voice, `s` speech, `b` both."""
 
-    def __init__(self, said: str, dbfs: float = -70.0):
+    def __init__(self, said: str, dbfs: float = -70.0, floor_dbfs: float = -40.0):
         self._said = iter(said)
         self.level_dbfs = dbfs
+        self.floor_dbfs = floor_dbfs
         self.speech = False
 
     def voiced(self, block: bytes) -> bool:
@@ -118,10 +120,10 @@ def test_a_frame_carries_both_verdicts_and_they_hold_for_all_of_it() -> None:
 
 
 def test_in_silence_more_goes_into_a_frame_and_a_voice_splits_it() -> None:
-    opinions = "." * (UNDECIDED_BLOCKS + MANY + 3) + "v.."
+    opinions = "." * (UNDECIDED_BLOCKS + MANY + 3) + "v" + "." * (MANY - 4)
     frames, _, _ = record(Microphone([block(1)] * len(opinions)), detector=Opinions(opinions))
     lengths = [len(frame.pcm) // BLOCK for frame in frames]
-    assert lengths == [FEW] * (UNDECIDED_BLOCKS // FEW) + [MANY, 3, 1, 2]
+    assert lengths == [FEW] * (UNDECIDED_BLOCKS // FEW) + [MANY, 3, 1, MANY - 4]
     assert [frame.voiced for frame in frames][-3:] == [False, True, False]
     assert frames[-2].captured_at - frames[-3].captured_at == pytest.approx(0.01, abs=1e-6)
 
@@ -132,10 +134,26 @@ def test_what_is_loud_is_not_waited_with() -> None:
     assert [frame.pcm for frame in frames][-2:] == [block(1) + block(1000), block(1001)]
 
 
+def test_what_is_loud_for_this_room_is_not_waited_with_either() -> None:
+    """A microphone that is turned low: 52 dB under full scale, and 10 dB over the room."""
+    blocks = [*[block(1)] * (UNDECIDED_BLOCKS + 1), block(80), block(81)]
+    frames, _, _ = record(Microphone(blocks), detector=Opinions("." * len(blocks), floor_dbfs=-62.0))
+    assert [frame.pcm for frame in frames][-2:] == [block(1) + block(80), block(81)]
+
+
+def test_a_rough_level_is_the_level_but_for_2_db() -> None:
+    rng = np.random.default_rng(1)
+    tone = 3000 * np.sin(np.arange(480) * 2 * np.pi * 440 / 48_000)
+    for sound in (rng.normal(0, 200, 480), rng.normal(0, 3000, 160), tone):
+        pcm = sound.astype("<i2").tobytes()
+        assert rough_dbfs(pcm) == pytest.approx(dbfs(pcm), abs=2)
+    assert rough_dbfs(bytes(960)) == rough_dbfs(b"") == float("-inf")
+
+
 def test_a_voice_is_sent_in_larger_pieces_once_it_has_begun_but_not_where_it_may_be_an_interruption() -> None:
-    voice = [block(1000 + n) for n in range(ONSET_BLOCKS + MANY)]
+    voice = [block(1000 + n) for n in range(ONSET_BLOCKS + SOME)]
     frames, _, _ = record(Microphone(voice), reference=Reference(RATE))
-    assert [len(frame.pcm) // BLOCK for frame in frames] == [1] * ONSET_BLOCKS + [MANY]
+    assert [len(frame.pcm) // BLOCK for frame in frames] == [1] * ONSET_BLOCKS + [SOME]
     reference = Reference(RATE)
     reference.write(block(7))
     frames, _, _ = record(Microphone(voice), reference=reference)

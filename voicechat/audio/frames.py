@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from operator import mul
 
 BLOCK_MS = 10
 """Audio moves in blocks of this length: what the canceller and the voice detector work on."""
@@ -9,7 +10,7 @@ BLOCK_MS = 10
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Captured sound: one to four blocks of s16le mono at the recorder's rate.
+    """Captured sound: one to eight blocks of s16le mono at the recorder's rate.
 
     `voiced` and `speech` are the local detector's quick and sure opinion of it, `dbfs` the level of its last block
     (−inf for digital silence), `captured_at` the monotonic time at which the device handed it over. `reference` is what
@@ -40,6 +41,14 @@ def dbfs(pcm: bytes) -> float:
 
     samples = np.frombuffer(pcm, "<i2").astype(np.float32)
     return power_dbfs(float(np.dot(samples, samples)) / max(len(samples), 1) / 32768.0**2)
+
+
+def rough_dbfs(pcm: bytes) -> float:
+    """The same to within some 2 dB, by fifty of the samples and without numpy: its first call after a wait of a block
+    costs 50 µs, this one 5."""
+    samples = memoryview(pcm).cast("h")
+    some = samples[:: max(len(samples) // 50, 1)].tolist()
+    return power_dbfs(sum(map(mul, some, some)) / max(len(some), 1) / 32768.0**2)
 
 
 def power_dbfs(power: float) -> float:

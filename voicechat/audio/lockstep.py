@@ -31,6 +31,8 @@ PARTIAL_BLOCKS = 2
 JUMP_WINDOW, DRIFT_WINDOW = 50, 500
 """Blocks over which the balance is looked at: for a hole or a loss, and for two devices' clocks."""
 JUMP_MS = 7.0
+LOOK_BLOCKS = 5
+"""In silence the device is looked at so seldom, if the thread is in time: a look costs as much as a block."""
 LATE_S = 0.003
 """A block that is read later says little: the device has fetched meanwhile, or run dry for nobody knows how long."""
 WAITED_S = 0.005
@@ -85,10 +87,11 @@ class Balance:
         self._short: list[float] = []
         self._long: list[float] = []
 
-    def jump(self, value: float) -> int:
-        """Called once a block. The samples by which the balance has jumped for good, else 0."""
-        self._short.append(value)
-        self._long.append(value)
+    def jump(self, value: float, blocks: int = 1) -> int:
+        """The balance as it is, and was not looked at for so many blocks. The samples by which it has jumped for good,
+        else 0."""
+        self._short += [value] * blocks
+        self._long += [value] * blocks
         if len(self._short) < JUMP_WINDOW:
             return 0
         off = _middle(self._short) - self._aim
@@ -150,6 +153,7 @@ class Lockstep:
         self._playing = Playing(queue, notify)
         self._clock = clock
         self._block = block_bytes(queue.rate_hz)
+        self._silence = bytes(self._block)
         self._balance = Balance(queue.rate_hz)
         self._lag = bytearray()  # what the device was given and no captured block was paired with yet
         self._spare = 0  # so many bytes of lag are kept: this machine needs them
@@ -160,6 +164,7 @@ class Lockstep:
         self._room = 0
         self._emptied = DRIFT_WINDOW
         self._trim = self._untrimmed = 0
+        self._unseen = 0  # blocks since the device was looked at
         self._lock = threading.Lock()
         self._stopping = False
 
@@ -220,13 +225,17 @@ class Lockstep:
         given = self._give(now)
         if not given:
             return
+        self._unseen += 1
+        if not (self._playing.sounding or waited or late_s >= LATE_S or self._unseen >= LOOK_BLOCKS):
+            return
+        unseen, self._unseen = self._unseen, 0
         self._room = self._stream.room_samples
         held = self._capacity - self._room - given
         self._emptied = self._emptied + 1 if held > 0 else 0
         self.found_empty = self.found_empty or held <= 0
         if held > 0 and late_s < LATE_S:
             lag = len(self._lag) / 2 - given
-            if jump := self._balance.jump(held + late_s * self.queue.rate_hz - lag):
+            if jump := self._balance.jump(held + late_s * self.queue.rate_hz - lag, unseen):
                 self._repair(jump)
         self._trim = self._balance.drift() or self._trim
 
@@ -256,7 +265,7 @@ class Lockstep:
         if block is None:
             if len(self._lag) >= self._spare + self._block:
                 return 0  # what the device holds too much of goes in silence, out of both at once
-            block = bytes(self._block)
+            block = self._silence
         else:
             self.queue.writing(now, self.latency_ms)
         self._lag += block
@@ -277,8 +286,10 @@ class Lockstep:
 
     def _trimmed(self, block: bytes) -> bytes:
         """The block, a sample longer or shorter when it is time for that."""
+        if not self._trim:
+            return block
         self._untrimmed += 1
-        if not self._trim or self._untrimmed * abs(self._trim) < DRIFT_WINDOW:
+        if self._untrimmed * abs(self._trim) < DRIFT_WINDOW:
             return block
         self._untrimmed = 0
         count = len(block) // 2 + (1 if self._trim > 0 else -1)

@@ -14,16 +14,18 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from voicechat.audio.frames import BLOCK_MS, Frame, dbfs, is_silent
+from voicechat.audio.frames import BLOCK_MS, Frame, dbfs, is_silent, rough_dbfs
 from voicechat.audio.streams import InputStream
 from voicechat.audio.vad import VoiceDetector
 from voicechat.errors import AudioError
 
 SOUND_DBFS = -45.0
+"""What is louder is somebody who begins to speak, or it is nothing that lasts."""
 ONSET_BLOCKS = 8
 """So many blocks above that level are worked off one by one: ten milliseconds matter when somebody begins to speak."""
-FEW, MANY = 2, 4
-"""Blocks that are worked off together, in haste and without: the first after a wait costs as much as three others."""
+FEW, SOME, MANY = 2, 4, 8
+"""Blocks that are worked off together, in haste, of a voice that goes on, and in silence: the first after a wait costs
+as much as three others."""
 UNDECIDED_BLOCKS = 100
 """So long after the detector's last change of opinion a silence may be the end of a turn, for which somebody waits."""
 ECHO_BLOCKS = 60
@@ -188,12 +190,16 @@ class Recorder:
                 block = bytes(len(block))
             reference = self._reference.read() if self._reference is not None else b""
             waiting.append((block, reference))
-            loud = loud + 1 if dbfs(block) > SOUND_DBFS else 0
+            loud = loud + 1 if rough_dbfs(block) > self._loud_dbfs() else 0
             played = played + 1 if is_silent(reference) else 0
             haste = played < ECHO_BLOCKS if loud else self._same < UNDECIDED_BLOCKS
-            if 0 < loud <= ONSET_BLOCKS or len(waiting) >= (FEW if haste else MANY):
+            if 0 < loud <= ONSET_BLOCKS or len(waiting) >= (FEW if haste else SOME if loud else MANY):
                 self._work_off(waiting)
                 waiting.clear()
+
+    def _loud_dbfs(self) -> float:
+        """What is louder may be somebody: in a quiet room, or with a microphone that is turned low, a quieter sound."""
+        return SOUND_DBFS if self._detector is None else min(SOUND_DBFS, self._detector.floor_dbfs)
 
     def _work_off(self, waiting: list[tuple[bytes, bytes]]) -> None:
         """Make a frame of these blocks and their references, or more where the detector changes its opinion."""
