@@ -21,6 +21,7 @@ from voicechat.errors import AudioError
 
 SOUND_DBFS = -45.0
 """What is louder is somebody who begins to speak, or it is nothing that lasts."""
+ZEROS_DBFS = float("-inf")
 ONSET_BLOCKS = 8
 """So many blocks above that level are worked off one by one: ten milliseconds matter when somebody begins to speak."""
 FEW, SOME, MANY = 2, 4, 8
@@ -137,6 +138,7 @@ class Recorder:
         self.keep_reference = keep_reference
         self._opinion = False, False  # voiced, speech
         self._same = 0  # blocks since it has changed
+        self._loud_dbfs = SOUND_DBFS  # in a quiet room, or with a microphone that is turned low, it is less
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="voicechat-recorder", daemon=True)
 
@@ -184,22 +186,20 @@ class Recorder:
             block = self._stream.read()
             self.captured_at = time.monotonic()
             self.losses.captured(self.captured_at)
-            self.zero_ms = self.zero_ms + 10 if is_silent(block) else 0
-            self.sounded = self.sounded or not self.zero_ms
+            level = rough_dbfs(block)
+            zeros = level == ZEROS_DBFS and is_silent(block)
+            self.zero_ms = self.zero_ms + 10 if zeros else 0
+            self.sounded = self.sounded or not zeros
             if self.muted:
-                block = bytes(len(block))
+                block, level = bytes(len(block)), ZEROS_DBFS
             reference = self._reference.read() if self._reference is not None else b""
             waiting.append((block, reference))
-            loud = loud + 1 if rough_dbfs(block) > self._loud_dbfs() else 0
+            loud = loud + 1 if level > self._loud_dbfs else 0
             played = played + 1 if is_silent(reference) else 0
             haste = played < ECHO_BLOCKS if loud else self._same < UNDECIDED_BLOCKS
             if 0 < loud <= ONSET_BLOCKS or len(waiting) >= (FEW if haste else SOME if loud else MANY):
                 self._work_off(waiting)
                 waiting.clear()
-
-    def _loud_dbfs(self) -> float:
-        """What is louder may be somebody: in a quiet room, or with a microphone that is turned low, a quieter sound."""
-        return SOUND_DBFS if self._detector is None else min(SOUND_DBFS, self._detector.floor_dbfs)
 
     def _work_off(self, waiting: list[tuple[bytes, bytes]]) -> None:
         """Make a frame of these blocks and their references, or more where the detector changes its opinion."""
@@ -219,6 +219,8 @@ class Recorder:
             if self.keep_reference:
                 references.append(reference)
         self._hand_over(frame, references, 0.0)
+        if self._detector is not None:
+            self._loud_dbfs = min(SOUND_DBFS, self._detector.floor_dbfs)
 
     def _judged(self, block: bytes) -> tuple[tuple[bool, bool], float]:
         """The detector's two verdicts, and the level."""
