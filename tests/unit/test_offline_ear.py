@@ -60,7 +60,12 @@ async def utter(made: ProcessEar, sound: bytes = b"ab", quiet_ms: int = 0) -> tu
     for at in range(0, len(sound), 640):
         utterance.feed(sound[at : at + 640], quiet_ms)
     utterance.finish()
-    return await utterance.text(), heard
+    return in_one_spelling(await utterance.text()), heard
+
+
+def in_one_spelling(text: str) -> str:
+    """Moonshine knows both."""
+    return text.replace("metres", "meters")
 
 
 def test_a_persons_voice_is_understood_while_it_speaks_and_at_its_end() -> None:
@@ -109,7 +114,7 @@ def test_the_real_child_killed_in_the_middle_is_replaced() -> None:
             os.kill(made.pid, signal.SIGKILL)
             utterance.feed(sound[32_000:], 0)
             utterance.finish()
-            assert await utterance.text() == "Go forward ten meters."
+            assert in_one_spelling(await utterance.text()) == "Go forward ten meters."
             assert len(told) == 1
 
     asyncio.run(main())

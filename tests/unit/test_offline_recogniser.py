@@ -56,6 +56,22 @@ def test_a_short_silence_settles_the_text_and_the_end_costs_nothing() -> None:
     assert len(passes.lengths_ms) == before
 
 
+@pytest.mark.parametrize(("hz", "share"), [(200, 0.99), (1500, 0.72), (8000, 0.29)])
+def test_the_model_is_given_less_of_the_high_tones_that_noise_is_made_of(hz: int, share: float) -> None:
+    given: list[float] = []
+
+    def transcribe(samples: list[float]) -> str:
+        given[:] = samples
+        return ""
+
+    recogniser = MoonshineRecogniser(transcribe)
+    tone = (8000 * np.cos(2 * np.pi * hz * np.arange(16_000) / 16_000)).astype("<i2")
+    recogniser.accept(tone.tobytes(), 0)
+    recogniser.finish()
+    middle = np.array(given)[6400 + 8000 : 6400 + 16_000]
+    assert np.sqrt(np.mean(middle**2)) / np.sqrt(np.mean((tone / 32768) ** 2)) == pytest.approx(share, abs=0.02)
+
+
 def test_speech_after_the_silence_unsettles_it() -> None:
     passes = Passes()
     recogniser = MoonshineRecogniser(passes, passes.clock)

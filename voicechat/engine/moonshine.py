@@ -10,6 +10,7 @@ import re
 import time
 from array import array
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 
 from voicechat.engine.recogniser import RATE_HZ, SETTLE_MS, Hypothesis, NotLoaded
@@ -31,6 +32,9 @@ LARGEST_TINY_BYTES = 18_000_000
 """Of an encoder: tiny's has 13 MB, base's more than twice that."""
 LEAD_S = 0.4
 """Silence around the sound: without it first words are lost."""
+SMOOTHING = 0.45
+"""The share of each new sample in a one-pole low-pass, 3 dB down at 1.5 kHz and 11 at most: noise has most of its power
+where a voice has least, and is what the model mishears (docs/performance.md). Clean speech loses nothing by it."""
 
 _LOOP = re.compile(r"\b(\w+(?:[ ,]+\w+){0,3})(?:[\s,]+\1\b){3,}", re.IGNORECASE)
 """A word cut in its middle may come over and over."""
@@ -147,4 +151,5 @@ def open_moonshine(folder: Path | None = None) -> MoonshineRecogniser:
 def _padded(pcm: bytes) -> list[float]:
     # Plain lists, which is what the library takes: numpy would be 20 MB more in this process, for nothing.
     silence = [0.0] * int(LEAD_S * RATE_HZ)
-    return [*silence, *(sample / 32768 for sample in array("h", pcm)), *silence]
+    smooth = accumulate(array("h", pcm), lambda before, sample: before + SMOOTHING * (sample - before))
+    return [*silence, *(sample / 32768 for sample in smooth), *silence]
