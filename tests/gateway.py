@@ -10,9 +10,11 @@ from typing import Any
 from openai import AsyncOpenAI
 
 from voicechat.config import load
+from voicechat.serve.budget import LEASE_S
 from voicechat.serve.gateway import Gateway, Limits
 from voicechat.serve.models import Models
 from voicechat.serve.server import Address, bind, server_on
+from voicechat.serve.store import MemoryStore, Store
 from voicechat.serve.tokens import Tokens
 
 NOTHING = Path(os.devnull)
@@ -34,13 +36,21 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    config: Path, *, limits: Limits = Limits(), aliases: Mapping[str, str] = {}, origins: tuple[str, ...] = ()
+    config: Path,
+    *,
+    limits: Limits = Limits(),
+    aliases: Mapping[str, str] = {},
+    origins: tuple[str, ...] = (),
+    store: Store | None = None,
+    lease_s: float = LEASE_S,
 ) -> AsyncIterator[Served]:
     """A server with the settings of a file that need not say anything; its sessions are over when it is left."""
     loaded = load(config if config.is_file() else NOTHING)  # noqa: ASYNC240 - once
     settings = loaded.settings.serve
     models = Models(loaded, {**settings.models, **aliases})
-    gateway = Gateway(models, Tokens(settings.tokens), limits, origins=origins)
+    gateway = Gateway(
+        models, Tokens(settings.tokens), limits, store=store or MemoryStore(), lease_s=lease_s, origins=origins
+    )
     listener = bind(Address("127.0.0.1", 0))
     server = server_on(gateway, Address("127.0.0.1", 0))
     running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -1,7 +1,10 @@
 """The gateway's decisions by value: who may, how much, what a name stands for, and what is done in a model's stead."""
 
+import asyncio
+import math
 import os
 import socket
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from voicechat.serve.models import Models
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.server import Address, bind
 from voicechat.serve.stand_ins import StandIns
+from voicechat.serve.store import MemoryStore
 from voicechat.serve.tokens import Grant, Tokens, hash_of, new_token
 
 
@@ -37,7 +41,7 @@ def test_a_token_is_known_by_its_hash_alone(tmp_path: Path) -> None:
     key = new_token()
     config = write(tmp_path / "config.toml", f'[serve.tokens.anna]\nhash = "{hash_of(key)}"\nsessions = 2\n')
     tokens = Tokens(load(config).settings.serve.tokens)
-    assert tokens.grant(key) == Grant("anna", sessions=2)
+    assert tokens.grant(key) == Grant("anna", sessions=2, currency="USD", digest=hash_of(key).removeprefix("sha256:"))
     for wrong, code in (("", None), (key[:-1], "invalid_api_key"), (hash_of(key), "invalid_api_key")):
         with pytest.raises(Refusal) as caught:
             tokens.grant(wrong)
@@ -80,25 +84,32 @@ def test_editing_keeps_what_it_does_not_change(tmp_path: Path) -> None:
 
 def test_requests_are_counted_by_the_minute_and_talk_by_the_day() -> None:
     now = [1_000_000.0]
-    budget = Budget(lambda: now[0])
+    budget = Budget(MemoryStore(lambda: now[0]), clock=lambda: now[0])
     grant = Grant("anna", requests_per_minute=2, minutes_per_day=10.0)
-    for _ in range(2):
-        budget.request(grant)
-    with pytest.raises(Refusal) as caught:
-        budget.request(grant)
-    assert refused(caught) == (429, "rate_limit_exceeded")
-    budget.request(Grant("bob"))
-    now[0] += 61
-    budget.request(grant)
 
-    assert budget.left_s(grant) == 600.0
-    budget.used(grant, 599.0)
-    assert budget.left_s(grant) == 1.0
-    budget.used(grant, 30.0)
-    assert budget.left_s(grant) == 0.0
-    assert budget.left_s(Grant("bob")) is None
-    now[0] += 86_400
-    assert budget.left_s(grant) == 600.0
+    async def refusal(asked: Awaitable[object]) -> tuple[int, str | None]:
+        with pytest.raises(Refusal) as caught:
+            await asked
+        return refused(caught)
+
+    async def main() -> None:
+        for _ in range(2):
+            await budget.request(grant)
+        assert await refusal(budget.request(grant)) == (429, "rate_limit_exceeded")
+        await budget.request(Grant("bob"))
+        now[0] += 61
+        await budget.request(grant)
+
+        assert await budget.left_s(grant) == 600.0
+        budget.used(grant, seconds=599.0)
+        assert await budget.left_s(grant) == 1.0
+        budget.used(grant, seconds=30.0)
+        assert await refusal(budget.left_s(grant)) == (429, "rate_limit_exceeded")
+        assert await budget.left_s(Grant("bob")) == math.inf
+        now[0] += 86_400
+        assert await budget.left_s(grant) == 600.0
+
+    asyncio.run(main())
 
 
 # --- Names ---

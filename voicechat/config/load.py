@@ -119,6 +119,7 @@ def load(config_file: Path | None = None, flags: Mapping[str, object] | None = N
     settings = Settings.model_validate(merged)
     for section in settings.providers.values():
         remember(*(getattr(section, secret).get_secret_value() for secret in SECRET_KEYS))
+    remember(settings.serve.redis.get_secret_value())
     for server in settings.mcp.values():
         remember(*(secret.get_secret_value() for secret in (*server.env.values(), *server.headers.values())))
     return Loaded(

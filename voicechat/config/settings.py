@@ -134,6 +134,8 @@ class ServeToken(_Table):
     sessions: Annotated[int, Field(ge=1)] | None = None
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
     minutes_per_day: Annotated[float, Field(gt=0)] | None = None
+    spend_per_day: Annotated[float, Field(gt=0)] | None = None
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
 
 
 class Serve(_Table):
@@ -148,6 +150,8 @@ class Serve(_Table):
     offline_sessions: Annotated[int, Field(ge=0)] | None = None
     session_minutes: Annotated[float, Field(gt=0, le=1440)] = 30.0
     drain_s: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    redis: SecretStr = SecretStr("")
     models: dict[str, str] = Field(default_factory=dict)
     tokens: dict[str, ServeToken] = Field(default_factory=dict)
 

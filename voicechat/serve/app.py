@@ -32,15 +32,15 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def create_app(gateway: Gateway) -> ASGIApp:
     async def models(request: Request) -> Response:
-        grant = gateway.admit(key_of(request))
+        grant = await gateway.admit(key_of(request))
         served = [name for name in gateway.models.names() if grant.allows(name)]
         entries = [{"id": name, "object": "model", "created": 0, "owned_by": "voicechat"} for name in served]
         return JSONResponse({"object": "list", "data": entries})
 
     async def client_secrets(request: Request) -> Response:
-        grant = gateway.admit(key_of(request))
+        grant = await gateway.admit(key_of(request))
         try:
-            return JSONResponse(gateway.secrets.create(grant, await json_of(request)))
+            return JSONResponse(await gateway.secrets.create(grant, await json_of(request)))
         except Rejected as error:
             raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
 
@@ -58,7 +58,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language)
     transcription = Transcription(gateway, ears)
     gateway.at_the_end(ears.close)
-    outputs = Outputs()
+    outputs = Outputs(gateway.folder)
     dialogue = Dialogue(gateway, outputs)
     gateway.at_the_end(outputs.close)
     page = Page(gateway)

@@ -1,48 +1,165 @@
-"""How much each token has used: requests in the last minute, minutes of sessions today."""
+"""How much each token has used: requests in the last minute, sessions now, minutes and money today; days are UTC's.
 
+What it uses is written down at once and, where the store does not answer, again with every beat: nothing is lost, and
+meanwhile nobody new is let in.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from secrets import token_hex
 
 from voicechat.serve import refusals
+from voicechat.serve.store import Store, Unreachable
 from voicechat.serve.tokens import Grant
 
+log = logging.getLogger(__name__)
+
 DAY_S = 86_400
+LEASE_S = 30.0
+"""After so long the sessions of a gateway that died no longer count; it renews them three times as often."""
+SECOND, MONEY = "seconds", "money"
+
+
+@contextlib.asynccontextmanager
+async def failing_closed() -> AsyncIterator[None]:
+    """Raises Refusal where the store does not answer."""
+    try:
+        yield
+    except Unreachable as error:
+        log.warning("somebody is sent away: %s", error)
+        raise refusals.limits_unavailable() from error
 
 
 class Budget:
-    """In this process' memory; days are UTC's. `clock` is in unix seconds."""
+    """`used_up` is told whose money of today is used up. `clock` is in unix seconds.
 
-    def __init__(self, clock: Callable[[], float] = time.time):
+    Everything but `used` and `close` raises Refusal.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        used_up: Callable[[str], None] = lambda name: None,
+        clock: Callable[[], float] = time.time,
+        lease_s: float = LEASE_S,
+    ):
+        self._store = store
+        self._used_up = used_up
         self._clock = clock
-        self._requests: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._used_s: defaultdict[str, float] = defaultdict(float)
-        self._day = 0
+        self._lease_s = lease_s
+        self._due: defaultdict[str, float] = defaultdict(float)
+        """What the store has not been asked to add."""
+        self._asked: dict[str, tuple[str, float]] = {}
+        """Additions, by what they add to, of which it is not known whether they arrived: their names and amounts."""
+        self._limits: dict[str, tuple[str, float]] = {}
+        """Of each sum of money: whose it is, and how much it may be."""
+        self._some = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def request(self, grant: Grant) -> None:
-        """One more. Raises Refusal when there were too many in the last minute."""
-        if grant.requests_per_minute is None:
+    async def request(self, grant: Grant) -> None:
+        """One more of this token, which must not be revoked; at most so many a minute."""
+        async with failing_closed():
+            if grant.digest and await self._store.get(revocation(grant.digest)) is not None:
+                raise refusals.wrong_key()
+            most = grant.requests_per_minute
+            if most is not None and not await self._store.allow(f"requests:{grant.name}", most, 60.0):
+                raise refusals.busy(f"This token may ask {most} times a minute.")
+
+    async def left_s(self, grant: Grant) -> float:
+        """How much longer this token may talk today; inf: as long as it likes."""
+        async with failing_closed():
+            if grant.minutes_per_day is None:
+                return math.inf
+            left_s = grant.minutes_per_day * 60 - await self._sum(SECOND, grant)
+            if left_s <= 0:
+                raise refusals.busy("This token has used its minutes of today.")
+            return left_s
+
+    async def check_money(self, grant: Grant) -> None:
+        """It may still spend some today."""
+        async with failing_closed():
+            if grant.spend_per_day is not None and await self._sum(MONEY, grant) >= grant.spend_per_day:
+                raise refusals.spent()
+
+    @contextlib.asynccontextmanager
+    async def place(self, grant: Grant, session_id: str) -> AsyncIterator[None]:
+        """One of the sessions of this token while inside."""
+        self._start()
+        if grant.sessions is None:
+            yield
             return
-        now, recent = self._clock(), self._requests[grant.name]
-        while recent and recent[0] <= now - 60:
-            recent.popleft()
-        if len(recent) >= grant.requests_per_minute:
-            raise refusals.busy(f"This token may ask {grant.requests_per_minute} times a minute.")
-        recent.append(now)
+        key = f"sessions:{grant.name}"
+        async with failing_closed():
+            if not await self._store.lease(key, session_id, grant.sessions, self._lease_s):
+                raise refusals.busy(f"This token may hold {grant.sessions} sessions at once.")
+        try:
+            yield
+        finally:
+            await self._store.release(key, session_id)
 
-    def left_s(self, grant: Grant) -> float | None:
-        """How much longer this token may talk today; None: as long as it likes."""
-        self._new_day()
-        if grant.minutes_per_day is None:
-            return None
-        return max(0.0, grant.minutes_per_day * 60 - self._used_s[grant.name])
+    def used(self, grant: Grant, *, seconds: float = 0.0, money: float = 0.0) -> None:
+        if seconds and grant.minutes_per_day is not None:
+            self._due[self._key(SECOND, grant)] += seconds
+        if money and grant.spend_per_day is not None:
+            key = self._key(MONEY, grant)
+            self._due[key] += money
+            self._limits[key] = (grant.name, grant.spend_per_day)
+        self._some.set()
 
-    def used(self, grant: Grant, seconds: float) -> None:
-        self._new_day()
-        self._used_s[grant.name] += seconds
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Unreachable):
+            await self._write_down()
+        await self._store.close()
 
-    def _new_day(self) -> None:
-        today = int(self._clock() // DAY_S)
-        if today != self._day:
-            self._day = today
-            self._used_s.clear()
+    def _start(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._beat(), name="leases"), asyncio.create_task(self._tell())]
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            self._some.set()
+            try:
+                await self._store.renew(self._lease_s)
+            except Unreachable as error:
+                log.warning("sessions go on, new ones are sent away: %s", error)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            with contextlib.suppress(Unreachable):  # the next beat tries again
+                await self._write_down()
+
+    async def _write_down(self) -> None:
+        while self._asked or self._due:
+            if not self._asked:
+                key, amount = self._due.popitem()
+                self._asked[key] = (token_hex(8), amount)
+            for key, (once, amount) in list(self._asked.items()):
+                total = await self._store.add(key, amount, 2 * DAY_S, once)
+                del self._asked[key]
+                name, most = self._limits.pop(key, ("", math.inf))
+                if total >= most:
+                    self._used_up(name)
+
+    async def _sum(self, what: str, grant: Grant) -> float:
+        key = self._key(what, grant)
+        unknown = self._asked.get(key, ("", 0.0))[1]
+        return await self._store.total(key) + self._due.get(key, 0.0) + unknown
+
+    def _key(self, what: str, grant: Grant) -> str:
+        return f"{what}:{grant.name}:{int(self._clock() // DAY_S)}"
+
+
+def revocation(digest: str) -> str:
+    """Under which name it is kept that a token is revoked."""
+    return f"revoked:{digest}"

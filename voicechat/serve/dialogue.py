@@ -1,14 +1,16 @@
 """The voice-dialogue application: a recording is sent up, answered, and the answer is fetched by its address.
 
-The names of files are made here and looked up in a table: what a client writes never becomes a path.
+The names of files are made here: what a client writes becomes no path unless it has their form.
 """
 
 import asyncio
+import contextlib
+import os
+import re
 import secrets
 import shutil
 import tempfile
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -23,7 +25,7 @@ from voicechat.config.settings import DEFAULT_INSTRUCTIONS
 from voicechat.errors import VoicechatError
 from voicechat.realtime.commands import SessionConfig
 from voicechat.serve import refusals
-from voicechat.serve.gateway import Gateway
+from voicechat.serve.gateway import Gateway, new_session_id
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.one_turn import Turn, one_turn
 from voicechat.serve.recordings import RATE_HZ, decoded
@@ -37,44 +39,60 @@ PATIENCE_S = (1.0, 300.0)
 DEFAULT_PATIENCE_S = 30.0
 MOST_CHARS = 4000
 """Of a role or a style."""
+_NAME = re.compile(r"[0-9a-f]{32}\.pcm")
 
 
 class Outputs:
-    """Answers as files, for a while: the oldest go when there are too many. `clock` is monotonic, in seconds."""
+    """Answers as files, for a while: the oldest go when there are too many.
 
-    def __init__(self, most: int = 200, keep_s: float = 600.0, clock: Callable[[], float] = time.monotonic):
+    `shared` is a folder that other processes keep theirs in, and somebody else removes. `clock` is in unix seconds.
+    """
+
+    def __init__(
+        self,
+        shared: Path | None = None,
+        most: int = 200,
+        keep_s: float = 600.0,
+        clock: Callable[[], float] = time.time,
+    ):
+        self._shared = shared
         self._most = most
         self._keep_s = keep_s
         self._clock = clock
-        self._folder: Path | None = None
-        self._kept: OrderedDict[str, float] = OrderedDict()
+        self._folder = shared
 
     def keep(self, pcm: bytes) -> str:
         """The name under which it can be fetched."""
-        self._clean(self._most - 1)
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="voicechat-serve-"))
+        self._clean(self._most - 1)
         name = f"{secrets.token_hex(16)}.pcm"
         (self._folder / name).write_bytes(pcm)
-        self._kept[name] = self._clock()
+        os.utime(self._folder / name, (self._clock(), self._clock()))
         return name
 
     def find(self, name: str) -> Path | None:
         self._clean(self._most)
-        return self._folder / name if self._folder is not None and name in self._kept else None
+        if self._folder is None or not _NAME.fullmatch(name):
+            return None
+        return self._folder / name if (self._folder / name).exists() else None
 
     async def close(self) -> None:
-        self._kept.clear()
-        if self._folder is not None:
+        if self._folder is not None and self._shared is None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _clean(self, most: int) -> None:
-        while self._kept and self._folder is not None:
-            name, since = next(iter(self._kept.items()))
-            if len(self._kept) <= most and self._clock() - since < self._keep_s:
-                return
-            del self._kept[name]
-            (self._folder / name).unlink(missing_ok=True)
+        if self._folder is None:
+            return
+        kept = []
+        for path in self._folder.glob("*.pcm"):
+            with contextlib.suppress(OSError):  # another process was faster
+                found = path.stat()
+                kept.append((found.st_mtime, found.st_ctime_ns, path))
+        kept.sort()
+        for at, (since, _, path) in enumerate(kept):
+            if len(kept) - at > most or self._clock() - since >= self._keep_s:
+                path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +113,13 @@ class Dialogue:
     async def talk(self, request: Request) -> Response:
         """`POST /api/dialog/audio`: `success` false and a `message` where there is no answer."""
         gateway = self._gateway
-        grant = gateway.admit(key_of(request))
+        grant = await gateway.admit(key_of(request))
         async with request.form(max_files=1, max_fields=16) as form:
             wish = await _wish(form)
         if not grant.allows(wish.model):
             raise refusals.foreign_model(wish.model)
         model = gateway.models.open(wish.model)
+        meter = await gateway.meter(model, grant)
         role = "\n".join(filter(None, (wish.role or DEFAULT_INSTRUCTIONS, wish.style)))
         config = SessionConfig(
             role, model.voice(wish.voice), None, transcription_model=model.transcription_model, source="file"
@@ -108,8 +127,9 @@ class Dialogue:
         sound = decoded(wish.data, MOST_S)
         first = await asyncio.to_thread(next, sound, b"")  # what is no sound is told before anybody is asked
         try:
-            with gateway.place(grant), gateway.engine(model):
-                turn = await one_turn(model, config, chain([first], sound), RATE_HZ, wish.patience_s)
+            async with gateway.place(grant, new_session_id()):
+                with gateway.engine(model):
+                    turn = await one_turn(model, config, chain([first], sound), RATE_HZ, wish.patience_s, meter.take)
         except TimeoutError:
             return _failed(f"There was no answer within {wish.patience_s:g} s.", 504)
         except VoicechatError as error:

@@ -3,17 +3,20 @@
 import asyncio
 import contextlib
 import secrets
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicechat.realtime.price import Price
 from voicechat.serve import refusals
-from voicechat.serve.budget import Budget
+from voicechat.serve.budget import LEASE_S, Budget
 from voicechat.serve.metrics import Metrics
 from voicechat.serve.models import Model, Models
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.secrets import Secret, Secrets
+from voicechat.serve.spending import Meter, Prices, meter_for
+from voicechat.serve.store import MemoryStore, Store
 from voicechat.serve.tokens import Grant, Tokens
 
 if TYPE_CHECKING:
@@ -40,31 +43,41 @@ class Gateway:
     tokens: Tokens
     limits: Limits = Limits()
     metrics: Metrics = field(default_factory=Metrics)
-    budget: Budget = field(default_factory=Budget)
-    secrets: Secrets = field(default_factory=Secrets)
+    store: Store = field(default_factory=MemoryStore)
+    """What is shared with other gateways."""
+    lease_s: float = LEASE_S
+    folder: Path | None = None
+    """Where the other workers of this machine find files."""
     origins: tuple[str, ...] = ()
     stopping: bool = False
     _last_things: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    relays: "set[Relay]" = field(default_factory=set)
+    relays: "dict[Relay, Grant]" = field(default_factory=dict)
     """The sessions that are open."""
+    _draining: set[asyncio.Task[None]] = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no session is open."""
-    _places: Counter[str] = field(default_factory=Counter)
-    """Sessions by the holder of their token."""
+    _sessions: int = 0
     _engines: int = 0
 
-    @contextlib.contextmanager
-    def place(self, grant: Grant) -> Iterator[None]:
+    def __post_init__(self) -> None:
+        self.budget = Budget(self.store, self._spent, lease_s=self.lease_s)
+        self.secrets = Secrets(self.store)
+        told = self.models.loaded.settings.prices
+        self.prices = Prices(
+            {name: Price(**one.model_dump(), source="the configuration") for name, one in told.items()}
+        )
+
+    @contextlib.asynccontextmanager
+    async def place(self, grant: Grant, session_id: str) -> AsyncIterator[None]:
         """Room for one more session while inside. Raises Refusal when there is none."""
-        if self._places.total() >= self.limits.sessions:
+        if self._sessions >= self.limits.sessions:
             raise refusals.full()
-        if grant.sessions is not None and self._places[grant.name] >= grant.sessions:
-            raise refusals.busy(f"This token may hold {grant.sessions} sessions at once.")
-        self._places[grant.name] += 1
+        self._sessions += 1
         try:
-            yield
+            async with self.budget.place(grant, session_id):
+                yield
         finally:
-            self._places[grant.name] -= 1
+            self._sessions -= 1
 
     @contextlib.contextmanager
     def engine(self, model: Model) -> Iterator[None]:
@@ -77,34 +90,52 @@ class Gateway:
         finally:
             self._engines -= model.local
 
-    def admit(self, key: str) -> Grant:
+    async def admit(self, key: str) -> Grant:
         """Whoever shows this key, for one more request. Raises Refusal."""
-        return self._counted(self.tokens.grant, key)
-
-    def admit_session(self, key: str) -> tuple[Grant, Secret | None]:
-        """The same for a session, to which a short-lived secret is a key, too."""
-        secret = self.secrets.find(key)
-        grant = self._counted(self.tokens.grant if secret is None else lambda _: secret.grant, key)
-        return grant, secret
-
-    def _counted(self, grant_of: Callable[[str], Grant], key: str) -> Grant:
         if self.stopping:
             raise refusals.ending()
-        grant = grant_of(key)
-        self.budget.request(grant)
+        grant = self.tokens.grant(key)
+        await self.budget.request(grant)
         return grant
 
+    async def admit_session(self, key: str) -> tuple[Grant, Secret | None]:
+        """The same for a session, to which a short-lived secret is a key, too."""
+        if self.stopping:
+            raise refusals.ending()
+        secret = await self.secrets.find(key)
+        if secret is None:
+            return await self.admit(key), None
+        if self.tokens.demanded and not secret.grant.digest:  # of a gateway that lets everybody in
+            raise refusals.wrong_key()
+        await self.budget.request(secret.grant)
+        return secret.grant, secret
+
+    async def meter(self, model: Model, grant: Grant) -> Meter:
+        """For what a session costs. Raises Refusal where it may cost nothing more, or nobody knows what it does."""
+        await self.budget.check_money(grant)
+        return await meter_for(
+            self.prices, model, grant, self.metrics, lambda money: self.budget.used(grant, money=money)
+        )
+
     @contextlib.contextmanager
-    def holding(self, relay: "Relay") -> Iterator[None]:
+    def holding(self, relay: "Relay", grant: Grant) -> Iterator[None]:
         """The session is one of ours while inside."""
-        self.relays.add(relay)
+        self.relays[relay] = grant
         self._empty.clear()
         try:
             yield
         finally:
-            self.relays.discard(relay)
+            del self.relays[relay]
             if not self.relays:
                 self._empty.set()
+
+    def _spent(self, name: str) -> None:
+        """The sessions of a token whose money is used up end after the answers that are being given."""
+        for relay, grant in self.relays.items():
+            if grant.name == name:
+                task = asyncio.create_task(relay.drain(refusals.spent()), name="spent")
+                self._draining.add(task)
+                task.add_done_callback(self._draining.discard)
 
     @contextlib.contextmanager
     def counting_refusals(self) -> Iterator[None]:
@@ -121,6 +152,7 @@ class Gateway:
     async def close(self) -> None:
         for close in self._last_things:
             await close()
+        await self.budget.close()
 
     async def empty(self) -> None:
         """Wait until no session is open."""
@@ -130,7 +162,7 @@ class Gateway:
     async def drain(self) -> None:
         """Let nobody in, let running answers finish, then end every session."""
         self.stopping = True
-        draining = [asyncio.create_task(relay.drain(), name="drain") for relay in self.relays]
+        draining = [asyncio.create_task(relay.drain(refusals.going_away()), name="drain") for relay in self.relays]
         if draining:
             _, late = await asyncio.wait(draining, timeout=self.limits.drain_s)
             for task in late:

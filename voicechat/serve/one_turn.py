@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from voicechat.audio.resample import Resampler
@@ -33,11 +33,19 @@ class Turn:
 
 
 async def one_turn(
-    model: Model, config: cmd.SessionConfig, sound: Iterable[bytes], rate_hz: int, most_s: float
+    model: Model,
+    config: cmd.SessionConfig,
+    sound: Iterable[bytes],
+    rate_hz: int,
+    most_s: float,
+    watch: Callable[[ev.Event], None],
 ) -> Turn:
-    """Say `sound` (s16le at `rate_hz`) to the model. Raises VoicechatError, TimeoutError after `most_s`."""
+    """Say `sound` (s16le at `rate_hz`) to the model; `watch` is told every event.
+
+    Raises VoicechatError, TimeoutError after `most_s`.
+    """
     provider = model.service.provider
-    talk = _Talk(provider, provider.codec(), model.service.connect(), config)
+    talk = _Talk(provider, provider.codec(), model.service.connect(), config, watch)
     try:
         async with asyncio.timeout(most_s):
             await talk.open()
@@ -54,8 +62,16 @@ async def one_turn(
 
 
 class _Talk:
-    def __init__(self, provider: Provider, codec: Codec, transport: Transport, config: cmd.SessionConfig):
+    def __init__(
+        self,
+        provider: Provider,
+        codec: Codec,
+        transport: Transport,
+        config: cmd.SessionConfig,
+        watch: Callable[[ev.Event], None],
+    ):
         self._provider = provider
+        self._watch = watch
         self._codec = codec
         self._transport = transport
         can = codec.capabilities
@@ -101,6 +117,7 @@ class _Talk:
     async def _receive(self) -> None:
         for event in self._codec.decode(await self._transport.receive()):
             await self._send(*self._opening.take(event))
+            self._watch(event)
             self._take(event)
         for frame in self._codec.replies():
             await self._transport.send(frame)

@@ -51,7 +51,7 @@ class Page:
 
     async def personas(self, request: Request) -> Response:
         """`GET /v1/personas`: what the settings call a session to be; `instructions` is what it is without any."""
-        self._gateway.admit(key_of(request))
+        await self._gateway.admit(key_of(request))
         settings = self._gateway.models.loaded.settings
         listed: list[Json] = [
             {"id": name, "name": one.name or name, "voice": one.voice, "instructions": one.instructions}

@@ -43,29 +43,27 @@ class Realtime:
                 await client.refuse(refusal)
 
     async def _session(self, client: ClientSocket, asked: Handshake, *, wants_costs: bool) -> None:
-        gateway = self._gateway
-        with contextlib.ExitStack() as behind, contextlib.ExitStack() as before:
+        gateway, session_id = self._gateway, new_session_id()
+        async with contextlib.AsyncExitStack() as behind, contextlib.AsyncExitStack() as before:
             with gateway.counting_refusals():
-                grant, secret = gateway.admit_session(asked.key)
+                grant, secret = await gateway.admit_session(asked.key)
                 model = self._model(asked.model or (secret.model if secret else ""), grant)
-                left_s = gateway.budget.left_s(grant)
-                if left_s == 0:
-                    raise refusals.busy("This token has used its minutes of today.")
-                before.enter_context(gateway.place(grant))
+                meter = await gateway.meter(model, grant)
+                left_s = await gateway.budget.left_s(grant)
+                await before.enter_async_context(gateway.place(grant, session_id))
                 behind.enter_context(gateway.engine(model))
             await client.accept(asked.subprotocol)
-            lasts_s = min(gateway.limits.session_s, left_s or gateway.limits.session_s)
             codec = ServerCodec(model.profile(asked.manner), asked.dialect)
             if secret is not None and codec.dialect == "ga":
                 codec.prepare(secret.session)
-            watch = Watch(gateway.metrics, model.label)
+            watch = Watch(gateway.metrics, model.label, meter)
             costs = Costs(model.price) if wants_costs else None
-            relay = Relay(client, codec, model, new_session_id(), lasts_s, watch, costs)
-            with gateway.holding(relay):
+            relay = Relay(client, codec, model, session_id, min(gateway.limits.session_s, left_s), watch, costs)
+            with gateway.holding(relay, grant):
                 try:
                     await self._hold(relay, model, grant, watch)
                 finally:
-                    before.close()  # whoever went may come back at once; what is behind takes its time
+                    await before.aclose()  # whoever went may come back at once; what is behind takes its time
                     await relay.close()
 
     def _model(self, name: str, grant: Grant) -> Model:
@@ -86,8 +84,9 @@ class Realtime:
                 code = "ended" if end is None else end.code or "refused"
             finally:
                 lasted_s = time.monotonic() - began
-                self._gateway.budget.used(grant, lasted_s)
+                self._gateway.budget.used(grant, seconds=lasted_s)
                 watch.count()
+                watch.meter.end()
                 metrics.ended.labels(code).inc()
                 used = {"lasted_s": lasted_s, "heard_s": watch.heard_s, "spoken_s": watch.spoken_s}
                 _note("session ends", **who, code=code, **{name: round(value, 2) for name, value in used.items()})

@@ -77,6 +77,21 @@ def full() -> Refusal:
     return Refusal(503, 1013, "server_busy", message, "server_error", retry_after_s=5)
 
 
+def limits_unavailable() -> Refusal:
+    message = "Limits and keys cannot be looked up at the moment. Try again later."
+    return Refusal(503, 1013, "limits_unavailable", message, "server_error", retry_after_s=5)
+
+
+def spent() -> Refusal:
+    message = "You exceeded your current quota: this token has spent what it may spend today."
+    return Refusal(429, 1013, "insufficient_quota", message, "insufficient_quota")
+
+
+def price_unknown(what: str) -> Refusal:
+    message = f"This token may spend so much a day, and what {what[:80]} costs is not known in its currency."
+    return Refusal(403, 4003, "price_unknown", message, "permission_error", param="model")
+
+
 def ending() -> Refusal:
     message = "This server is about to stop and takes no new sessions."
     return Refusal(503, 1012, "server_shutting_down", message, "server_error", retry_after_s=5)

@@ -132,14 +132,14 @@ class Relay:
         if not self._end.done():
             self._end.set_result(refusal)
 
-    async def drain(self) -> None:
+    async def drain(self, refusal: Refusal) -> None:
         """End it after the answer that is being given."""
         quiet = asyncio.create_task(self._quiet.wait())
         try:
             await asyncio.wait((quiet, self._end), return_when=asyncio.FIRST_COMPLETED)
         finally:
             quiet.cancel()
-        self.end(refusals.going_away())
+        self.end(refusal)
 
     async def _say_goodbye(self, end: Refusal | None, writer: "asyncio.Task[None]") -> None:
         if not self._end.done():  # the client has gone, or a task of ours has failed
@@ -231,6 +231,7 @@ class Relay:
             self._tell(one)
 
     def _react(self, event: ev.Event) -> None:
+        self._watch.meter.take(event)
         match event:
             case ev.SessionCreated():
                 self._line.send(self._configured(self._codec.configure().config))

@@ -4,22 +4,23 @@ A page must not hold a token. Its server asks for a secret with its own, and the
 minutes; what the secret was made for is what the session begins with.
 """
 
+import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server import ServerCodec
 from voicechat.dialects.openai.server.checks import Rejected, as_object, as_whole, known, one_of
 from voicechat.serve import refusals
+from voicechat.serve.budget import failing_closed
+from voicechat.serve.store import Store
 from voicechat.serve.tokens import Grant, digest_of
 
 PREFIX = "ek_"
 LIFE_S = (10, 7200)
 DEFAULT_S = 600
-MOST = 10_000
-"""Secrets that may be alive at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +35,14 @@ class Secret:
 
 
 class Secrets:
-    """In this process' memory, by their hashes. `clock` is in unix seconds."""
+    """In the store, by their hashes. `clock` is in unix seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.time):
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time):
+        self._store = store
         self._clock = clock
-        self._alive: dict[str, Secret] = {}
 
-    def create(self, grant: Grant, body: object) -> Json:
-        """The answer to a request. Raises Rejected for what it may not ask, Refusal when there are too many."""
+    async def create(self, grant: Grant, body: object) -> Json:
+        """The answer to a request. Raises Rejected for what it may not ask, Refusal when none can be kept."""
         fields = {} if body is None else as_object(body, "body")
         known(fields, ("expires_after", "session"))
         expiry = as_object(fields.get("expires_after") or {}, "expires_after")
@@ -52,19 +53,26 @@ class Secrets:
         if not isinstance(session.get("model", ""), str):
             raise Rejected("invalid_type", "Invalid type for 'session.model': expected a string.", "session.model")
         shown = ServerCodec().prepare(session)
-        now = self._clock()
-        self._alive = {digest: secret for digest, secret in self._alive.items() if secret.expires_at > now}
-        if len(self._alive) >= MOST:
-            raise refusals.full()
-        value, expires_at = PREFIX + secrets.token_urlsafe(24), int(now) + life_s
-        self._alive[digest_of(value)] = Secret(grant, session, expires_at)
+        value, expires_at = PREFIX + secrets.token_urlsafe(24), int(self._clock()) + life_s
+        kept = {"grant": asdict(grant), "session": session, "expires_at": expires_at}
+        async with failing_closed():
+            await self._store.put(_name(value), json.dumps(kept), life_s)
         return {"value": value, "expires_at": expires_at, "session": shown | {"model": session.get("model", "")}}
 
-    def find(self, key: str) -> Secret | None:
+    async def find(self, key: str) -> Secret | None:
         """None for what is no secret at all. Raises Refusal for one that is not, or no longer, alive."""
         if not key.startswith(PREFIX):
             return None
-        secret = self._alive.get(digest_of(key))
-        if secret is None or secret.expires_at <= self._clock():
+        async with failing_closed():
+            found = await self._store.get(_name(key))
+        if found is None:
             raise refusals.wrong_key()
-        return secret
+        kept = json.loads(found)
+        if kept["expires_at"] <= self._clock():
+            raise refusals.wrong_key()
+        grant = Grant(**kept["grant"] | {"models": tuple(kept["grant"]["models"])})
+        return Secret(grant, kept["session"], kept["expires_at"])
+
+
+def _name(key: str) -> str:
+    return f"secret:{digest_of(key)}"

@@ -93,14 +93,17 @@ class Speech:
         self._turns = asyncio.Semaphore(at_once)
 
     async def speak(self, request: Request) -> Response:
-        grant = self._gateway.admit(key_of(request))
+        grant = await self._gateway.admit(key_of(request))
         try:
             wish = read_wish(await json_of(request))
         except Rejected as error:
             raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
         if not grant.allows(wish.model):
             raise refusals.foreign_model(wish.model)
-        sound = self._sound(wish, self._choice(wish))
+        choice = self._choice(wish)
+        if grant.spend_per_day is not None and choice.protocol != "local":
+            raise refusals.price_unknown(wish.model)
+        sound = self._sound(wish, choice)
         try:
             first = await anext(sound)  # what goes wrong before it is still an answer of its own
         except StopAsyncIteration:
@@ -114,7 +117,7 @@ class Speech:
         return StreamingResponse(_chain(first, sound), media_type=_TYPES[wish.encoding])
 
     async def voices(self, request: Request) -> Response:
-        grant = self._gateway.admit(key_of(request))
+        grant = await self._gateway.admit(key_of(request))
         listed: list[Json] = []
         asked = request.query_params.get("model")
         for target in [self._gateway.models.resolve(asked)] if asked else self._gateway.models.behind():

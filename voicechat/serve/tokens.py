@@ -32,6 +32,11 @@ class Grant:
     sessions: int | None = None
     requests_per_minute: int | None = None
     minutes_per_day: float | None = None
+    spend_per_day: float | None = None
+    currency: str = ""
+    """Of what may be spent."""
+    digest: str = ""
+    """Of the token; "" where none was asked for."""
 
     def allows(self, model: str) -> bool:
         return any(fnmatchcase(model, pattern) for pattern in self.models)
@@ -104,9 +109,23 @@ def digest_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def digest_in(written: str) -> str:
+    """The same from the configuration's `hash`."""
+    return written.removeprefix(_SCHEME)
+
+
 def _grants(table: "Mapping[str, ServeToken]") -> list[tuple[str, Grant]]:
-    return [(token.hash.removeprefix(_SCHEME), _grant(name, token)) for name, token in table.items()]
+    return [(digest_in(token.hash), _grant(name, token)) for name, token in table.items()]
 
 
 def _grant(name: str, token: "ServeToken") -> Grant:
-    return Grant(name, tuple(token.models), token.sessions, token.requests_per_minute, token.minutes_per_day)
+    return Grant(
+        name,
+        tuple(token.models),
+        token.sessions,
+        token.requests_per_minute,
+        token.minutes_per_day,
+        token.spend_per_day,
+        token.currency,
+        digest_in(token.hash),
+    )

@@ -40,7 +40,7 @@ class Transcription:
         self._ears = ears
 
     async def transcribe(self, request: Request) -> Response:
-        grant = self._gateway.admit(key_of(request))
+        grant = await self._gateway.admit(key_of(request))
         async with request.form(max_files=1, max_fields=16) as form:
             model, written = _text(form, "model"), _text(form, "response_format") or "json"
             if not model:

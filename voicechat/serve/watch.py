@@ -5,14 +5,16 @@ from collections.abc import Callable
 
 from voicechat.realtime import events as ev
 from voicechat.serve.metrics import Metrics
+from voicechat.serve.spending import Meter
 
 
 class Watch:
     """Told by the relay what happens. `clock` is monotonic, in seconds."""
 
-    def __init__(self, metrics: Metrics, model: str, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, metrics: Metrics, model: str, meter: Meter, clock: Callable[[], float] = time.monotonic):
         self._metrics = metrics
         self._model = model
+        self.meter = meter
         self._clock = clock
         self._began = clock()
         self._turn_ended: float | None = None
