@@ -42,12 +42,14 @@ class _Server(uvicorn.Server):
         yield  # they are ours
 
 
-async def serve(gateway: Gateway, address: Address, listening: Callable[[Address], None]) -> int:
-    """Serve until a signal; the exit code. `listening` is told the address, with the port that was found.
-
-    Raises UsageError for an address that cannot be had.
-    """
-    listener = bind(address)
+async def serve(
+    gateway: Gateway,
+    address: Address,
+    listener: socket.socket,
+    listening: Callable[[], None] = lambda: None,
+    life: int | None = None,
+) -> int:
+    """Serve until a signal, or the end of the descriptor `life`; the exit code. `listening` is called once it does."""
     try:
         server = server_on(gateway, address)
         stop = asyncio.Event()
@@ -57,9 +59,15 @@ async def serve(gateway: Gateway, address: Address, listening: Callable[[Address
                 server.force_exit = server.should_exit = True
             stop.set()
 
+        def on_orphaned() -> None:
+            asyncio.get_running_loop().remove_reader(life or 0)
+            stop.set()
+
+        if life is not None:
+            asyncio.get_running_loop().add_reader(life, on_orphaned)
         with on_signals({number: on_signal for number in endings() if number != getattr(signal, "SIGHUP", None)}):
             running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
-            listening(Address(address.host, listener.getsockname()[1], address.cert, address.key))
+            listening()
             stopped = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
