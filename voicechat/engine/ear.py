@@ -10,6 +10,7 @@ that fails too, one with a lesser recogniser. So it costs time, and no words.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -17,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from voicechat.engine.forks import Forked, ForkServer
 from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed
 from voicechat.engine.utterance import HEADER, ProcessUtterance, Utterance
 from voicechat.errors import VoicechatError
@@ -56,8 +58,8 @@ class ProcessEar:
     """An `Ear` whose recogniser is a child of this process.
 
     `tell` is given one line whenever the user should know something: that a lesser recogniser is at work, or that
-    one died. `added` are ears that the user added (a name or a folder), for speech in `language`. `arguments` make
-    another child of this interpreter, in tests.
+    one died. `added` are ears that the user added (a name or a folder), for speech in `language`; else a child is
+    forked from what `forks` has loaded, where there is one. `arguments` make another child, in tests.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class ProcessEar:
         *,
         added: str = "",
         language: str = "",
+        forks: ForkServer | None = None,
     ):
         self._tell = tell
+        self._forks = None if added else forks
         self._arguments = [*arguments, *([f"--ears={added}", f"--language={language}"] if added else [])]
         self._added = added
         self._child: _Child | None = None
@@ -92,7 +96,8 @@ class ProcessEar:
         patience = ADDED_PATIENCE if self._added and self._added not in self._without else 1
         if self._child is not None:
             self._gone.append(self._child)
-        self._child = _Child([*self._arguments, *without], patience, self._ready, self._understood, self._died)
+        forks = None if without else self._forks
+        self._child = _Child([*self._arguments, *without], forks, patience, self._ready, self._understood, self._died)
 
     def listen(self, on_partial: Callable[[Hypothesis], None]) -> Utterance:
         utterance = ProcessUtterance(on_partial)
@@ -144,6 +149,7 @@ class _Child:
     def __init__(
         self,
         arguments: Sequence[str],
+        forks: ForkServer | None,
         patience: float,
         ready: Callable[[str], None],
         understood: Callable[[], None],
@@ -152,7 +158,8 @@ class _Child:
         self.gone = False
         self.pid: int | None = None
         self._on_ready, self._understood, self._died = ready, understood, died
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
+        self._forks = forks
         self._frames: deque[bytes] = deque()
         self._backlog_bytes = 0
         self._some = asyncio.Event()
@@ -212,22 +219,16 @@ class _Child:
             self._process.kill()
 
     async def _run(self, arguments: Sequence[str]) -> None:
-        command, environment = child_python(*arguments)
-        process = self._process = await asyncio.create_subprocess_exec(
-            *command,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C in the terminal is for the conversation: it closes the ear itself
-        )
+        process = self._process = await self._begin(arguments)
         self.pid = process.pid
         if self.gone:
             process.kill()
         assert process.stdin is not None
         assert process.stdout is not None
         writer = asyncio.create_task(self._write(process.stdin), name="offline-ear-feed")
-        while line := await process.stdout.readline():
-            self._take(json.loads(line))
+        with contextlib.suppress(ConnectionResetError):  # it was killed before it had read everything
+            while line := await process.stdout.readline():
+                self._take(json.loads(line))
         self._leave()
         await writer
         process.stdin.close()
@@ -239,6 +240,21 @@ class _Child:
             process.kill()
             await process.wait()
         self._died(self._reason, self._ready, self._refused, self._waiting)
+
+    async def _begin(self, arguments: Sequence[str]) -> asyncio.subprocess.Process | Forked:
+        if self._forks is not None:
+            try:
+                return await self._forks.child()
+            except (OSError, TimeoutError) as error:
+                log.warning("a recogniser of its own is started: %s", error)
+        command, environment = child_python(*arguments)
+        return await asyncio.create_subprocess_exec(
+            *command,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C in the terminal is for the conversation: it closes the ear itself
+        )
 
     async def _write(self, stdin: asyncio.StreamWriter) -> None:
         try:

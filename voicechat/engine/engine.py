@@ -15,6 +15,7 @@ from voicechat.engine.chat import (
 )
 from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
+from voicechat.engine.forks import ForkServer
 from voicechat.engine.recogniser import any_installed, not_installed
 from voicechat.engine.session import EngineSession
 from voicechat.engine.smart_turn import SmartTurn
@@ -43,6 +44,8 @@ class OfflineSettings:
     """What finds the ends of turns besides the words, by its name or folder; "" is nothing."""
     language: str = ""
     """What is spoken, for ears that know several; "" lets them find out."""
+    forks: ForkServer | None = field(default=None, repr=False)
+    """Where recognisers come from that several sessions share as much of as they can."""
 
     @property
     def model(self) -> str:
@@ -60,7 +63,7 @@ class OfflineEngine:
         require()
         troubles: asyncio.Queue[str] = asyncio.Queue()
         settings = self._settings
-        ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language)
+        ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language, forks=settings.forks)
         synthesiser = LocalVoices(troubles.put_nowait)
         synthesiser.prepare()
         ends = SmartTurn(settings.turns, troubles.put_nowait) if settings.turns else None

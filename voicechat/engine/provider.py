@@ -8,6 +8,7 @@ from voicechat.engine import kokoro, smart_turn
 from voicechat.engine.added import check_ears
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings, connect, require
+from voicechat.engine.forks import ForkServer
 from voicechat.engine.voices import DEFAULT_VOICE
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
@@ -37,6 +38,10 @@ class Offline:
     def connect(self) -> Transport:
         """The client's end of a new session. Raises ConfigError when the extra is not installed."""
         return connect(self._settings)
+
+    def share(self, forks: ForkServer) -> None:
+        """The sessions from now on have their recognisers from there."""
+        self._settings = replace(self._settings, forks=forks)
 
     def codec(self) -> Codec:
         return DirectCodec(CAPABILITIES)

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
+from voicechat.engine.forks import ForkServer, possible
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket
 from voicechat.serve.dialogue import Dialogue, Outputs
@@ -55,9 +56,12 @@ def create_app(gateway: Gateway) -> ASGIApp:
     processors = os.cpu_count() or 1
     speech = Speech(gateway, at_once=processors)
     heard = gateway.models.loaded.settings.provider_settings(OFFLINE)
-    ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language)
+    forks = gateway.models.forks = ForkServer() if possible() else None
+    ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language, forks)
     transcription = Transcription(gateway, ears)
     gateway.at_the_end(ears.close)
+    if forks is not None:
+        gateway.at_the_end(forks.close)
     outputs = Outputs(gateway.folder)
     dialogue = Dialogue(gateway, outputs)
     gateway.at_the_end(outputs.close)

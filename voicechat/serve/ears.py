@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from voicechat.engine.ear import ProcessEar
+from voicechat.engine.forks import ForkServer
 from voicechat.serve import refusals
 
 log = logging.getLogger(__name__)
@@ -17,12 +18,13 @@ MOST_WAITING = 16
 class Ears:
     """At most `at_once` recognisers; they load when they are first needed."""
 
-    def __init__(self, at_once: int, ears: str = "", language: str = ""):
+    def __init__(self, at_once: int, ears: str = "", language: str = "", forks: ForkServer | None = None):
         self._at_once = asyncio.Semaphore(at_once)
         self._waiting = 0
         self._idle: list[ProcessEar] = []
         self._all: list[ProcessEar] = []
         self._model = (ears, language)
+        self._forks = forks
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[ProcessEar]:
@@ -43,7 +45,7 @@ class Ears:
 
     def _new(self) -> ProcessEar:
         model, language = self._model
-        ear = ProcessEar(log.warning, added=model, language=language)
+        ear = ProcessEar(log.warning, added=model, language=language, forks=self._forks)
         self._all.append(ear)
         return ear
 

@@ -16,6 +16,7 @@ from voicechat.serve import refusals
 from voicechat.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from voicechat.engine.forks import ForkServer
     from voicechat.serve.costs import FindPrice
     from voicechat.services import Service
 
@@ -62,6 +63,8 @@ class Models:
     loaded: Loaded
     aliases: Mapping[str, str] = field(default_factory=dict)
     insecure: bool = False
+    forks: "ForkServer | None" = None
+    """Where the engine's recognisers come from."""
     _opened: dict[str, Model] = field(default_factory=dict)
 
     def behind(self) -> list[str]:
@@ -116,12 +119,15 @@ class Models:
         return bool(slash and model) and info is not None and info.kind != "local" and _ready(self.loaded, info)
 
     def _open(self, target: str) -> Model:
+        from voicechat.engine.provider import Offline
         from voicechat.services import open_service, price_finder
 
         provider, _, model = target.partition("/")
         choice = choose_provider(chosen(self.loaded, provider, model))
         settings = self.loaded.settings
         service = open_service(choice, settings.connection, insecure=self.insecure)
+        if self.forks is not None and isinstance(service.provider, Offline):
+            service.provider.share(self.forks)
         watch = settings.connection
         known = target in self.behind() or target in self.aliases.values()
         return Model(

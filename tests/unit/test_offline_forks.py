@@ -1,0 +1,74 @@
+"""Recognisers forked from one that has loaded: each session has its own, and they share the model."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from tests.unit.test_offline_ear import utter
+from tests.unit.test_offline_speech import GO_FORWARD, samples
+from voicechat.engine.ear import ProcessEar
+from voicechat.engine.forks import ForkServer
+
+SAID = "Go forward ten meters."
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def test_sessions_share_what_was_loaded_and_nothing_else() -> None:
+    async def main() -> None:
+        forks, told = ForkServer(), list[str]()
+        one, other = ProcessEar(told.append, forks=forks), ProcessEar(told.append, forks=forks)
+        sound = samples(GO_FORWARD)
+        try:
+            texts = await asyncio.gather(utter(one, sound), utter(other, sound))
+            assert [text for text, _ in texts] == [SAID, SAID]
+            pids = {one.pid, other.pid}
+            assert None not in pids
+            assert len(pids) == 2
+            server = forks.pid
+            for pid in pids:
+                assert pid is not None
+                assert parent_of(pid) == server
+                assert len(os.listdir(f"/proc/{pid}/task")) == 1  # a processor at most
+
+            # one that dies is followed by another, and what was said to it is understood
+            utterance = one.listen(lambda _: None)
+            utterance.feed(sound[: len(sound) // 2], 0)
+            assert one.pid is not None
+            os.kill(one.pid, signal.SIGKILL)
+            utterance.feed(sound[len(sound) // 2 :], 0)
+            utterance.finish()
+            assert await utterance.text() == SAID
+            assert len(told) == 1
+
+            # without the server those that are there go on, and the next comes from a new one
+            assert server is not None
+            os.kill(server, signal.SIGKILL)
+            assert (await utter(other, sound))[0] == SAID
+            third = ProcessEar(told.append, forks=forks)
+            assert (await utter(third, sound))[0] == SAID
+            assert forks.pid not in (None, server)
+            await third.close()
+        finally:
+            await asyncio.gather(one.close(), other.close())
+            await forks.close()
+
+    asyncio.run(main())
+
+
+def test_where_nothing_can_be_forked_an_ear_starts_its_own() -> None:
+    async def main() -> None:
+        forks = ForkServer(("-c", "raise SystemExit(3)"))
+        ear = ProcessEar(lambda _: None, forks=forks)
+        try:
+            assert (await utter(ear, samples(GO_FORWARD)))[0] == SAID
+            assert ear.pid is not None
+            assert parent_of(ear.pid) == os.getpid()
+        finally:
+            await ear.close()
+            await forks.close()
+
+    asyncio.run(main())
