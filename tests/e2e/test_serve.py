@@ -7,13 +7,18 @@ from typing import Any
 
 from tests.gateway import served, until
 from tests.unit.offline_client import QUESTIONS, recording
+from voicechat.serve.gateway import Limits
 
 
 def test_the_official_client_holds_a_spoken_turn(tmp_path: Path) -> None:
     async def main() -> None:
-        async with served(tmp_path / "config.toml") as server, server.official() as client:
+        one_place = Limits(offline_sessions=1)
+        async with served(tmp_path / "config.toml", limits=one_place) as server, server.official() as client:
             assert [model.id async for model in client.models.list()] == ["offline"]
             async with client.realtime.connect(model="offline") as connection:
+                async with client.realtime.connect(model="offline") as late:  # there is no place for it on this machine
+                    (refused,) = await until(late, "error", errors=True)
+                    assert refused.error.code == "server_busy"
                 (created,) = await until(connection, "session.created")
                 assert (created.session.type, created.session.model) == ("realtime", "offline")
                 wanted: Any = {
