@@ -10,7 +10,8 @@ from tests.unit.test_offline_speech import GO_FORWARD, samples
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.forks import ForkServer
 
-SAID = "Go forward ten meters."
+SAID = ("Go forward ten meters.", "Go forward ten metres.")
+"""Which of them hangs on where the sound was cut."""
 
 
 def parent_of(pid: int) -> int:
@@ -24,7 +25,7 @@ def test_sessions_share_what_was_loaded_and_nothing_else() -> None:
         sound = samples(GO_FORWARD)
         try:
             texts = await asyncio.gather(utter(one, sound), utter(other, sound))
-            assert [text for text, _ in texts] == [SAID, SAID]
+            assert all(text in SAID for text, _ in texts)
             pids = {one.pid, other.pid}
             assert None not in pids
             assert len(pids) == 2
@@ -41,15 +42,15 @@ def test_sessions_share_what_was_loaded_and_nothing_else() -> None:
             os.kill(one.pid, signal.SIGKILL)
             utterance.feed(sound[len(sound) // 2 :], 0)
             utterance.finish()
-            assert await utterance.text() == SAID
+            assert await utterance.text() in SAID
             assert len(told) == 1
 
             # without the server those that are there go on, and the next comes from a new one
             assert server is not None
             os.kill(server, signal.SIGKILL)
-            assert (await utter(other, sound))[0] == SAID
+            assert (await utter(other, sound))[0] in SAID
             third = ProcessEar(told.append, forks=forks)
-            assert (await utter(third, sound))[0] == SAID
+            assert (await utter(third, sound))[0] in SAID
             assert forks.pid not in (None, server)
             await third.close()
         finally:
@@ -64,7 +65,7 @@ def test_where_nothing_can_be_forked_an_ear_starts_its_own() -> None:
         forks = ForkServer(("-c", "raise SystemExit(3)"))
         ear = ProcessEar(lambda _: None, forks=forks)
         try:
-            assert (await utter(ear, samples(GO_FORWARD)))[0] == SAID
+            assert (await utter(ear, samples(GO_FORWARD)))[0] in SAID
             assert ear.pid is not None
             assert parent_of(ear.pid) == os.getpid()
         finally:
