@@ -2,7 +2,7 @@
 
 import pytest
 
-from voicechat.conversation.heard import SpokenText
+from voicechat.text.heard import SpokenText
 
 
 def spoken(*pieces: str | float) -> SpokenText:

@@ -181,6 +181,7 @@ def test_what_was_not_heard_was_not_said() -> None:
     assert known == [{"type": "output_audio", "transcript": "One"}]
     _, (error,) = halves.raw(truncate | {"audio_end_ms": 900})  # it is shorter now
     assert error["error"]["code"] == "invalid_value"
+    assert halves.server.history() == [cmd.SendText("One two", "assistant", "a")]  # a second of sound for three words
 
 
 def test_a_transcript_is_kept_with_its_item_whenever_it_comes() -> None:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from voicechat.conversation.heard import SpokenText
 from voicechat.conversation.notices import AssistantTurn, LatencyNotice
+from voicechat.text.heard import SpokenText
 
 
 @dataclass(slots=True, eq=False)

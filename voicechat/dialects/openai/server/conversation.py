@@ -8,6 +8,7 @@ from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server.checks import Rejected, as_id, shown
 from voicechat.dialects.openai.server.profile import Dialect
 from voicechat.realtime.commands import Command, SendText, SendToolCall, ToolResult
+from voicechat.text.heard import SpokenText
 
 MAX_ITEMS = 512
 MAX_CHARS = 1_000_000
@@ -32,6 +33,9 @@ class Item:
     audio_ms: float = 0.0
     cut: bool = False
     """Truncated: its words are settled, even while its response still runs."""
+    heard: str = ""
+    """Of a truncated item: those of its words that were spoken before the cut, as far as can be told."""
+    _spoken: SpokenText = field(default_factory=SpokenText)
 
     def shape(self, dialect: Dialect) -> Json:
         shape: Json = {"id": self.id, "object": "realtime.item", "type": self.kind, "status": self.status}
@@ -47,10 +51,21 @@ class Item:
         values = [*self.fields.values(), *(value for part in self.content for value in part.values())]
         return sum(len(value) for value in values if isinstance(value, str))
 
+    def say(self, words: str) -> None:
+        """A piece of what is spoken."""
+        if not self.cut:
+            self._spoken.add_text(words)
+
+    def sound(self, length_ms: float) -> None:
+        if not self.cut:
+            self.audio_ms += length_ms
+            self._spoken.add_audio(length_ms)
+
     def truncate(self, audio_end_ms: int) -> None:
-        """The words go with the sound: nobody here knows which of them were heard."""
+        """On the wire the words go with the sound, as the service's do; which of them were heard is kept for `told`."""
         self.cut = True
         self.audio_ms = float(audio_end_ms)
+        self.heard = self._spoken.heard(audio_end_ms)
         for part in self.content:
             if part["type"] == "output_audio":
                 part["transcript"] = ""
@@ -100,7 +115,7 @@ class Conversation:
         return any(item.kind == "function_call" and item.fields["call_id"] == call_id for item in self._items.values())
 
     def told(self) -> list[Command]:
-        """The items as commands that make them again; those without words are left out."""
+        """The items as commands that make them again; those without words are left out, and words that nobody heard."""
         found: list[Command] = []
         for item in (self._items[name] for name in self._order):
             fields = item.fields
@@ -108,7 +123,7 @@ class Conversation:
                 found.append(ToolResult(fields["call_id"], fields["output"], item.id))
             elif item.kind == "function_call":
                 found.append(SendToolCall(fields["call_id"], fields["name"], fields["arguments"], item.id))
-            elif words := "\n".join(part.get("text") or part.get("transcript") or "" for part in item.content).strip():
+            elif words := item.heard if item.cut else _words(item):
                 found.append(SendText(words, item.role, item.id))  # type: ignore[arg-type]
         return found
 
@@ -117,3 +132,7 @@ class Conversation:
             len(self._order) > MAX_ITEMS or sum(item.chars for item in self._items.values()) > MAX_CHARS
         ):
             self.remove(self._order[0])
+
+
+def _words(item: Item) -> str:
+    return "\n".join(part.get("text") or part.get("transcript") or "" for part in item.content).strip()

@@ -192,8 +192,7 @@ class Responses:
             return
         response, output, _ = found
         law = self._session.values["output_format"]
-        if not output.item.cut:
-            output.item.audio_ms += len(event.pcm) / 2 / rate_hz(law) * 1000
+        output.item.sound(len(event.pcm) / 2 / rate_hz(law) * 1000)
         self._session.voice_locked = True
         data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
         delta = b2a_base64(data, newline=False).decode("ascii")
@@ -206,6 +205,8 @@ class Responses:
             return
         response, output, part = found
         part.text += event.delta
+        if event.spoken:
+            output.item.say(event.delta)
         name = self._name("audio_transcript.delta" if event.spoken else "text.delta")
         self._tell_part(name, response, output, event.content_index, delta=event.delta)
 
@@ -215,6 +216,8 @@ class Responses:
         if found is None:
             return
         response, output, part = found
+        if event.spoken and not part.text:
+            output.item.say(event.text)
         part.text = event.text or part.text
         self._tell_text_done(response, output, part, event.content_index)
 
