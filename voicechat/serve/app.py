@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.engine.forks import ForkServer, possible
+from voicechat.engine.recogniser import any_installed
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket
 from voicechat.serve.dialogue import Dialogue, Outputs
@@ -52,12 +53,12 @@ def create_app(gateway: Gateway) -> ASGIApp:
         gateway.tokens.grant(key_of(request))
         return PlainTextResponse(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
 
-    realtime = Realtime(gateway)
     processors = os.cpu_count() or 1
     speech = Speech(gateway, at_once=processors)
     heard = gateway.models.loaded.settings.provider_settings(OFFLINE)
     forks = gateway.models.forks = ForkServer() if possible() else None
     ears = Ears(processors, heard.ears, heard.language or gateway.models.loaded.settings.language, forks)
+    realtime = Realtime(gateway, ears.understand if heard.ears or any_installed() else None)
     transcription = Transcription(gateway, ears)
     gateway.at_the_end(ears.close)
     if forks is not None:

@@ -43,6 +43,11 @@ class Ears:
             self._idle.append(ear)
             self._at_once.release()
 
+    async def understand(self, pcm: bytes) -> str:
+        """As `understood`, by whichever is free. Raises Refusal when too many wait."""
+        async with self.one() as ear:
+            return await understood(ear, pcm)
+
     def _new(self) -> ProcessEar:
         model, language = self._model
         ear = ProcessEar(log.warning, added=model, language=language, forks=self._forks)
@@ -52,3 +57,14 @@ class Ears:
     async def close(self) -> None:
         for ear in self._all:
             await ear.close()
+
+
+async def understood(ear: ProcessEar, pcm: bytes) -> str:
+    """The words of one utterance, s16le at 16 kHz. Raises NotUnderstood."""
+    utterance = ear.listen(lambda _: None)
+    try:
+        utterance.feed(pcm, 0)
+        utterance.finish()
+        return (await utterance.text()).strip()
+    finally:
+        utterance.abandon()

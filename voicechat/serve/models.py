@@ -43,6 +43,8 @@ class Model:
     transcription_model: str = ""
     local: bool = False
     """It runs on this machine, which has so many places."""
+    turns_here: bool = False
+    """This machine finds the user's turns, as `turn = "local"` wants it."""
     price: "FindPrice | None" = None
     """Finds what it costs; None: nothing is charged for."""
 
@@ -139,6 +141,7 @@ class Models:
             tuple(voice.name for voice in providers()[provider].voices(service.provider.model)),
             settings.transcription_model,
             provider == OFFLINE,
+            settings.turn == "local" and provider != OFFLINE,
             price_finder(service, settings.prices, local=provider == OFFLINE),
         )
 

@@ -14,6 +14,7 @@ from voicechat.serve.gateway import Gateway, new_session_id
 from voicechat.serve.models import Model
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.relay import Relay
+from voicechat.serve.scribe import Hear
 from voicechat.serve.tokens import Grant
 from voicechat.serve.watch import Watch
 from voicechat.wire.transport import Closed
@@ -24,8 +25,9 @@ log = logging.getLogger(__name__)
 class Realtime:
     """The ASGI application of the realtime paths."""
 
-    def __init__(self, gateway: Gateway):
+    def __init__(self, gateway: Gateway, hear: Hear | None = None):
         self._gateway = gateway
+        self._hear = hear
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         client = ClientSocket(receive, send)
@@ -58,7 +60,8 @@ class Realtime:
                 codec.prepare(secret.session)
             watch = Watch(gateway.metrics, model.label, meter)
             costs = Costs(model.price) if wants_costs else None
-            relay = Relay(client, codec, model, session_id, min(gateway.limits.session_s, left_s), watch, costs)
+            lasts_s = min(gateway.limits.session_s, left_s)
+            relay = Relay(client, codec, model, session_id, lasts_s, watch, costs, hear=self._hear)
             with gateway.holding(relay, grant):
                 try:
                     await self._hold(relay, model, grant, watch)

@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -18,23 +17,24 @@ from voicechat.dialects.openai.server import ServerCodec
 from voicechat.errors import VoicechatError
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Frame, Parcel
+from voicechat.realtime.capabilities import UPDATES
+from voicechat.realtime.codec import Frame
 from voicechat.serve import refusals
 from voicechat.serve.costs import Costs
 from voicechat.serve.models import Model
+from voicechat.serve.outbox import Outbox, Patient
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.stand_ins import StandIns
+from voicechat.serve.restoring import configured_anew, put_back
+from voicechat.serve.scribe import Hear, Scribe
+from voicechat.serve.stand_ins import Passed, StandIns
+from voicechat.serve.user_turn import UserTurn
 from voicechat.serve.watch import Watch
 from voicechat.wire.transport import Closed, Transport
 
 log = logging.getLogger(__name__)
 
-MOST_UNREAD = 1_000_000
-"""Characters that may wait for the client before the model has to."""
 PIECE_MS = 100
 """However much sound one event holds, it goes on in pieces, so that what waits is bounded."""
-BURST = 8
-"""So many frames go out before everybody else gets a turn."""
 FLUSH_S = 5.0
 """How long the last words of a session may take to a client that does not read them."""
 
@@ -50,6 +50,7 @@ class Relay:
     running loop.
 
     `lasts_s` is how long the session may last, `costs` for a client that wants to know; `clock` is in unix seconds.
+    `hear` writes down what the user says where the model does not; None: nobody here can.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Relay:
         watch: Watch,
         costs: Costs | None = None,
         clock: Callable[[], float] = time.time,
+        hear: Hear | None = None,
     ):
         self._client = client
         self._codec = codec
@@ -71,27 +73,27 @@ class Relay:
         self._expires_at = int(clock() + lasts_s)
         self._watch = watch
         self._costs = costs
-        self._unread: deque[Frame] = deque()
-        self.unread_chars = 0
-        """What waits for the client, in characters."""
-        self._some = asyncio.Event()
-        self._all_read = asyncio.Event()
-        self._all_read.set()
-        self._room = asyncio.Event()
-        self._room.set()
+        self.outbox = Outbox(client.send)
         self._up = asyncio.Event()
-        self._up.set()
+        """What is behind is configured, and knows what was said."""
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._end: asyncio.Future[Refusal | None] = asyncio.get_running_loop().create_future()
         self._line = Line(
             model.service.provider, self._connect, self._take_event, self._lost, self._waiting, model.policy
         )
+        can = self._line.codec.capabilities
         self._stand_ins = StandIns(
-            self._line.codec.capabilities,
+            can,
             lambda: (codec.input_rate_hz, codec.output_rate_hz),
             keeps_items=model.local,
+            turns_here=model.turns_here,
         )
+        remote = not model.local  # what runs in this process neither drops nor leaves anything out
+        self._turn = UserTurn(can.input_rate_hz) if remote else None
+        self._scribe = Scribe(hear, self._let_know, can.input_rate_hz) if remote and hear is not None else None
+        self._in_force: cmd.SessionConfig | None = None
+        """What the model was configured with last."""
         self._running: dict[str, None] = {}
         """Responses that have begun and not ended, in that order."""
         self._voice_refused = ""
@@ -105,7 +107,7 @@ class Relay:
         """Hold the session until somebody ends it; why, unless it was the client."""
         self._keeper = line = asyncio.create_task(self._keep_line(), name="line")
         reader = asyncio.create_task(self._read(), name="reader")
-        writer = asyncio.create_task(self._write(), name="writer")
+        writer = asyncio.create_task(self.outbox.run(), name="writer")
         learner = asyncio.create_task(self._learn_price(), name="price")
         expiry = asyncio.get_running_loop().call_later(self._lasts_s, self.end, refusals.too_old(self._lasts_s / 60))
         try:
@@ -123,6 +125,8 @@ class Relay:
 
     async def close(self) -> None:
         """After `run`."""
+        if self._scribe is not None:
+            await self._scribe.close()
         if self._keeper is not None:
             await _ended(self._keeper)
         await self._line.close()
@@ -146,8 +150,8 @@ class Relay:
             await self._client.close(1011)
             return
         if end is not None:
-            self._put([end.event()])
-        all_read = asyncio.create_task(self._all_read.wait())
+            self.outbox.put([end.event()])
+        all_read = asyncio.create_task(self.outbox.all_sent())
         await asyncio.wait((writer, all_read), return_when=asyncio.FIRST_COMPLETED)
         all_read.cancel()
         if end is None:
@@ -163,7 +167,7 @@ class Relay:
             self.end(refusals.failed(error.message))
 
     def _connect(self) -> Transport:
-        return _Patient(self._model.service.connect(), self._room.wait)
+        return Patient(self._model.service.connect(), self.outbox)
 
     # from the client
 
@@ -171,70 +175,106 @@ class Relay:
         while True:
             frame = await self._client.receive()
             commands = self._codec.decode(frame)
-            self._put(self._codec.replies())
+            self.outbox.put(self._codec.replies())
             for command in commands:
                 await self._take_command(command)
-            await self._room.wait()
+            if self.outbox.full:
+                await self.outbox.room()
 
     async def _take_command(self, command: cmd.Command) -> None:
         match command:
             case cmd.AppendAudio():  # fifty times a second
                 self._watch.heard(len(command.pcm) / 2 / self._codec.input_rate_hz)
+                for piece in self._pieces(command):
+                    await self._pass(self._stand_ins.take_command(piece))
+                return
             case cmd.Finish():
                 await self._quiet.wait()  # what is being answered is answered to its end
                 self._tell(ev.SessionFinished())
                 self.end(None)
                 return
             case cmd.Configure():
-                command = self._configured(command.config)
+                await self._up.wait()
+                self._configure(command.config)
+                return
+            case cmd.ClearAudio() if self._turn is not None:
+                self._turn.clear()
             case cmd.CreateResponse():
-                command = self._owed = replace(command, voice=self._model.voice(command.voice))
-                self._quiet.clear()
+                command = replace(command, voice=self._model.voice(command.voice))
                 self._watch.turn_ended()
-        for part in self._pieces(command):
-            ours = self._stand_ins.take_command(part)
-            for event in ours.events:
-                self._react(event)
-                self._tell(event)
-            await self._up.wait()
-            for wanted in ours.commands:
-                self._line.send(wanted)
-            await self._line.room()
+        await self._pass(self._stand_ins.take_command(command))
 
-    def _pieces(self, command: cmd.Command) -> list[cmd.Command]:
-        if not isinstance(command, cmd.AppendAudio):
-            return [command]
+    async def _pass(self, passed: Passed) -> None:
+        for event in passed.events:
+            self._let_know(event)
+        if not self._up.is_set():
+            await self._up.wait()
+        for command in passed.commands:
+            self._send(command)
+        await self._line.room()
+
+    def _send(self, command: cmd.Command) -> None:
+        match command:
+            case cmd.AppendAudio() if self._turn is not None:
+                self._turn.hear(command.pcm)
+            case cmd.CreateResponse():
+                self._owed = command
+                self._quiet.clear()
+        self._line.send(command)
+
+    def _pieces(self, command: cmd.AppendAudio) -> list[cmd.AppendAudio]:
         step = 2 * self._codec.input_rate_hz * PIECE_MS // 1000
         if len(command.pcm) <= step:
             return [command]
         return [cmd.AppendAudio(command.pcm[start : start + step]) for start in range(0, len(command.pcm), step)]
 
-    def _configured(self, config: cmd.SessionConfig) -> cmd.Configure:
+    def _configure(self, config: cmd.SessionConfig) -> None:
+        """Ask for it; in a new session where a running one takes only some of it."""
+        wanted, old, can = self._configured(config), self._in_force, self._line.codec.capabilities
+        fixed = UPDATES - can.updates - (set() if can.supports_tools else {"tools"})
+        if old is not None and any(getattr(wanted, name) != getattr(old, name) for name in fixed):
+            self._up.clear()
+            self._line.renew()
+            return
+        self._in_force = wanted
+        self._line.send(cmd.Configure(wanted))
+
+    def _configured(self, config: cmd.SessionConfig) -> cmd.SessionConfig:
         """What the client wants, in the terms of whoever is behind."""
         voice = self._model.voice(config.voice)
-        return cmd.Configure(
-            replace(
-                config,
-                voice="" if voice == self._voice_refused else voice,
-                transcription_model=self._model.transcription_model,
-            )
+        config = replace(
+            config,
+            voice="" if voice == self._voice_refused else voice,
+            transcription_model=self._model.transcription_model,
         )
+        wanted = self._stand_ins.configured(config)
+        if self._turn is not None:
+            self._turn.manual = wanted.turn_detection is None
+        return wanted
 
     # from the model
 
     def _take_event(self, event: ev.Event) -> None:
         ours = self._stand_ins.take_event(event)
-        for command in ours.commands:
-            self._line.send(command)
         for one in ours.events:
-            self._react(one)
-            self._tell(one)
+            if self._scribe is None or self._scribe.take(one):
+                self._let_know(one)
+        for command in ours.commands:
+            self._send(command)
+
+    def _let_know(self, event: ev.Event) -> None:
+        """The client and whoever else has to know, unless they do."""
+        told = event if self._turn is None else self._turn.take(event)
+        if told is None:
+            return
+        self._react(told)
+        self._tell(told)
 
     def _react(self, event: ev.Event) -> None:
         self._watch.meter.take(event)
         match event:
             case ev.SessionCreated():
-                self._line.send(self._configured(self._codec.configure().config))
+                self._begin()
                 self._watch.ready()
             case ev.ConfigureAgain():
                 self._configure_again(event)
@@ -242,8 +282,11 @@ class Relay:
                 self._restore()
             case ev.SpeechStopped():
                 self._watch.turn_ended()
-                if (turn := self._codec.config.turn_detection) is not None and turn.create_response:
+                if self._answers_come:
                     self._quiet.clear()
+            case ev.InputCommitted() if self._scribe is not None and self._turn is not None:
+                if self._codec.config.transcribe:
+                    self._scribe.committed(event.item_id, self._turn.last_sound)
             case ev.ResponseStarted():
                 self._running[event.response_id] = None
                 self._owed = None
@@ -268,7 +311,21 @@ class Relay:
                 message = f"The voice {event.voice_dropped!r} is not supported by this model."
                 self._tell(ev.ServiceError(message, "invalid_value", param="session.voice", command="Configure"))
                 return
-        self._line.send(self._configured(self._codec.config))
+        self._in_force = self._configured(self._codec.config)
+        self._line.send(cmd.Configure(self._in_force))
+
+    @property
+    def _answers_come(self) -> bool:
+        """Without being asked for, when the user has spoken."""
+        turn = self._codec.config.turn_detection
+        return turn is not None and turn.create_response
+
+    def _begin(self) -> None:
+        """What is behind begins, or begins anew."""
+        config = self._configured(self._codec.configure().config)
+        self._in_force = config
+        can = self._line.codec.capabilities
+        self._line.send(cmd.Configure(configured_anew(config, self._codec.history(), can)))
 
     def _lost(self) -> None:
         """The connection behind went: what it was saying ends here, and what the client says now waits for the next."""
@@ -281,11 +338,18 @@ class Relay:
             self._quiet.set()
 
     def _restore(self) -> None:
-        """The next connection stands: it is told what was said, and asked for what was asked for."""
-        said = self._codec.history()
-        log.info("connected again; %d items are put back", len(said))
-        for command in (*said, *([self._owed] if self._owed else [])):
+        """The connection stands: it is told what was said, and what was not answered yet."""
+        said = put_back(self._codec.history(), self._line.codec.capabilities)
+        owed, self._owed = self._owed, None
+        again = self._turn.again(answered=self._answers_come and owed is None) if self._turn is not None else []
+        if said or again or owed:
+            log.info("connected again; %d items are put back", len(said))
+        for command in said:
             self._line.send(command)
+        for command in again:
+            self._line.send(command)
+        if owed is not None:
+            self._send(owed)
         self._up.set()
 
     def _waiting(self, error: VoicechatError, attempt: int, delay_s: float) -> None:
@@ -293,7 +357,7 @@ class Relay:
 
     async def _learn_price(self) -> None:
         if self._costs is not None:
-            self._put(await self._costs.learn())
+            self.outbox.put(await self._costs.learn())
 
     def _tell(self, event: ev.Event) -> None:
         charged = [] if self._costs is None else self._costs.take(event)
@@ -305,35 +369,7 @@ class Relay:
             event = ev.SessionConfigured()  # the client is shown the voice that it asked for
         elif isinstance(event, ev.ServiceError):
             self._watch.wrong("model")
-        self._put([*self._codec.encode(event), *charged])
-
-    # to the client
-
-    def _put(self, frames: list[Frame]) -> None:
-        if not frames:
-            return
-        self._all_read.clear()
-        self._unread.extend(frames)
-        self.unread_chars += sum(map(len, frames))
-        if self.unread_chars > MOST_UNREAD:
-            self._room.clear()
-        self._some.set()
-
-    async def _write(self) -> None:
-        sent = 0
-        while True:
-            while self._unread:
-                frame = self._unread.popleft()
-                await self._client.send(frame)
-                sent += 1
-                if not sent % BURST:
-                    await asyncio.sleep(0)
-                self.unread_chars -= len(frame)
-                if self.unread_chars < MOST_UNREAD // 2:
-                    self._room.set()
-            self._all_read.set()
-            self._some.clear()
-            await self._some.wait()
+        self.outbox.put([*self._codec.encode(event), *charged])
 
 
 async def _ended(*tasks: "asyncio.Task[None]") -> None:
@@ -343,24 +379,3 @@ async def _ended(*tasks: "asyncio.Task[None]") -> None:
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception) and not isinstance(outcome, Closed):
             log.error("a session failed", exc_info=outcome)
-
-
-class _Patient:
-    """A transport that gives what it receives only while there is room for it."""
-
-    def __init__(self, transport: Transport, room: Callable[[], Awaitable[object]]):
-        self._transport = transport
-        self._room = room
-        self.connect, self.send, self.close = transport.connect, transport.send, transport.close
-
-    @property
-    def trace(self) -> str:
-        return self._transport.trace
-
-    @property
-    def round_trip_ms(self) -> float | None:
-        return self._transport.round_trip_ms
-
-    async def receive(self) -> Parcel:
-        await self._room()
-        return await self._transport.receive()

@@ -14,7 +14,7 @@ from voicechat.engine.ear import ProcessEar
 from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.engine.utterance import NotUnderstood
 from voicechat.serve import refusals
-from voicechat.serve.ears import Ears
+from voicechat.serve.ears import Ears, understood
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.recordings import RATE_HZ, decoded
@@ -115,14 +115,7 @@ class _Utterances:
 
 
 async def _heard(ear: ProcessEar, at_s: float, sound: bytes) -> Segment:
-    utterance = ear.listen(lambda _: None)
-    try:
-        utterance.feed(sound, 0)
-        utterance.finish()
-        text = await utterance.text()
-    finally:
-        utterance.abandon()
-    return Segment(at_s, at_s + len(sound) / 2 / RATE_HZ, text.strip())
+    return Segment(at_s, at_s + len(sound) / 2 / RATE_HZ, await understood(ear, sound))
 
 
 def _text(form: FormData, name: str) -> str:
