@@ -1,11 +1,15 @@
 """How many real-time sessions one core relays: `voicechat serve` beside a bare relay made of `websockets`.
 
-    python -m benchmarks.relay [--seconds 4] [--most-ms 20]
+    python -m benchmarks.relay [--seconds 4] [--most-ms 20] [--service-port P --proxy http://127.0.0.1:4000]
 
 A session sends 20 ms of 24 kHz sound fifty times a second and is sent as much: each piece that it sends crosses to the
 service, which answers it with a piece of its own, so that the way is timed there and back. The relay has a core to
 itself; load and service share the other and speak the protocol by prepared bytes. `direct` is the way without a relay,
 and *late* how late the load itself was, in 99 of 100 cases: where it is late, the figure means nothing.
+
+`--proxy` measures another gateway as well, one that was started by hand on the core 0 and leads to
+`ws://127.0.0.1:P/v1/realtime` (LiteLLM's: `litellm_params` with `model: openai/any`, `api_base: http://127.0.0.1:P/v1`,
+`model_info` with `mode: realtime`, served as `--proxy-model`).
 """
 
 import argparse
@@ -27,12 +31,15 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 PIECE_S = 0.02
 PCM = bytes(range(256)) * 3 + bytes(192)
 SOUND = base64.b64encode(PCM).decode()
 DELTA = b"audio.delta"
 PATH = "/v1/realtime?model=newapi/any"
+KEY = "sk-none"
+"""Whoever demands tokens is to take this one."""
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -127,9 +134,10 @@ class Service(Peer):
 
 
 class Talker(Peer):
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, path: str = PATH) -> None:
         super().__init__()
         self._host = host
+        self._path = path
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent: deque[float] = deque()
         self.took_ms: list[float] = []
@@ -138,8 +146,9 @@ class Talker(Peer):
         super().connection_made(transport)
         key = base64.b64encode(os.urandom(16)).decode()
         self.transport.write(
-            f"GET {PATH} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            f"Authorization: Bearer {KEY}\r\n\r\n".encode()
         )
 
     def text(self, payload: bytes) -> None:
@@ -154,9 +163,9 @@ class Talker(Peer):
         self.transport.write(APPEND)
 
 
-def serve_service(port: Connection) -> None:
+def serve_service(port: Connection, wanted: int) -> None:
     async def main() -> None:
-        server = await asyncio.get_running_loop().create_server(Service, "127.0.0.1", 0, backlog=1024)
+        server = await asyncio.get_running_loop().create_server(Service, "127.0.0.1", wanted, backlog=1024)
         port.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -191,13 +200,13 @@ def serve_bare(port: Connection, upstream: int) -> None:
     asyncio.run(main())
 
 
-async def load(port: int, sessions: int, seconds: float) -> tuple[list[float], list[float], int]:
+async def load(port: int, sessions: int, seconds: float, path: str = PATH) -> tuple[list[float], list[float], int]:
     """Times there and back in ms, how late the load was in ms, and how many pieces never came back."""
     loop = asyncio.get_running_loop()
     host = f"127.0.0.1:{port}"
     talkers: list[Talker] = []
     for _ in range(sessions):
-        _, talker = await loop.create_connection(lambda: Talker(host), "127.0.0.1", port)
+        _, talker = await loop.create_connection(lambda: Talker(host, path), "127.0.0.1", port)
         async with asyncio.timeout(20):
             await talker.ready
         talkers.append(talker)
@@ -275,12 +284,12 @@ def tell(name: str, sessions: int, took: list[float], late: list[float], more: s
     )
 
 
-def most_sessions(name: str, port: int, pid: int, seconds: float, most_ms: float, start: int) -> int:
+def most_sessions(name: str, port: int, pid: int, seconds: float, most_ms: float, start: int, path: str = PATH) -> int:
     """The largest number tried whose p99 stays below, to within a sixteenth."""
     best, worst, sessions = 0, 0, start
     while sessions > 0 and not (best and worst and worst - best <= best / 16):
         before = memory_mb(pid)
-        took, late, lost = asyncio.run(load(port, sessions, seconds))
+        took, late, lost = asyncio.run(load(port, sessions, seconds, path))
         tell(name, sessions, took, late, f"lost {lost}, memory {before:.0f} → {memory_mb(pid):.0f} MB")
         if percentile(took, 0.99) <= most_ms and not lost:
             best = sessions
@@ -295,10 +304,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--most-ms", type=float, default=20.0)
     parser.add_argument("--start", type=int, default=80)
+    parser.add_argument("--service-port", type=int, default=0)
+    parser.add_argument("--proxy", default="", help="the address of another gateway")
+    parser.add_argument("--proxy-pid", type=int, default=os.getpid())
+    parser.add_argument("--proxy-model", default="any")
     options = parser.parse_args()
     os.sched_setaffinity(0, {1})
     found = {}
-    with child(serve_service, core=1) as (service, _):
+    with child(serve_service, options.service_port, core=1) as (service, _):
         for sessions in (1, options.start):
             took, late, _ = asyncio.run(load(service, sessions, 2.0))
             tell("direct", sessions, took, late)
@@ -310,6 +323,13 @@ def main() -> None:
                 took, late, _ = asyncio.run(load(port, 1, 2.0))
                 tell(name, 1, took, late)
                 found[name] = most_sessions(name, port, pid, options.seconds, options.most_ms, start)
+        if options.proxy:
+            other, path = urlsplit(options.proxy), f"/v1/realtime?model={options.proxy_model}"
+            took, late, _ = asyncio.run(load(other.port or 80, 1, 2.0, path))
+            tell("proxy", 1, took, late)
+            found["proxy"] = most_sessions(
+                "proxy", other.port or 80, options.proxy_pid, options.seconds, options.most_ms, 10, path
+            )
     share = found["voicechat"] / max(1, found["bare"])
     print(", ".join(f"{name} {sessions}" for name, sessions in found.items()), f"sessions a core: {share:.0%}")
 

@@ -13,7 +13,7 @@ from typing import Any
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Codec, Parcel
 from voicechat.realtime.commands import Command, CommitAudio, SendImage, SendText, SendToolCall, ToolResult
-from voicechat.realtime.events import Event
+from voicechat.realtime.events import AssistantAudio, Event
 
 GIVEN_NAMES = 512
 """So many of the names that commands gave are remembered."""
@@ -69,6 +69,9 @@ class ScopedCodec:
         return self._codec.replies()
 
     def _scoped(self, event: Event) -> Event:
+        if isinstance(event, AssistantAudio) and event.item_id not in self._given:  # fifty times a second
+            scope = self._scope
+            return AssistantAudio(scope + event.response_id, scope + event.item_id, event.content_index, event.pcm)
         kind: Any = type(event)
         changed: dict[str, Any] = {}
         for name in _ids_of(kind):

@@ -273,6 +273,8 @@ class Relay:
     def _react(self, event: ev.Event) -> None:
         self._watch.meter.take(event)
         match event:
+            case ev.AssistantAudio():  # fifty times a second
+                self._watch.spoke(event.response_id, len(event.pcm) / 2 / self._codec.output_rate_hz)
             case ev.SessionCreated():
                 self._begin()
                 self._watch.ready()
@@ -292,8 +294,6 @@ class Relay:
                 self._owed = None
                 self._quiet.clear()
                 self._watch.answering(event.response_id)
-            case ev.AssistantAudio():
-                self._watch.spoke(event.response_id, len(event.pcm) / 2 / self._codec.output_rate_hz)
             case ev.ResponseFinished():
                 self._running.pop(event.response_id, None)
                 self._watch.answered(event)

@@ -89,7 +89,10 @@ class StandIns:
 
     def take_event(self, event: ev.Event) -> Passed:
         match event:
-            case ev.AssistantAudio() if (rate_hz := self._rates()[1]) != self._can.output_rate_hz:
+            case ev.AssistantAudio():  # fifty times a second
+                rate_hz = self._rates()[1]
+                if rate_hz == self._can.output_rate_hz:
+                    return Passed(events=[event])
                 pcm = self._outwards.feed(event.pcm, self._can.output_rate_hz, rate_hz)
                 return Passed(events=[replace(event, pcm=pcm)] if pcm else [])
             case ev.ItemTruncated() | ev.ItemDeleted() | ev.InputCleared() if not self._keeps_items:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from voicechat.audio import g711
 from voicechat.dialects.complaints import Complaint, classify
-from voicechat.dialects.fields import BrokenFrame, Json, Recent, mapping
+from voicechat.dialects.fields import BrokenFrame, Json, Recent, mapping, parsed
 from voicechat.dialects.openai.client.client_events import client_event, image_buffer_event, with_ids
 from voicechat.dialects.openai.client.negotiation import Negotiation
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Profile
@@ -72,7 +72,7 @@ class RealtimeCodec:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
         kind = "not JSON"
         try:
-            event = json.loads(frame)
+            event = parsed(frame, "delta")
             if not isinstance(event, dict):
                 return [Ignored("not an object", broken=True)]
             name = event.get("type")

@@ -230,7 +230,9 @@ class ServerEvents:
 
     def _place(self, event: Json, *, last: bool = False) -> tuple[tuple[str, str, int] | None, list[ev.Event]]:
         """The response, item and content index of a piece; None when it comes too late. `last`: it ends something."""
-        wire, item, index = text(event, "response_id"), text(event, "item_id"), whole(event, "content_index", "index")
+        wire, item, index = text(event, "response_id"), text(event, "item_id"), event.get("content_index")
+        if type(index) is not int or index:
+            index = whole(event, "content_index", "index")
         response_id, events = self.responses.piece(wire, last=last)
         return ((response_id, self.responses.item(response_id, item), index) if response_id else None), events
 

@@ -1,12 +1,11 @@
 """Client events to commands: each is checked against the reference and the protocol's state (section 7)."""
 
 import binascii
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from voicechat.dialects.fields import Json
+from voicechat.dialects.fields import Json, parsed
 from voicechat.dialects.openai.server import response_options, session_shape
 from voicechat.dialects.openai.server.checks import Rejected, as_id, as_text, as_whole, invalid, known, required
 from voicechat.dialects.openai.server.conversation import Conversation, Item
@@ -178,7 +177,7 @@ def _parsed(frame: Frame) -> Json:
     if isinstance(frame, bytes):
         raise Rejected("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
     try:
-        event = json.loads(frame)
+        event = parsed(frame, "audio")
     except (ValueError, RecursionError) as error:
         raise Rejected("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from error
     if not isinstance(event, dict):

@@ -1,6 +1,5 @@
 """`ServerCodec`: one session's translation between a client's frames and what stands behind the server."""
 
-import json
 import secrets
 from dataclasses import replace
 from typing import Any
@@ -11,13 +10,11 @@ from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.client_events import ClientEvents
 from voicechat.dialects.openai.server.conversation import Conversation, Item
 from voicechat.dialects.openai.server.profile import Dialect, Profile
-from voicechat.dialects.openai.server.responses import Responses
+from voicechat.dialects.openai.server.responses import ENCODER, Responses
 from voicechat.dialects.openai.server.speech import DASHSCOPE_INPUT_HZ, InputBuffer, Transcripts, rate_hz
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
-
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 class ServerCodec:
@@ -41,7 +38,7 @@ class ServerCodec:
         self._greeted = False
         self._begun = False
         self._conversation = Conversation(_id("conv"))
-        self._responses = Responses(self._session, self._conversation, self._tell)
+        self._responses = Responses(self._session, self._conversation, self._tell, self._tell_sound)
         dashscope = profile.manner == "dashscope"
         self._buffer = InputBuffer(DASHSCOPE_INPUT_HZ) if dashscope else InputBuffer()
         self._transcripts = Transcripts(whole=dashscope)
@@ -119,6 +116,8 @@ class ServerCodec:
     def encode(self, event: ev.Event) -> list[Frame]:
         """The frames for `event`; none where the dialect has no word for it, or the client was told already."""
         match event:
+            case ev.AssistantAudio():  # fifty times a second
+                self._responses.encode(event)
             case ev.SessionCreated():
                 self._created(event)
             case ev.SessionConfigured():
@@ -261,11 +260,14 @@ class ServerCodec:
         for kind, fields in frames:
             self._tell(kind, **fields)
 
-    def _tell(self, kind: str, base64_delta: str = "", **fields: Any) -> None:
-        """One event. Sound is put in behind the encoder's back: base64 has nothing to escape."""
+    def _tell(self, kind: str, **fields: Any) -> None:
         self._told += 1
-        frame = _ENCODER.encode({"type": kind, "event_id": f"{self._event_prefix}{self._told}", **fields})
-        self._out.append(f'{frame[:-1]},"delta":"{base64_delta}"}}' if base64_delta else frame)
+        self._out.append(ENCODER.encode({"type": kind, "event_id": f"{self._event_prefix}{self._told}", **fields}))
+
+    def _tell_sound(self, head: str, audio: str) -> None:
+        """A piece of sound in base64, which has nothing to escape; `head` is the event without it and its id."""
+        self._told += 1
+        self._out.append(f'{head[:-1]},"event_id":"{self._event_prefix}{self._told}","delta":"{audio}"}}')
 
     def _drained(self) -> list[Frame]:
         out, self._out = self._out, []

@@ -4,6 +4,7 @@ Whoever stands behind says what matters: that a response began, its words and so
 between (items and parts that are added and done) are put in here, once each and in the captured order of rule 3.
 """
 
+import json
 from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +18,11 @@ from voicechat.dialects.openai.server.speech import rate_hz
 from voicechat.realtime import events as ev
 
 Tell = Callable[..., None]
-"""`tell(type, **fields)`: one server event; sound as `base64_delta`."""
+"""`tell(type, **fields)`: one server event."""
+TellSound = Callable[[str, str], None]
+"""`tell_sound(head, audio)`: one with sound in base64; `head` is the JSON of the event without it and its id."""
+
+ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 MOST_OPEN = 8
 """Responses at once; one that never ends must not be kept for ever."""
@@ -39,6 +44,8 @@ class _Part:
     kind: str
     """`audio` or `text`."""
     text: str = ""
+    sound_head: str = ""
+    """What all of its pieces of sound begin with."""
     audio_done: bool = False
     text_done: bool = False
 
@@ -64,10 +71,11 @@ class _Response:
 class Responses:
     """The responses under way. Events of any other are dropped: a response has one beginning and one end."""
 
-    def __init__(self, session: Session, conversation: Conversation, tell: Tell):
+    def __init__(self, session: Session, conversation: Conversation, tell: Tell, tell_sound: TellSound):
         self._session = session
         self._conversation = conversation
         self._tell = tell
+        self._tell_sound = tell_sound
         self._open: dict[str, _Response] = {}
         self.asked: Wish | None = None
         """A `response.create` that no response has answered yet."""
@@ -82,10 +90,10 @@ class Responses:
 
     def encode(self, event: ev.Event) -> None:
         match event:
-            case ev.ResponseStarted():
-                self._started(event)
             case ev.AssistantAudio():
                 self._audio(event)
+            case ev.ResponseStarted():
+                self._started(event)
             case ev.AssistantText():
                 self._text(event)
             case ev.AssistantAudioDone():
@@ -190,13 +198,16 @@ class Responses:
         found = self._part(event.response_id, event.item_id, event.content_index, "audio")
         if found is None:
             return
-        response, output, _ = found
+        response, output, part = found
         law = self._session.values["output_format"]
         output.item.sound(len(event.pcm) / 2 / rate_hz(law) * 1000)
         self._session.voice_locked = True
         data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
         delta = b2a_base64(data, newline=False).decode("ascii")
-        self._tell_part(self._name("audio.delta"), response, output, event.content_index, base64_delta=delta)
+        if not part.sound_head:
+            fields = _place(response, output, event.content_index)
+            part.sound_head = ENCODER.encode({"type": self._name("audio.delta"), **fields})
+        self._tell_sound(part.sound_head, delta)
 
     def _text(self, event: ev.AssistantText) -> None:
         kind = "audio" if event.spoken else "text"
@@ -300,14 +311,16 @@ class Responses:
         return f"response.output_{event}" if self._session.strict else f"response.{event}"
 
     def _tell_part(self, kind: str, response: _Response, output: _Output, index: int, **fields: Any) -> None:
-        self._tell(
-            kind,
-            response_id=response.id,
-            item_id=output.item.id,
-            output_index=output.index,
-            content_index=index,
-            **fields,
-        )
+        self._tell(kind, **_place(response, output, index), **fields)
+
+
+def _place(response: _Response, output: _Output, index: int) -> Json:
+    return {
+        "response_id": response.id,
+        "item_id": output.item.id,
+        "output_index": output.index,
+        "content_index": index,
+    }
 
 
 def _law_coded(law: Any, pcm: bytes) -> bytes:
