@@ -44,7 +44,7 @@ def serve(
     config: ConfigFile = None,
     insecure: Insecure = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log every session, on stderr.")] = False,
-    log_file: Annotated[Path | None, typer.Option(help="Log into a file, one JSON object a line.")] = None,
+    log_file: Annotated[Path | None, typer.Option(help="Log into a file, one JSON object a line; - is stderr.")] = None,
 ) -> None:
     """Serve the offline engine and every service that is set up, to any client of the OpenAI Realtime protocol."""
     if context.invoked_subcommand is not None:

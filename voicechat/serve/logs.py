@@ -30,14 +30,15 @@ class _Plain(RedactingFormatter):
 
 
 def start_logging(verbose: bool, log_file: Path | None) -> None:
-    """Warnings to stderr; `verbose` tells of every session there, `log_file` takes both as JSON lines.
+    """Warnings to stderr; `verbose` tells of every session there, `log_file` takes both as JSON lines, "-" stderr.
 
     Raises UsageError for a file that cannot be written.
     """
     handler: logging.Handler
     if log_file is not None:
         try:
-            handler = logging.FileHandler(log_file, encoding="utf-8")
+            on_stderr = str(log_file) == "-"
+            handler = logging.StreamHandler() if on_stderr else logging.FileHandler(log_file, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{log_file} cannot be written: {error.strerror}.", "--log-file takes a file.") from error
         handler.setFormatter(JsonFormatter())

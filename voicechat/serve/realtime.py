@@ -15,6 +15,7 @@ from voicechat.serve.models import Model
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.relay import Relay
 from voicechat.serve.scribe import Hear
+from voicechat.serve.spans import Spans
 from voicechat.serve.tokens import Grant
 from voicechat.serve.watch import Watch
 from voicechat.wire.transport import Closed
@@ -58,13 +59,14 @@ class Realtime:
             codec = ServerCodec(model.profile(asked.manner), asked.dialect)
             if secret is not None and codec.dialect == "ga":
                 codec.prepare(secret.session)
-            watch = Watch(gateway.metrics, model.label, meter)
+            spans = Spans({"session": session_id, "model": model.name, "behind": model.behind})
+            watch = Watch(gateway.metrics, model.label, meter, spans)
             costs = Costs(model.price) if wants_costs else None
             lasts_s = min(gateway.limits.session_s, left_s)
             relay = Relay(client, codec, model, session_id, lasts_s, watch, costs, hear=self._hear)
             with gateway.holding(relay, grant):
                 try:
-                    await self._hold(relay, model, grant, watch)
+                    await self._hold(relay, model, grant, watch, spans)
                 finally:
                     await before.aclose()  # whoever went may come back at once; what is behind takes its time
                     await relay.close()
@@ -76,7 +78,7 @@ class Realtime:
             raise refusals.foreign_model(name)
         return self._gateway.models.open(name)
 
-    async def _hold(self, relay: Relay, model: Model, grant: Grant, watch: Watch) -> None:
+    async def _hold(self, relay: Relay, model: Model, grant: Grant, watch: Watch, spans: Spans) -> None:
         metrics, began, code = self._gateway.metrics, time.monotonic(), "failed"
         who = {"session": relay.session_id, "model": model.name, "behind": model.behind, "token": grant.name}
         metrics.begun.labels(model.label).inc()
@@ -91,6 +93,7 @@ class Realtime:
                 watch.count()
                 watch.meter.end()
                 metrics.ended.labels(code).inc()
+                spans.session_over(code)
                 used = {"lasted_s": lasted_s, "heard_s": watch.heard_s, "spoken_s": watch.spoken_s}
                 _note("session ends", **who, code=code, **{name: round(value, 2) for name, value in used.items()})
 

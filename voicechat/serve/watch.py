@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 from voicechat.realtime import events as ev
 from voicechat.serve.metrics import Metrics
+from voicechat.serve.spans import Spans
 from voicechat.serve.spending import Meter
 
 
 class Watch:
     """Told by the relay what happens. `clock` is monotonic, in seconds."""
 
-    def __init__(self, metrics: Metrics, model: str, meter: Meter, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, metrics: Metrics, model: str, meter: Meter, spans: Spans, clock: Callable[[], float] = time.monotonic
+    ):
         self._metrics = metrics
+        self._spans = spans
         self._model = model
         self.meter = meter
         self._clock = clock
@@ -33,6 +37,7 @@ class Watch:
     def turn_ended(self) -> None:
         """The client stopped speaking, or asked for an answer."""
         self._turn_ended = self._clock()
+        self._spans.turn()
 
     def answering(self, response_id: str) -> None:
         if self._turn_ended is not None:
@@ -56,6 +61,9 @@ class Watch:
         self._silent.pop(event.response_id, None)
         self.count()
         self._metrics.responses.labels(self._model, event.status).inc()
+        used = event.usage
+        tokens = {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens} if used is not None else {}
+        self._spans.turn_over(event.status, **tokens)
         if event.usage is not None:
             self._metrics.tokens.labels(self._model, "in").inc(event.usage.input_tokens)
             self._metrics.tokens.labels(self._model, "out").inc(event.usage.output_tokens)
@@ -65,4 +73,6 @@ class Watch:
         self._metrics.errors.labels(self._model, kind).inc()
 
     def _stage(self, stage: str, since: float) -> None:
-        self._metrics.latency.labels(self._model, stage).observe(self._clock() - since)
+        took_s = self._clock() - since
+        self._metrics.latency.labels(self._model, stage).observe(took_s)
+        self._spans.stage(stage, took_s)
