@@ -50,6 +50,13 @@ def test_the_engine_answers_a_recording(tmp_path: Path) -> None:
             assert (await ask(http, recv_timeout="soon")).status_code == 400
             assert (await ask(http, model="nobody")).status_code == 404
             assert (await http.post("/api/dialog/audio", data={"recv_timeout": "3"})).status_code == 400
+            for path in ("/api/dialog/audio", "/v1/audio/transcriptions"):
+                for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
+                    form = await http.post(path, content=b"--y\r\n: :\r\n", headers={"Content-Type": kind})
+                    assert form.status_code == 400
+                    assert form.json()["error"]["type"] == "invalid_request_error"
+            for path in ("/page/..%2fapp.py", "/page/%2e%2e/app.py", "/page/..%5capp.py", "/page//etc/passwd"):
+                assert (await http.get(path)).status_code == 404
             big = await ask(http, bytes(26 * 1024 * 1024))
             assert (big.status_code, big.json()["error"]["code"]) == (413, "request_too_large")
 

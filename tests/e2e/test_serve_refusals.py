@@ -277,6 +277,33 @@ def test_a_client_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_a_flood_of_nonsense_holds_up_nobody(tmp_path: Path) -> None:
+    """What it is answered with waits in bounds, and so does what it goes on sending."""
+
+    async def main() -> None:
+        async with gateway(tmp_path) as server:
+            flood = await dial(server, max_queue=1)
+            await event(flood, "session.created")
+            sending = asyncio.create_task(_flood(flood, 30_000))
+            async with dial(server) as other:
+                await event(other, "session.created")
+                for _ in range(20):
+                    await other.send('{"type":"input_audio_buffer.clear"}')
+                    await event(other, "input_audio_buffer.cleared")
+            await asyncio.wait((sending,), timeout=1.0)
+            assert not sending.done()
+            assert max(relay.outbox.chars for relay in server.gateway.relays) < 1_010_000
+            flood.transport.abort()
+            with contextlib.suppress(ConnectionClosed):
+                await sending
+
+    async def _flood(socket: ClientConnection, frames: int) -> None:
+        for _ in range(frames):
+            await socket.send(bytes(2000))
+
+    asyncio.run(main())
+
+
 def test_many_come_and_go(tmp_path: Path) -> None:
     async def main() -> None:
         async with gateway(tmp_path, limits=Limits(sessions=8)) as server:

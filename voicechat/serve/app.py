@@ -82,7 +82,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/api/health", health),
         Route("/metrics", metrics),
     ]
-    app = Starlette(routes=routes, exception_handlers={Refusal: _refused, 404: _nowhere, 405: _nowhere})
+    handlers = {Refusal: _refused, 400: _malformed, 404: _nowhere, 405: _nowhere}
+    app = Starlette(routes=routes, exception_handlers=handlers)
     return _Door(app, gateway)
 
 
@@ -96,6 +97,11 @@ def _answer(refusal: Refusal) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return _answer(error)
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    """A form that is none, or has too many fields."""
+    return _answer(Refusal(400, 4000, "invalid_form", f"The form cannot be read: {getattr(error, 'detail', '')}"))
 
 
 async def _nowhere(request: Request, error: Exception) -> Response:

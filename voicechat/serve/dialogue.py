@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
@@ -30,7 +30,7 @@ from voicechat.serve.models import OFFLINE
 from voicechat.serve.one_turn import Turn, one_turn
 from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import key_of
+from voicechat.serve.requests import key_of, texts, uploaded
 
 OUTPUT_HZ = 24_000
 MOST_S = 120.0
@@ -159,32 +159,28 @@ class Dialogue:
 
 
 async def _wish(form: FormData) -> _Wish:
-    upload = form.get("audio_file")
-    if not isinstance(upload, UploadFile):
-        message = "Missing required parameter: 'audio_file'."
-        raise Refusal(400, 4000, "missing_required_parameter", message, param="audio_file")
-    data = await upload.read()
+    data = await uploaded(form, "audio_file")
     if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
         raise Refusal(400, 4000, "invalid_value", "Only WAV files are taken.", param="audio_file")
-    texts = {name: value for name, value in form.items() if isinstance(value, str)}
-    for name, value in texts.items():
+    given = texts(form)
+    for name, value in given.items():
         if len(value) > MOST_CHARS:
             message = f"Invalid '{name[:40]}': expected at most {MOST_CHARS} characters."
             raise Refusal(400, 4000, "string_above_max_length", message, param=name[:40])
     try:
-        patience_s = float(texts.get("recv_timeout") or DEFAULT_PATIENCE_S)
+        patience_s = float(given.get("recv_timeout") or DEFAULT_PATIENCE_S)
     except ValueError:
         patience_s = -1.0
     if not PATIENCE_S[0] <= patience_s <= PATIENCE_S[1]:
         message = f"'recv_timeout' takes {PATIENCE_S[0]:g} to {PATIENCE_S[1]:g} seconds."
         raise Refusal(400, 4000, "invalid_value", message, param="recv_timeout")
     return _Wish(
-        texts.get("model") or OFFLINE,
+        given.get("model") or OFFLINE,
         data,
         patience_s,
-        texts.get("voice", ""),
-        texts.get("system_role", ""),
-        texts.get("speaking_style", ""),
+        given.get("voice", ""),
+        given.get("system_role", ""),
+        given.get("speaking_style", ""),
     )
 
 

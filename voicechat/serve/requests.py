@@ -1,7 +1,8 @@
-"""What HTTP requests carry: a key, a JSON body, neither of any size."""
+"""What HTTP requests carry: a key, a JSON body, a form with a file, none of any size."""
 
 import json
 
+from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope
 
@@ -21,6 +22,20 @@ async def json_of(request: Request) -> object:
         raise Refusal(400, 4000, "invalid_json", "We could not parse the JSON body of your request.") from error
     except ClientDisconnect as gone:
         raise Refusal(400, 4000, None, "The request broke off.") from gone
+
+
+async def uploaded(form: FormData, name: str) -> bytes:
+    """The file of a form. Raises Refusal where there is none of that name."""
+    upload = form.get(name)
+    if not isinstance(upload, UploadFile):
+        message = f"Missing required parameter: '{name}'."
+        raise Refusal(400, 4000, "missing_required_parameter", message, param=name)
+    return await upload.read()
+
+
+def texts(form: FormData) -> dict[str, str]:
+    """Its fields that are no files."""
+    return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
 
 
 def bounded(scope: Scope, receive: Receive, most_bytes: int) -> Receive:

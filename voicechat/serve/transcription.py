@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -19,7 +18,7 @@ from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import key_of
+from voicechat.serve.requests import key_of, texts, uploaded
 
 MOST_S = 1800.0
 LONGEST_S = 25.0
@@ -42,7 +41,8 @@ class Transcription:
     async def transcribe(self, request: Request) -> Response:
         grant = await self._gateway.admit(key_of(request))
         async with request.form(max_files=1, max_fields=16) as form:
-            model, written = _text(form, "model"), _text(form, "response_format") or "json"
+            given = texts(form)
+            model, written = given.get("model", ""), given.get("response_format") or "json"
             if not model:
                 raise refusals.no_model()
             if not grant.allows(model):
@@ -53,14 +53,10 @@ class Transcription:
             if written not in FORMATS:
                 message = f"Supported values are: {', '.join(FORMATS)}."
                 raise Refusal(400, 4000, "invalid_value", message, param="response_format")
-            if _text(form, "stream").lower() in ("true", "1"):
+            if given.get("stream", "").lower() in ("true", "1"):
                 message = "A transcript is given when it is complete: leave 'stream' out."
                 raise Refusal(400, 4000, "invalid_value", message, param="stream")
-            upload = form.get("file")
-            if not isinstance(upload, UploadFile):
-                message = "Missing required parameter: 'file'."
-                raise Refusal(400, 4000, "missing_required_parameter", message, param="file")
-            data = await upload.read()
+            data = await uploaded(form, "file")
         segments, length_s = await self.understood(data)
         return _written(segments, length_s, written)
 
@@ -116,11 +112,6 @@ class _Utterances:
 
 async def _heard(ear: ProcessEar, at_s: float, sound: bytes) -> Segment:
     return Segment(at_s, at_s + len(sound) / 2 / RATE_HZ, await understood(ear, sound))
-
-
-def _text(form: FormData, name: str) -> str:
-    value = form.get(name)
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _written(segments: list[Segment], length_s: float, form: str) -> Response:
