@@ -4,8 +4,10 @@ import asyncio
 import math
 import os
 import socket
+import sys
 from collections.abc import Awaitable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +20,7 @@ from voicechat.realtime.capabilities import Capabilities
 from voicechat.serve.budget import Budget
 from voicechat.serve.models import Models
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.server import Address, bind
+from voicechat.serve.server import Address, bind, loop_factory
 from voicechat.serve.stand_ins import StandIns
 from voicechat.serve.store import MemoryStore
 from voicechat.serve.tokens import Grant, Tokens, hash_of, new_token
@@ -188,3 +190,13 @@ def test_sound_is_brought_to_the_others_rate() -> None:
     assert sum(len(event.pcm) for event in heard if isinstance(event, ev.AssistantAudio)) == pytest.approx(
         16_000, rel=0.15
     )
+
+
+def test_the_faster_loop_is_taken_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = object()
+    monkeypatch.setitem(sys.modules, "uvloop", SimpleNamespace(new_event_loop=lambda: made))  # type: ignore[arg-type]
+    factory = loop_factory()
+    assert factory is not None
+    assert factory() is made
+    monkeypatch.setitem(sys.modules, "uvloop", None)  # type: ignore[arg-type]
+    assert loop_factory() is None

@@ -12,12 +12,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from voicechat.realtime import events as ev
 from voicechat.serve.metrics import Metrics
 from voicechat.serve.spans import Spans
+from voicechat.serve.spending import Meter
+from voicechat.serve.tokens import Grant
 from voicechat.serve.watch import Watch
 
 
 def a_turn(spans: Spans) -> None:
-    now = iter([0.0, 0.25, 1.0, 1.5, 1.75, 2.0])
-    watch = Watch(Metrics(), "m", spans, lambda: next(now))
+    async def unknown(_: str) -> None: ...
+
+    now, metrics = iter([0.0, 0.25, 1.0, 1.5, 1.75, 2.0]), Metrics()
+    meter = Meter(Grant(), "m", metrics, lambda _: None, None, unknown)
+    watch = Watch(metrics, "m", meter, spans, lambda: next(now))
     watch.ready()
     watch.turn_ended()
     watch.answering("r")

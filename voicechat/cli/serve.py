@@ -100,11 +100,10 @@ def _run(
     *, insecure: bool, as_json: bool,
 ) -> int:  # fmt: skip
     """Serve until the end; the exit code."""
-    import asyncio
     from dataclasses import replace
 
     from voicechat.serve.metrics import forget_worker
-    from voicechat.serve.server import bind, serve
+    from voicechat.serve.server import bind, run, serve
     from voicechat.serve.workers import supervise
 
     listener = bind(address)
@@ -119,8 +118,8 @@ def _run(
         return await serve(_gateway(loaded, config, models, count, shared), found, listener, life=life)
 
     if count == 1:
-        return asyncio.run(alone())
-    return supervise(count, lambda life: asyncio.run(one_of_many(life)), say, forget_worker)
+        return run(alone())
+    return supervise(count, lambda life: run(one_of_many(life)), say, forget_worker)
 
 
 def _require() -> None:

@@ -5,8 +5,9 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 
@@ -40,6 +41,22 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # they are ours
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where that is installed: a relayed piece of sound takes a third less of the processor on it."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def run(served: Coroutine[Any, Any, int]) -> int:
+    """What `serve` came to, on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(served)
 
 
 async def serve(
