@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.forked import Forked, Server
 from tests.soundcard import SoundCard
 from voicechat import redaction
 
@@ -46,14 +47,14 @@ def every_test_has_its_own_secrets() -> Iterator[None]:
 
 
 def children() -> set[str]:
-    """ "pid name" of each child process of this one (Linux; elsewhere nothing is found)."""
-    found = set()
+    """ "pid name" of each program, and of each child process of this one (Linux; elsewhere nothing more is found)."""
+    found = {f"{program.pid} {' '.join(program.arguments)}" for program in set(Forked.running)}
     for task in Path("/proc/self/task").glob("*"):
         try:
             pids = (task / "children").read_text().split()
         except OSError:  # the thread ended meanwhile
             continue
-        for pid in pids:
+        for pid in {*pids} - Server.pids:
             try:
                 found.add(f"{pid} {Path(f'/proc/{pid}/comm').read_text().strip()}")
             except OSError:  # the process ended meanwhile

@@ -1,21 +1,27 @@
 """The real program as a child process, as a user runs it: arguments in; JSON lines, text and an exit code out."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from tests.forked import Forked, Server
 from tests.soundcard import SoundCard
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+READ_ONCE = ("PYTHON", "LANG", "LC_", "TYPER_", "_TYPER_", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_")
+"""What an interpreter, or a library that is imported, reads once: see tests/forked.py."""
 
 
 class Program:
@@ -47,14 +53,13 @@ class Program:
         self._changed = threading.Condition()
         self._open_pipes = 2
         self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "voicechat", *arguments],
+        self.process = start(
+            arguments,
             env=isolated_environment(self.home, card, env or {}),
             cwd=self.home,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,
         )
         assert self.process.stdout is not None
         assert self.process.stderr is not None
@@ -200,11 +205,41 @@ class Program:
             return  # it ended without reading all of its input, which is its right
 
 
+def start(
+    arguments: list[str], *, env: dict[str, str], cwd: Path, stdin: int, stdout: int, stderr: int
+) -> Forked | subprocess.Popen[bytes]:
+    """The program in a session of its own; by a fresh interpreter where what it imports or reads once is another."""
+    plain = plain_environment()
+    told = any(name.startswith(READ_ONCE) and value != plain.get(name) for name, value in env.items())
+    if told or any(cwd.glob("*.py")) or any(cwd.glob("*/__init__.py")):
+        command = [sys.executable, "-m", "voicechat", *arguments]
+        return subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True,
+            # A terminal must be the controlling one, or Ctrl-C typed into it would reach nobody.
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if stdin >= 0 else None,
+        )  # fmt: skip
+    return Forked(server(), arguments, env, cwd, stdin, stdout, stderr)
+
+
+def server() -> Server:
+    with _starting:
+        return _server()
+
+
+_starting = threading.Lock()  # some tests start several programs at once
+_server = cache(lambda: Server(plain_environment()))
+
+
+def plain_environment() -> dict[str, str]:
+    """The way to programs and the language."""
+    env = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {"LANG": "C.UTF-8", **env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
 def isolated_environment(home: Path, card: SoundCard | None, extra: Mapping[str, str]) -> dict[str, str]:
     """An environment that shares nothing with the developer's but the way to programs and the language."""
-    env = {name: os.environ[name] for name in KEPT if name in os.environ}
-    env |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "TERM": "xterm-256color", "NO_PROXY": "127.0.0.1"}
-    env.setdefault("LANG", "C.UTF-8")
+    env = plain_environment()
+    env |= {"TERM": "xterm-256color", "NO_PROXY": "127.0.0.1"}
     if card is not None:
         env |= card.variables
     else:

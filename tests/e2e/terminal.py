@@ -5,8 +5,6 @@ import os
 import pty
 import select
 import struct
-import subprocess
-import sys
 import termios
 import threading
 import time
@@ -16,7 +14,7 @@ from pathlib import Path
 import pyte
 
 from tests.e2e.scenes import KEYS
-from tests.program import isolated_environment
+from tests.program import isolated_environment, start
 from tests.soundcard import SoundCard
 
 PATIENCE_S = 20.0
@@ -43,17 +41,9 @@ class Terminal:
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "voicechat", *arguments],
-            cwd=home,
-            env=isolated_environment(home, card, KEYS | dict(env or {})),
-            stdin=self.slave,
-            stdout=self.slave,
-            stderr=self.slave,
-            start_new_session=True,
-            # The terminal must be the controlling one, or Ctrl-C typed into it would reach nobody.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
+        environment = isolated_environment(home, card, KEYS | dict(env or {}))
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), self.slave)
+        self.process = start(arguments, env=environment, cwd=home, **streams)
         self._over = False
         self._reader = threading.Thread(target=self._read, name="terminal")
         self._reader.start()

@@ -40,6 +40,13 @@ def heard(path: Path) -> tuple[int, float]:
     return rate_hz, (loud[-1] - loud[0]) / rate_hz if len(loud) else 0.0
 
 
+def quiet(folder: Path) -> str:
+    """A room where nobody speaks, which does not end before the test does: with the input a talk is over."""
+    room = folder / "room.raw"
+    room.write_bytes(bytes(2 * 16_000 * 120))
+    return str(room)
+
+
 def start_session(server: DoubaoServer) -> dict[str, Any]:
     return server.events(100)[-1].fields
 
@@ -160,7 +167,7 @@ def test_a_line_typed_before_the_reply_to_another_is_the_one_that_is_answered(
     server.script = Script(replies, ids=ids, crossing=crossing, delay_ms=1000)
     answer = tmp_path / "a.wav"
     (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in KEYS.items()))
-    words = ["manual", "--provider", "doubao", "--url", server.url, "--input", str(QUESTION), "--output", str(answer)]
+    words = ["manual", "--provider", "doubao", "--url", server.url, "--input", quiet(tmp_path), "--output", str(answer)]
     with Terminal(words, tmp_path) as terminal:  # lines from a pipe would wait for each other's answers
         terminal.see("● ready")
         terminal.type("one\r")
@@ -360,9 +367,7 @@ def test_a_careless_service_is_served_like_any_other_after_a_drop(
     async def drop() -> None:
         server.connections[-1].socket.transport.abort()
 
-    room = tmp_path / "room.raw"
-    room.write_bytes(bytes(2 * 16_000 * 120))  # nobody speaks in it, and it does not end before the test does
-    files = ["--input", str(room), "--output", str(tmp_path / "a.wav")]
+    files = ["--input", quiet(tmp_path), "--output", str(tmp_path / "a.wav")]
     with program(server, "manual", *files, stdin="open") as talk:
         talk.write("one\n")
         server.wait_for(154)

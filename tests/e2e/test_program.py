@@ -1,5 +1,7 @@
 """The helper that runs the real program."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,27 @@ def test_input_is_fed_json_lines_are_found_and_ctrl_c_ends_it(monkeypatch: pytes
         program.write("three\n")
         assert program.wait_for("user")["text"] == "three"
     assert program.process.returncode == -9
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONDEVMODE": "1"}], ids=["forked", "afresh"])
+def test_it_has_its_own_process_session_folder_streams_and_end(env: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "relative.toml").write_text("voice = Cherry")
+    with Program(["vad", "--config", "relative.toml"], home=tmp_path, env=env) as program:
+        assert program.wait() == 3
+        assert program.stderr.startswith("voicechat: ")
+        assert program.stdout == ""
+    with Program(["login", "openai"], stdin="open", env=env) as program:
+        assert os.getsid(program.pid) == os.getpgid(program.pid) == program.pid != os.getsid(0)
+        program.process.send_signal(signal.SIGKILL)
+        assert program.wait() == program.process.returncode == -signal.SIGKILL
+        program.interrupt()
+
+
+def test_what_is_read_once_is_read_by_a_fresh_interpreter(tmp_path: Path) -> None:
+    for env, width in (({}, 80), ({"TERMINAL_WIDTH": "60"}, 60)):
+        with Program(["--help"], env=env) as program:
+            assert program.wait() == 0
+            assert max(len(line) for line in program.stdout.splitlines()) == width
+    (tmp_path / "typer.py").write_text("raise SystemExit(77)")
+    with Program(["--help"], home=tmp_path) as program:
+        assert program.wait() == 77
