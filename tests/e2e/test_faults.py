@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,8 +91,6 @@ SCENARIOS = {
     "frozen before the answer": Scenario((Plan(6, "freeze"),), 0, 2, "no answer to pings"),
     "frozen in the answer": Scenario((Plan(13, "freeze"),), 0, 2, "no answer to pings"),
     "frozen after the handshake": Scenario((Plan(0, "freeze"),), 5, 1),
-    "frozen before the answer to the handshake": Scenario((Plan(-1, "freeze"),), 5, 1, "within 10 s"),
-    "one byte per second from the start": Scenario((Plan(-1, "crawl"),), 5, 1, "within 10 s"),
     "one byte per second in a turn": Scenario((Plan(8, "crawl"),), 0, 2),
     "jitter": Scenario((Plan(jitter_ms=300),)),
     "every message twice": Scenario((Plan(duplicate=ALL),)),
@@ -112,6 +111,12 @@ SCENARIOS = {
     "doubao, every message twice": Scenario((Plan(duplicate=ALL),), serve=doubao, exact=False),
     "doubao, 429 when coming back": Scenario((Plan(5, "cut"), Plan(status=429)), 0, 3, "HTTP 429", serve=doubao),
     "doubao, 403 when coming back": Scenario((Plan(5, "cut"), Plan(status=403)), 6, 2, "HTTP 403", serve=doubao),
+}
+
+
+NO_HANDSHAKE = {
+    "frozen before the answer to the handshake": Scenario((Plan(-1, "freeze"),), 5, 1, "within 10 s"),
+    "one byte per second from the start": Scenario((Plan(-1, "crawl"),), 5, 1, "within 10 s"),
 }
 
 
@@ -158,6 +163,18 @@ def check_answers(program: Program) -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_two_turns_over_a_bad_network(name: str, tmp_path: Path) -> None:
     play(tmp_path, SCENARIOS[name])
+
+
+def test_a_handshake_that_never_ends_is_given_up_after_ten_seconds(tmp_path: Path) -> None:
+    """Both at the same time."""
+
+    def run(name: str) -> None:
+        folder = tmp_path / name
+        folder.mkdir()
+        play(folder, NO_HANDSHAKE[name])
+
+    with ThreadPoolExecutor(len(NO_HANDSHAKE)) as pool:
+        list(pool.map(run, NO_HANDSHAKE))
 
 
 def census(pid: int) -> tuple[int, int]:
