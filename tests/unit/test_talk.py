@@ -11,7 +11,8 @@ from tests.unit.test_line import Scripted
 from voicechat.audio.engine import AudioPlan
 from voicechat.cli.slash import Controls
 from voicechat.conversation import notices as note
-from voicechat.conversation.talk import Talk, TalkPlan
+from voicechat.conversation.plan import TalkPlan
+from voicechat.conversation.talk import Talk
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI

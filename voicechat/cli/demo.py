@@ -58,8 +58,9 @@ async def _converse(save: str, kind: Literal["auto", "plain", "json"]) -> int:
     from voicechat.audio.engine import AudioPlan
     from voicechat.cli.slash import Controls
     from voicechat.config.choose import COMPANION
+    from voicechat.conversation.plan import TalkPlan
     from voicechat.conversation.recording import Keep
-    from voicechat.conversation.talk import Talk, TalkPlan
+    from voicechat.conversation.talk import Talk
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.engine.engine import OfflineSettings
     from voicechat.engine.provider import Offline

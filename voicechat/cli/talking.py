@@ -17,7 +17,8 @@ from voicechat.redaction import RedactingFormatter
 if TYPE_CHECKING:
     from voicechat.cli.slash.command import Origin
     from voicechat.config import Choice, Loaded
-    from voicechat.conversation.talk import Talk, TalkPlan
+    from voicechat.conversation.plan import TalkPlan
+    from voicechat.conversation.talk import Talk
     from voicechat.realtime.capabilities import Capabilities
     from voicechat.services import Service
 
@@ -162,7 +163,7 @@ def plan(
     from voicechat.cli.pricing import pricing
     from voicechat.cli.role import checked_language, read_context, role
     from voicechat.cli.tooling import tool_plan
-    from voicechat.conversation.talk import TalkPlan
+    from voicechat.conversation.plan import TalkPlan
     from voicechat.conversation.turn_taking import TurnTaking
     from voicechat.realtime.commands import SessionConfig, TurnDetection
     from voicechat.wire.retry import PATIENT_DELAYS_S, RetryPolicy

@@ -19,11 +19,12 @@ from voicechat.conversation.floor import Floor
 from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.microphone import Microphone
 from voicechat.conversation.opener import Opener
+from voicechat.conversation.patience import Patience
 from voicechat.conversation.pictures import Pictures
 from voicechat.conversation.requests import Requests
 from voicechat.conversation.restore import Owed, Restorer
 from voicechat.conversation.tooling import Tooling, ToolKit
-from voicechat.conversation.turn_taking import ANSWER_TIMEOUT_S, SHORTEST_TURN_MS, TurnTaking
+from voicechat.conversation.turn_taking import SHORTEST_TURN_MS, TurnTaking
 from voicechat.conversation.usage import UsageMeter
 from voicechat.conversation.user_turns import UserTurns
 from voicechat.realtime import commands as cmd
@@ -74,13 +75,13 @@ class Session:
         rate_hz, interrupter = capabilities.input_rate_hz, self._interrupter
         self.mic = Microphone(turn_taking, rate_hz, self.answers, interrupter, self.restorer, self._send, self, clock)
         self._asked_at: float | None = None
-        self._heard_at = clock()  # the service said something
+        self._patience = Patience(self.answers, self._floor, self._publish, clock)
 
     # -- what the service says ---------------------------------------------------------------------------------
 
     def handle(self, event: ev.Event) -> None:
         """Take in one event of the service."""
-        self._heard_at = self._clock()
+        self._patience.heard()
         match event:
             case ev.AssistantAudio():
                 if self.answers.add_audio(event) and self.state != "listening":
@@ -142,7 +143,7 @@ class Session:
         """The connection went. What was received is played on; the rest is put right by the next session."""
         if not self.ready:
             return
-        owed, since = self.tooling.owed_state, max(self._heard_at, self._floor.since)
+        owed, since = self.tooling.owed_state, max(self._patience.heard_at, self._floor.since)
         self.restorer.lost(self._clock(), owed, self.turn, self.turns.untold, since)
         self.ready = False
         self.tooling.calls.lost()
@@ -308,25 +309,21 @@ class Session:
 
     def tick(self) -> None:
         """Called a few times a second: what must not wait for ever."""
-        now = self._clock()
         if self.ready:
             self.pictures.tick()
         if self._interrupter.tick():
             self._floor.settle()
         if self._requests.tick() and not self.answers.pending and self.state != "listening":
             self._floor.think()
-        if self.answers.running and not self.answers.audible and now - self._heard_at > ANSWER_TIMEOUT_S:
-            self._publish(note.WarningNotice("stalled", f"The answer stopped {ANSWER_TIMEOUT_S:.0f} s ago."))
+        if self._patience.stalled():
             self.tooling.calls.response_ended(self.answers.running_id or "")
             self.answers.abandon()
             self._requests.free(ran=True)
             self._rest()
-        self.tooling.tick(silent_s := self.mic.voice.silent_s(now, self._floor.since))
-        waited = 0.0 if self.tooling.calls.running_for(self.turn) else now - self._floor.since
-        if self.ready and self.state == "listening" and not self.recording and silent_s > ANSWER_TIMEOUT_S:
-            self._floor.settle()  # the end of speech got lost, or there was none
-        if self.ready and self.state == "thinking" and not self.answers.pending and waited > ANSWER_TIMEOUT_S:
-            self._publish(note.WarningNotice("no_answer", f"No answer came within {ANSWER_TIMEOUT_S:.0f} s."))
+        self.tooling.tick(silent_s := self.mic.voice.silent_s(self._clock(), self._floor.since))
+        if self.ready and not self.recording and self._patience.unended(silent_s):
+            self._floor.settle()
+        if self.ready and self._patience.unanswered(excused=self.tooling.calls.running_for(self.turn)):
             self._requests.reset()
             self._floor.settle()
 

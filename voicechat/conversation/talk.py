@@ -7,12 +7,10 @@ future; everything else is then stopped in one place.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from voicechat.archive.past import Past
-from voicechat.audio.engine import AudioPlan
 from voicechat.audio.frames import Frame
 from voicechat.audio.keeper import Sound
 from voicechat.audio.playback import PlaybackQueue
@@ -25,23 +23,21 @@ from voicechat.conversation.latency import Latencies
 from voicechat.conversation.line import Line
 from voicechat.conversation.minutes import Minutes
 from voicechat.conversation.pictures import Shown
+from voicechat.conversation.plan import TalkPlan
 from voicechat.conversation.recording import Keep, Recording, begin_keeping
 from voicechat.conversation.renewal import Renewal
 from voicechat.conversation.session import Session
 from voicechat.conversation.summary import so_far
-from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
 from voicechat.conversation.view import View
 from voicechat.conversation.work import Work
-from voicechat.conversation.workshop import ToolPlan, Workshop
+from voicechat.conversation.workshop import Workshop
 from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
 from voicechat.providers.base import Provider
 from voicechat.realtime import events as ev
-from voicechat.realtime.commands import SendImage, SessionConfig, TurnDetection
-from voicechat.realtime.price import Price
+from voicechat.realtime.commands import SendImage
 from voicechat.redaction import redact
 from voicechat.signals import endings, on_signals
-from voicechat.wire.retry import RetryPolicy
 from voicechat.wire.transport import Transport
 
 log = logging.getLogger(__name__)
@@ -52,37 +48,6 @@ QUIT_S = 0.1
 """How long a polite end may take: after the last answer, and after Ctrl-C."""
 ACKNOWLEDGED_QUIT_S = 0.8
 """The same after Ctrl-C where the service says that it has finished: cut off before, the session counts as failed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TalkPlan:
-    """What kind of conversation it is."""
-
-    config: SessionConfig
-    turn_taking: TurnTaking
-    audio: AudioPlan
-    opening: str = ""
-    """A typed turn to begin with."""
-    ends_when_settled: bool = False
-    """Over after the opening has been answered."""
-    turn_kind: str = "server"
-    """Who finds the turns hands free: `server`, `semantic` or `local`."""
-    assistant: str = ""
-    """What the assistant is called; "" leaves that to its voice."""
-    keep: Keep | None = None
-    """Where it is kept, if at all."""
-    past: Past | None = None
-    """An earlier conversation that it goes on with."""
-    price: Callable[[str], Awaitable[Price | None]] | None = None
-    """Finds out what a model costs, "" being the one that is talked with; asked when the session is open. It raises
-    nothing."""
-    max_cost: float | None = None
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    detection: TurnDetection | None = None
-    """How the service finds the turns; None where we do."""
-    pictures: tuple[Shown, ...] = ()
-    """To begin with."""
-    tools: ToolPlan = field(default_factory=ToolPlan)
 
 
 class Talk:
