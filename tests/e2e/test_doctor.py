@@ -194,7 +194,9 @@ def test_a_muted_microphone_gives_exact_zeros_and_is_told_where_to_allow_it(soun
 
 def test_with_headphones_everything_is_well_and_the_level_is_that_of_the_room(soundcard: SoundCard) -> None:
     room = np.random.default_rng(1).normal(0, 33, 16_000 * 20).astype(np.int16)
-    playing = soundcard.play(room)
+    with soundcard.record("mic") as microphone:
+        playing = soundcard.play(room)
+        microphone.wait_for_sound(level=20)  # of 33: the program must not be there before its room
     code, checks, _ = run(["--provider", "offline"], card=soundcard)
     playing.close()
     assert code == 0
@@ -205,7 +207,9 @@ def test_with_headphones_everything_is_well_and_the_level_is_that_of_the_room(so
 
 
 def test_a_clipping_microphone_is_told_to_be_turned_down(soundcard: SoundCard) -> None:
-    playing = soundcard.play(tone(20, level=1.5))
+    with soundcard.record("mic") as microphone:
+        playing = soundcard.play(tone(20, level=1.5))
+        microphone.wait_for_sound()
     _, checks, _ = run(["--provider", "offline"], card=soundcard)
     playing.close()
     assert checks["microphone level"]["status"] == "failed"
