@@ -10,16 +10,23 @@ import math
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from voicechat.audio.echo_filter import LENGTH_MS, EchoFilter, Samples
 from voicechat.audio.frames import BLOCK_MS, cross_fade
 
+Spectrum = NDArray[np.complexfloating]
+
+LOW_HZ = 4000
+"""Below it is most of every voice. The way of higher tones is learnt from few: the next voice has others."""
 WINDOW = 4
 """Blocks that are looked at: one is chance."""
 DECAY_DB = 1.0
 """In 10 ms a room loses so much of an echo (60 dB in 0.6 s)."""
 STANDS_OUT_DB, LEAST_USUAL_DB = 5.0, -22.0
 """So much more than usual is left of an echo when somebody speaks; what is usual is never taken for less than this."""
+SURELY = 5.0
+"""And so much more than the filter is unsure of: another voice has tones whose way is not known yet."""
 USUAL_BLOCKS, USUAL_SHARE, LEAST_BLOCKS = 220, 0.98, 80
 """Usual is what so large a share of the last blocks of echo did not exceed, as soon as there were so many."""
 JUDGED_BLOCKS = 8
@@ -30,7 +37,7 @@ AUDIBLE = 10 ** (-56 / 10) * 32768**2
 """A mean square. What is left below it is no voice to any service."""
 HEARD = 10 ** (-62 / 10) * 32768**2
 """An echo below it is none, and what is left is not measured by it."""
-IN_PLACE, CHANCE, PAST_CHANCE = 0.4, 0.25, 0.1
+IN_PLACE, CHANCE, PAST_CHANCE = 0.3, 0.25, 0.1
 """The echo comes when and as loud as it was expected: so much more or less of it is in what was captured, and of a
 louder voice so much looks like it, in the last blocks and in more."""
 ASTRAY_BLOCKS = 150
@@ -54,6 +61,7 @@ class DoubleTalk:
         """Nobody does: the last blocks are as much echo as usual."""
         self._ratio = capture_hz // render_hz
         self._filter = EchoFilter(render_hz * BLOCK_MS // 1000, LENGTH_MS // BLOCK_MS)
+        self._low = LOW_HZ * BLOCK_MS // 1000
         self._usual_db = 0.0
         self._waiting: deque[float] = deque()
         self._left: deque[float] = deque(maxlen=USUAL_BLOCKS)
@@ -63,7 +71,7 @@ class DoubleTalk:
         self._before = 0.0  # the last sample of the rest before
         # Mean squares of the last blocks: of the rest, of the echo as expected, of what is left of it in a room, and
         # what it has in common with what was captured.
-        self._rests, self._echoes, self._lasting, self._common = ([0.0] * WINDOW for _ in range(4))
+        self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self._past = [0.0] * 3  # rest, echo and what is common, of longer
 
     def hear(self, captured: bytes, reference: bytes, agreed: bool) -> None:
@@ -74,8 +82,10 @@ class DoubleTalk:
         learn = self._learns and not self.speaking
         echo, self._rest = self._filter.split(heard, played, learn=learn)
         at, before = self._at, self._lasting[self._at - 1]
-        self._rests[at], self._echoes[at] = _mean_product(self._rest, self._rest), _mean_product(echo, echo)
-        self._common[at] = _mean_product(heard, echo)
+        low_echo, low_rest = self._low_tones(echo), self._low_tones(self._rest)
+        self._rests[at], self._echoes[at] = _product(low_rest, low_rest), _product(low_echo, low_echo)
+        self._common[at] = self._echoes[at] + _product(low_rest, low_echo)
+        self._unsure[at] = float(np.sum(self._filter.unsure[: 2 * self._low]))
         self._lasting[at] = max(self._echoes[at], before * 10 ** (-DECAY_DB / 10))
         self._at = (at + 1) % WINDOW
         self._judge(agreed)
@@ -107,8 +117,11 @@ class DoubleTalk:
         """The reference was put right: what the last blocks of it should have been."""
         for reference in references:
             self._filter.played(np.frombuffer(reference, "<i2").astype(np.float64))
-        self._rests, self._echoes, self._lasting, self._common = ([0.0] * WINDOW for _ in range(4))
+        self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self._hold, self._past = 0, [0.0] * 3
+
+    def _low_tones(self, block: Samples) -> Spectrum:
+        return np.asarray(np.fft.rfft(block)[: self._low]) * (math.sqrt(2) / len(block))
 
     def _judge(self, agreed: bool) -> None:
         rest, echo, lasting = sum(self._rests), sum(self._echoes), sum(self._lasting)
@@ -129,7 +142,7 @@ class DoubleTalk:
                 self._left.clear()
                 self._waiting.clear()
         knows = in_place and learnt
-        stands_out = left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB
+        stands_out = left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB and rest > SURELY * sum(self._unsure)
         self.echo_only = knows and not stands_out and echo > HEARD * WINDOW
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
@@ -162,5 +175,6 @@ def _same(rest: float, echo: float, common: float, chance: float) -> bool:
     return abs(common / echo - 1) < IN_PLACE + chance * math.sqrt(rest / echo)
 
 
-def _mean_product(one: Samples, other: Samples) -> float:
-    return float(np.dot(one, other)) / len(one)
+def _product(one: Spectrum, other: Spectrum) -> float:
+    """Of two blocks: the mean of what they have in common."""
+    return float(np.vdot(one, other).real)

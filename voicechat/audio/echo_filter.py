@@ -11,7 +11,7 @@ ICASSP 2014.
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.float64]
+Samples = NDArray[np.floating]
 
 LENGTH_MS = 240
 """Of the way, from a little before the direct sound on: in most rooms the rest is 25 dB below."""
@@ -31,13 +31,16 @@ class EchoFilter:
     def __init__(self, size: int, parts: int):
         """`parts` times `size` samples of the way are learnt."""
         bins = size + 1
+        self.unsure: Samples = np.zeros(bins)
+        """So much of the last block's rest may be echo, for what is not known yet of its way: mean squares, by tones
+        from 0 to half the rate, that add up to the block's."""
         self._size = size
         self._reference = np.zeros(2 * size, np.float32)
         self._spectra = np.zeros((parts, bins), np.complex64)
-        self._way = np.zeros((parts, bins), np.complex64)
+        self._way: NDArray[np.complexfloating] = np.zeros((parts, bins), np.complex64)
         later = np.maximum(np.arange(parts) - DIRECT_PARTS, 0)
         variance = UNKNOWN * 10 ** (-LATER_DB / 10 * later)
-        self._variance = np.repeat(variance[:, None], bins, axis=1).astype(np.float32)
+        self._variance: NDArray[np.floating] = np.repeat(variance[:, None], bins, axis=1).astype(np.float32)
         self._noise: NDArray[np.floating] = np.zeros(bins, np.float32)
         self._turn = 0
         self._padded = np.zeros(2 * size, np.float32)
@@ -48,10 +51,15 @@ class EchoFilter:
         `learn` False while somebody speaks: his voice would be taken for echo, by and by.
         """
         self.played(reference)
-        echo = np.fft.irfft(np.sum(self._way * self._spectra, axis=0))[self._size :]
+        spectra = self._spectra
+        power = spectra.real**2 + spectra.imag**2
+        # Half of an overlap-save block is the block before.
+        unsure = 0.5 * np.sum(self._variance * power, axis=0)
+        self.unsure = unsure / self._size**2
+        echo = np.fft.irfft(np.sum(self._way * spectra, axis=0))[self._size :]
         rest = captured - echo
         if learn and reference.any():  # silence would only age what is known
-            self._learn(rest)
+            self._learn(rest, power, unsure)
         return echo, rest
 
     def played(self, reference: Samples) -> None:
@@ -62,19 +70,17 @@ class EchoFilter:
         spectra[1:] = spectra[:-1].copy()
         spectra[0] = np.fft.rfft(self._reference)
 
-    def _learn(self, rest: Samples) -> None:
+    def _learn(self, rest: Samples, power: Samples, unsure: Samples) -> None:
         size, spectra = self._size, self._spectra
         self._padded[size:] = rest
         error = np.fft.rfft(self._padded)
         self._noise = SMOOTHED * self._noise + (1 - SMOOTHED) * (error.real**2 + error.imag**2)
-        power = spectra.real**2 + spectra.imag**2
-        # Half of an overlap-save block is the block before.
-        step = self._variance / (0.5 * np.sum(self._variance * power, axis=0) + self._noise + 1e-3)
+        step = self._variance / (unsure + self._noise + 1e-3)
         self._way = KEPT * (self._way + step * np.conj(spectra) * error)
         self._turn = (self._turn + 1) % CUT_IN_TURN
         part = self._way[self._turn :: CUT_IN_TURN]
         response = np.fft.irfft(part, axis=1)
         response[:, size:] = 0
         part[:] = np.fft.rfft(response, axis=1)
-        known = KEPT**2 * (1 - 0.5 * step * power) * self._variance
+        known = (1 - 0.5 * step * power) * self._variance
         self._variance = known + (1 - KEPT**2) * (self._way.real**2 + self._way.imag**2)
