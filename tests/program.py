@@ -211,6 +211,7 @@ def start(
     """The program in a session of its own; by a fresh interpreter where what it imports or reads once is another."""
     plain = plain_environment()
     told = any(name.startswith(READ_ONCE) and value != plain.get(name) for name, value in env.items())
+    told = told or "--workers" in arguments  # a library of metrics asks once whether there are several
     if told or any(cwd.glob("*.py")) or any(cwd.glob("*/__init__.py")):
         command = [sys.executable, "-m", "voicechat", *arguments]
         return subprocess.Popen(

@@ -85,13 +85,17 @@ def test_a_soft_beginning_is_heard_before_the_canceller_lets_it_through(gain_db:
 
 def test_an_echo_that_comes_later_than_it_did_is_nobodys_voice() -> None:
     sound = played("ss-0890.wav")
-    one, found = DoubleTalk(CAPTURE, RENDER), []
+    one, found, moved = DoubleTalk(CAPTURE, RENDER), [], []
     reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
     for captured, late in pairs(heard(sound, (90, 110)), reference):
         one.hear(captured, late, agreed=False)
         found.append(one.speaking)
+        moved.append(one.may_have_moved)
     assert not any(found[: round(STEP_S * 100) + 100])
     assert sum(found) < 15
+    before, after = round((LAST_S - EVERY_S + 2.2) * 100), round((LAST_S + 0.3) * 100)
+    assert not any(moved[before : before + 20])
+    assert all(moved[after : after + 50])
 
 
 def test_what_no_canceller_confirms_is_learnt_to_be_usual() -> None:

@@ -59,6 +59,8 @@ class DoubleTalk:
         """Somebody speaks, as far as it was heard until the last block."""
         self.echo_only = False
         """Nobody does: the last blocks are as much echo as usual."""
+        self.may_have_moved = True
+        """Nothing is known of the echo, or it is not where it was."""
         self._ratio = capture_hz // render_hz
         self._filter = EchoFilter(render_hz * BLOCK_MS // 1000, LENGTH_MS // BLOCK_MS)
         self._low = LOW_HZ * BLOCK_MS // 1000
@@ -132,6 +134,7 @@ class DoubleTalk:
             self._past[number] = PAST_KEPT * self._past[number] + value
         in_place = self._is_in_place(rest, echo)
         learnt = self._usual_db < LEARNT_DB
+        self.may_have_moved = not learnt or not (in_place or self._is_unseen(echo))
         self._learns = in_place or not learnt
         if self._learns:
             self._astray = 0
@@ -146,12 +149,16 @@ class DoubleTalk:
         self.echo_only = knows and not stands_out and echo > HEARD * WINDOW
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
-        elif self._hold and in_place:
-            self._hold -= 1
+        elif self._hold > 0 and in_place:
+            self._hold -= 5 if self.echo_only else 1
         else:
             self.speaking, self._hold = False, 0
         if in_place and not agreed and echo > max(HEARD * WINDOW, lasting / 4):
             self._learn(left_db)
+
+    def _is_unseen(self, echo: float) -> bool:
+        """No echo was expected yet in this answer."""
+        return max(echo / WINDOW, self._past[1] / WINDOW / CONFIRMED) < HEARD
 
     def _is_in_place(self, rest: float, echo: float) -> bool:
         """In the last blocks, as far as there should be any, and in this answer."""

@@ -156,7 +156,7 @@ class EchoWatch:
     def _has_moved(self, window_ms: int, share: float) -> bool:
         """Whether the last sound is echo at another delay, by which more than `share` is explained. It is put right."""
         captured, path = self._heard(window_ms), self.path
-        if path.delay_ms is None:
+        if path.delay_ms is None or not self._double_talk.may_have_moved:
             return False
         echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
         later_ms = echo.delay_ms - path.delay_ms - self._late_ms
