@@ -45,8 +45,8 @@ ASTRAY_BLOCKS = 150
 PAST_KEPT, CONFIRMED = 0.93, 10.0
 """What was found of that counts less from block to block, and an answer must have shown so much: its echo may have
 moved while it was silent."""
-HOLD_BLOCKS = 15
-"""A voice goes on through so short a pause."""
+HOLD_BLOCKS, ECHO_COUNTS = 15, 5
+"""A voice goes on through so short a pause, of which a block that is echo alone takes so much."""
 TRIAL_BLOCKS = 60
 """The canceller has come to the same opinion by then, or it was no voice: then it is usual."""
 
@@ -150,7 +150,7 @@ class DoubleTalk:
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
         elif self._hold > 0 and in_place:
-            self._hold -= 5 if self.echo_only else 1
+            self._hold -= ECHO_COUNTS if self.echo_only else 1
         else:
             self.speaking, self._hold = False, 0
         if in_place and not agreed and echo > max(HEARD * WINDOW, lasting / 4):

@@ -19,7 +19,8 @@ KEPT = 0.9995
 """Of what is known of the way, from block to block: it changes within seconds, when somebody moves."""
 UNKNOWN, DIRECT_PARTS, LATER_DB = 0.1, 4, 2.0
 """The variance of each coefficient of which nothing is known: so much around the direct sound, and with each block
-after it so much less. A third of the way is known after a second, where a flat one takes four."""
+after it so much less. A first answer of 2.5 s at -12 dB then leaves 16 to 21 dB less of its echo, with 1 everywhere 2
+to 4."""
 SMOOTHED = 0.8
 CUT_IN_TURN = 2
 """A partition is no longer than a block: what the learning adds behind that is cut off in every second of them."""
