@@ -36,6 +36,9 @@ pcm.!default { type asym playback.pcm pulse_speaker capture.pcm pulse_mic }
 pcm.headset { type asym playback.pcm pulse_speaker capture.pcm pulse_mic }
 ctl.!default { type pulse }
 """
+# Its threads run in real time, and one that is awake for 200 ms is taken for a runaway and the daemon killed (SIGXCPU):
+# where the machine itself stands still that long, the card would be gone in the middle of a test.
+DAEMON_CONF = "rlimit-rttime = -1\n"
 # Without `norewinds` an idle sink renders two seconds ahead, and its monitor's first block comes that late.
 DEVICES = {
     "speaker": "module-null-sink sink_name=speaker channels=1 norewinds=1",
@@ -70,6 +73,7 @@ class SoundCard:
         self.dir = Path(tempfile.mkdtemp(prefix="soundcard-"))
         (self.dir / "pulse").mkdir(mode=0o700)
         (self.dir / "asound.conf").write_text(ASOUND)
+        (self.dir / "daemon.conf").write_text(DAEMON_CONF)
         self.variables = {
             "XDG_RUNTIME_DIR": str(self.dir),
             "PULSE_RUNTIME_PATH": str(self.dir / "pulse"),
@@ -81,6 +85,7 @@ class SoundCard:
         self._log = (self.dir / "pulseaudio.log").open("wb")
         # A daemon does not start while its own clients' address is set: it takes it for a running one's.
         env = {name: value for name, value in self.env.items() if name != "PULSE_SERVER"}
+        env["PULSE_CONFIG"] = str(self.dir / "daemon.conf")
         self._daemon = subprocess.Popen(
             [
                 *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--disallow-exit"),
@@ -130,9 +135,13 @@ class SoundCard:
         end = time.monotonic() + START_TIMEOUT_S
         while self._pactl("info", check=False).returncode != 0:
             if self._daemon.poll() is not None or time.monotonic() > end:
-                log = (self.dir / "pulseaudio.log").read_text(errors="replace")[-1000:]
-                raise RuntimeError(f"the virtual sound card did not start (exit {self._daemon.poll()}):\n{log}")
+                raise RuntimeError(f"the virtual sound card did not start {self.state()}")
             time.sleep(0.02)
+
+    def state(self) -> str:
+        """The daemon's exit code and last words, for who finds the card gone."""
+        log = (self.dir / "pulseaudio.log").read_text(errors="replace")[-1000:]
+        return f"(sound server: exit {self._daemon.poll()}):\n{log}"
 
     def _pactl(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -343,7 +352,8 @@ class Recording:
         with self._changed:
             while (found := find()) is None:
                 if self._ended or not self._changed.wait(end - time.monotonic()):
-                    raise TimeoutError(f"no {what} within {timeout_s} s{' (the recording ended)' * self._ended}")
+                    ended = f" (the recording ended) {self._card.state()}" if self._ended else ""
+                    raise TimeoutError(f"no {what} within {timeout_s} s{ended}")
             return float(found)
 
 
