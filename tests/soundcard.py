@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.room import OpenRoom, Room, Saying
 
 RATE_HZ = 48_000
 BLOCK_MS = 5
+LATENESS_BLOCKS = 400
 START_TIMEOUT_S = 10.0
 SOUND_LEVEL = 300.0
 SILENCE_LEVEL = 40.0
@@ -251,7 +253,11 @@ class Playing:
 
 
 class Recording:
-    """What a source sounds like, in blocks of 5 ms stamped with the monotonic time of their first sample."""
+    """What a source sounds like, in blocks of 5 ms stamped with the monotonic time of their first sample.
+
+    On a busy machine blocks are read late: the card counts samples, so that the least late of the last ones tells when
+    each was really there.
+    """
 
     def __init__(self, card: SoundCard, source: str):
         self._card = card
@@ -289,14 +295,17 @@ class Recording:
         self._card._closed(self)
 
     def _run(self) -> None:
-        size = RATE_HZ * BLOCK_MS // 1000 * 2
+        size, count = RATE_HZ * BLOCK_MS // 1000 * 2, 0
+        late: deque[float] = deque(maxlen=LATENESS_BLOCKS)
         assert self._process.stdout is not None
         while len(block := self._process.stdout.read(size)) == size:
             samples: NDArray[np.int16] = np.frombuffer(block, "<i2")
             rms = float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
+            late.append(time.monotonic() - (count + 1) * BLOCK_MS / 1000)
             with self._changed:
-                self._blocks.append((time.monotonic() - BLOCK_MS / 1000, rms, samples))
+                self._blocks.append((min(late) + count * BLOCK_MS / 1000, rms, samples))
                 self._changed.notify_all()
+            count += 1
         with self._changed:
             self._ended = True
             self._changed.notify_all()

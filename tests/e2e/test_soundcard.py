@@ -63,7 +63,7 @@ def test_in_a_room_the_echo_keeps_its_delay_whatever_else_begins() -> None:
     lags = [lag_ms(played[at : at + 24_000], heard[at : at + 48_000]) for at in (start + 9600, start + 96_000)]
     if not stumbles:  # else the machine held the room up, and with it the echo
         assert lags[1] == pytest.approx(lags[0], abs=0.05)
-    assert 0 < lags[0] < 300  # the recordings did not begin together
+        assert 0 < lags[0] < 300  # the recordings did not begin together
 
 
 def test_a_room_has_noise_and_reverberation() -> None:

@@ -191,16 +191,15 @@ def test_closing_does_not_wait_for_what_still_loads(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hibari, "_voice", None)
     told: list[str] = []
 
-    async def main() -> float:
+    async def main() -> None:
         voice = LocalVoices(told.append)
         loading = asyncio.create_task(voice.load(DEFAULT_VOICE))
         await asyncio.sleep(0.02)
-        began = time.monotonic()
         await voice.close()
+        assert hibari._voice is None
         await loading
-        return time.monotonic() - began
 
-    assert asyncio.run(main()) < 1.0
+    asyncio.run(main())
     assert told == []
 
 

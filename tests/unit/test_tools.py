@@ -240,7 +240,7 @@ def returns(value: int) -> Any:
 def test_whatever_a_tool_does_it_has_an_outcome(
     function: Callable[..., Any], arguments: dict[str, Any], outcome: Outcome
 ) -> None:
-    assert run(function, arguments, timeout_s=0.2, max_chars=60) == outcome
+    assert run(function, arguments, timeout_s=0.2 if function is hangs else 20, max_chars=60) == outcome
 
 
 def test_one_that_hangs_in_a_thread_holds_up_neither_others_nor_the_loop() -> None:
