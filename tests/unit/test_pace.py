@@ -1,6 +1,6 @@
 """Files keep the time of the devices they stand in for."""
 
-from voicechat.audio.files import Pace
+from voicechat.audio.files import Pace, pipe_pace
 
 
 class Clock:
@@ -42,3 +42,10 @@ def test_a_microphone_makes_up_for_a_delay_and_a_speaker_that_ran_dry_does_not()
     assert blocks_without_sleep(microphone, clock) == 20
     clock.now += 1.0
     assert blocks_without_sleep(speaker, clock) == 2
+
+
+def test_what_waited_in_a_pipe_for_the_session_does_not_stay_late() -> None:
+    clock = Clock()
+    pipe = pipe_pace(clock, clock.sleep)
+    clock.now += 1.2
+    assert blocks_without_sleep(pipe, clock) == 120

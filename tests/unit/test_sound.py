@@ -61,6 +61,7 @@ class Stage:
         self.sound = Sound(
             audio, RATE, PlaybackQueue(RATE), self._hear, lambda event: None, lambda code, words: self._warn(code)
         )
+        self.sound.begin()
 
     def _hear(self, frame: Frame) -> None:
         self.frames.append(frame)

@@ -95,7 +95,10 @@ class Engine:
         hear: Callable[[Frame], None],
         played: Callable[[PlayerEvent], None],
     ) -> None:
-        """Open both ends and start their threads; the callbacks run on `loop`. Raises AudioError or UsageError."""
+        """Open both ends and start their threads; the callbacks run on `loop`. What comes to an end waits for `begin`.
+
+        Raises AudioError or UsageError.
+        """
         import numpy  # noqa: F401 - it takes 50 ms, which the first block that is played or captured has not
 
         try:
@@ -134,8 +137,14 @@ class Engine:
                 keep_reference=self._plan.keep_reference,
             )
             self.recorder.muted = self._muted
-            self.recorder.start()
+            if not self._plan.input_ends:
+                self.recorder.start()
         self.player.start()
+
+    def begin(self) -> None:
+        """Read the file or the pipe from now on: no word of it is for a session that is not there yet."""
+        if self._plan.input_ends and self.recorder is not None:
+            self.recorder.start()
 
     async def start(
         self,

@@ -23,6 +23,9 @@ RAW_RATE_HZ = 16_000
 BUFFERED_MS = 20.0
 """How far ahead of real time a file may be written: the latency of an ordinary sound card."""
 
+PIPE_MS = 2000.0
+"""What waits in a pipe at most: its 64 kB at 16 kHz."""
+
 Clock = Callable[[], float]
 Sleep = Callable[[float], None]
 
@@ -56,10 +59,15 @@ class Pace:
             self._sleep(rest)
 
 
+def pipe_pace(clock: Clock = time.monotonic, sleep: Sleep = time.sleep) -> Pace:
+    """Of a pipe, in which a live microphone's sound has waited for a session: it is not to stay late by that."""
+    return Pace(0.0, clock, sleep, behind_ms=PIPE_MS)
+
+
 def open_input(path: str, rate_hz: int, raw_rate_hz: int = RAW_RATE_HZ) -> "FileInput":
     """An InputStream at `rate_hz` from a file or from stdin (`-`). Raises UsageError when it cannot be used."""
     if path == "-":
-        return FileInput("stdin", _descriptor(0), raw_rate_hz, rate_hz)
+        return FileInput("stdin", _descriptor(0), raw_rate_hz, rate_hz, pace=pipe_pace())
     file = Path(path)
     hint = "--input takes a sound file, or - for raw PCM on stdin."
     if file.is_dir():

@@ -54,6 +54,7 @@ class Sound:
     ):
         self.muted = False
         self._plan = plan
+        self._begun = False
         self._input_rate_hz = input_rate_hz
         self._queue = queue
         self._hear = hear
@@ -112,11 +113,19 @@ class Sound:
             self._lost.get_nowait()
         self._engine = engine
         await engine.start(self._hear, played, patience_s)
+        if self._begun:
+            engine.begin()
         self._opened_at = loop.time()
         for note in engine.notes if not self._aec_told else ():
             self._aec_told = True
             self._warn("aec", note)
         self.mute(self.muted)  # it may have changed meanwhile
+
+    def begin(self) -> None:
+        """There is somebody to hear the file or the pipe, which is read from now on. A microphone was, all the time."""
+        self._begun = True
+        if self._engine is not None:
+            self._engine.begin()
 
     async def close(self) -> None:
         if self._engine is not None:

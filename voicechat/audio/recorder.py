@@ -35,8 +35,8 @@ LOSS_BLOCKS, LOSS_S = 100, 0.008
 """So much sound is looked at for a loss, and so much must be missing."""
 log = logging.getLogger(__name__)
 
-HANDOVER_FRAMES = 100
-"""Frames the loop may be behind: one to four seconds."""
+HANDOVER_FRAMES = 500
+"""Frames the loop may be behind: five to forty seconds. A machine that stands still costs time, and no words."""
 
 
 class HandOver:

@@ -207,6 +207,7 @@ class Talk:
         self.keep(self._plan.keep)
         await self._opened.wait()
         self._announce(None)
+        self.sound.begin()
         self._spawn(self._learn_price())
         for picture in self._plan.pictures:
             self.show(picture)
