@@ -218,9 +218,9 @@ def test_ears_that_end_their_process_are_replaced_by_the_built_in_ones(tmp_path:
     """As sherpa-onnx does with a model that it does not like."""
     child = (
         "import os, sys\n"
-        "from voicechat.engine import added, ear\n"
+        "from voicechat.engine import added, child\n"
         "added._load = lambda folder, language: os._exit(255)\n"
-        "sys.exit(ear.main(sys.argv[1:]))\n"
+        "sys.exit(child.main(sys.argv[1:]))\n"
     )
     folder = laid(tmp_path / "z", ZIPFORMER)
     told: list[str] = []

@@ -17,7 +17,7 @@ from voicechat.engine.utterance import MOST_CHILDREN, MOST_KEPT_BYTES, NotUnders
 
 CHILD = """
 import os, sys, time
-from voicechat.engine.ear import recognise
+from voicechat.engine.child import recognise
 from voicechat.engine.recogniser import Hypothesis
 import json
 class Echo:
@@ -26,7 +26,7 @@ class Echo:
     def finish(self): return "the end"
 def write(message): print(json.dumps(message), flush=True)
 """
-WORKS = 'write({"ready": ""}); recognise(Echo(), sys.stdin.buffer.read, write)'
+WORKS = 'write({"ready": ""}); recognise(Echo(), sys.stdin.buffer.read1, write)'
 DIES = 'write({"ready": ""}); sys.stdin.buffer.read(20); sys.exit(3)'
 HANGS = 'write({"ready": ""}); time.sleep(60)'
 REFUSES = 'write({"error": "No recogniser can be used here."}); sys.exit(3)'
@@ -35,7 +35,7 @@ REFUSES = 'write({"error": "No recogniser can be used here."}); sys.exit(3)'
 @asynccontextmanager
 async def ear(*bodies: str, folder: Path | None = None) -> AsyncIterator[tuple[ProcessEar, list[str]]]:
     """An ear whose first child is the first body, and so on; the last one for all that follow."""
-    arguments: tuple[str, ...] = ("-m", "voicechat.engine.ear")
+    arguments: tuple[str, ...] = ("-m", "voicechat.engine.child")
     if bodies:
         assert folder is not None
         # Which child this is, is counted in a file.
@@ -135,9 +135,9 @@ def test_a_recogniser_that_cannot_bear_what_was_said_leaves_it_to_a_lesser_one()
     """Moonshine crashes at every turn; the child is the real one otherwise."""
     crashes = (
         "import os, sys\n"
-        "from voicechat.engine import ear, moonshine\n"
+        "from voicechat.engine import child, moonshine\n"
         "moonshine.MoonshineRecogniser.accept = lambda *arguments: os.abort()\n"
-        "sys.exit(ear.main(sys.argv[1:]))\n"
+        "sys.exit(child.main(sys.argv[1:]))\n"
     )
 
     async def main() -> None:

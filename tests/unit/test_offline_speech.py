@@ -132,7 +132,7 @@ def test_speech_interrupts_the_answer_at_once() -> None:
 def stopped_recogniser() -> int:
     """The recogniser's process of the one session that runs, which takes in nothing from now on."""
     found = subprocess.run(
-        ["pgrep", "-P", str(os.getpid()), "-f", "voicechat.engine.ear"], capture_output=True, text=True, check=True
+        ["pgrep", "-P", str(os.getpid()), "-f", "voicechat.engine.child"], capture_output=True, text=True, check=True
     )
     process = int(found.stdout)
     os.kill(process, signal.SIGSTOP)

@@ -1,28 +1,25 @@
 """The recogniser in a process of its own, so that neither the event loop nor the sound ever waits for it.
 
-The child reads frames from its stdin (one letter, two bytes of quiet, four bytes of length, the payload) and writes
-one JSON object per line: `{"ready": remark}` when it has loaded, `{"partial": text, "settled": bool}` while speech
-goes on, `{"final": text}` at its end, `{"error": text}` before it gives up. It ends when its stdin does. Utterances
-are recognised one after another in the order of their beginnings.
+What the child reads and writes is in `child`. Utterances are recognised one after another in the order of their
+beginnings.
 
 The sound of an utterance is kept until it is understood: when the child dies or hangs, a new one is given it, and if
-that fails too, one with a lesser recogniser. So it costs time, and no words.
+that fails too, one with a lesser recogniser. So it costs time, and no words. A slow machine is no hang: where the
+system tells, a child that works is waited for.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from voicechat.engine.forks import Forked, ForkServer
-from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, Recogniser, installed
-from voicechat.engine.utterance import HEADER, ProcessUtterance, Utterance
-from voicechat.errors import VoicechatError
-from voicechat.interpreter import child_python
+from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, installed
+from voicechat.engine.utterance import ProcessUtterance, Utterance
+from voicechat.interpreter import child_python, processor_s
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +28,8 @@ ANSWER_TIMEOUT_S = 8.0
 machine.
 """
 LOAD_TIMEOUT_S = 30.0
+MOST_WORK_S = 60.0
+"""Of the processor without a sign of life, which is an endless loop."""
 END_TIMEOUT_S = 2.0
 ADDED_PATIENCE = 4
 """A model that the user added may be so many times slower."""
@@ -65,7 +64,7 @@ class ProcessEar:
     def __init__(
         self,
         tell: Callable[[str], None] = log.warning,
-        arguments: Sequence[str] = ("-m", "voicechat.engine.ear"),
+        arguments: Sequence[str] = ("-m", "voicechat.engine.child"),
         *,
         added: str = "",
         language: str = "",
@@ -168,6 +167,7 @@ class _Child:
         self._reason = "The recogniser ended unexpectedly."
         self._patience: asyncio.TimerHandle | None = None
         self._patience_factor = patience
+        self._worked_s = self._works_since_s = 0.0
         self._wait(LOAD_TIMEOUT_S)
         self._task = asyncio.create_task(self._run(arguments), name="offline-ear")
 
@@ -201,7 +201,24 @@ class _Child:
             self._patience.cancel()
             self._patience = None
         if timeout_s is not None:
-            self._patience = asyncio.get_running_loop().call_later(timeout_s * self._patience_factor, self._hangs)
+            self._worked_s = self._works_since_s = self._processor_s()
+            self._look_again(timeout_s)
+
+    def _look_again(self, timeout_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(timeout_s * self._patience_factor, self._look, timeout_s)
+
+    def _look(self, timeout_s: float) -> None:
+        """It has given no sign of life for so long. On a busy machine that says little while it works."""
+        before_s, self._worked_s = self._worked_s, self._processor_s()
+        worked_s = self._worked_s - self._works_since_s
+        if self._worked_s > before_s and worked_s < MOST_WORK_S * self._patience_factor:
+            self._look_again(timeout_s)
+        else:
+            self._hangs()
+
+    def _processor_s(self) -> float:
+        return 0.0 if self.pid is None else processor_s(self.pid)
 
     def _hangs(self) -> None:
         self._reason = "The recogniser hung and was ended."
@@ -276,53 +293,9 @@ class _Child:
             self._ready = True
             self._on_ready(message["ready"])
         elif self._waiting and "partial" in message:
-            self._waiting[0].partial(Hypothesis(message["partial"], message["settled"]))
+            self._waiting[0].partial(Hypothesis(message["partial"], message["settled"]), message["at"])
         elif self._waiting and "final" in message:
             self._waiting.popleft().succeed(message["final"])
             self._understood()
         if self._ready:
             self._be_patient()
-
-
-def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Callable[[dict[str, Any]], None]) -> None:
-    """The child's work: serve utterances until `read` is at its end."""
-    last = Hypothesis()
-    while len(header := read(HEADER.size)) == HEADER.size:
-        kind, quiet_ms, size = HEADER.unpack(header)
-        payload = read(size) if size else b""
-        if kind == b"B":
-            recogniser.begin()
-            last = Hypothesis()
-        elif kind == b"A":
-            now = recogniser.accept(payload, quiet_ms)
-            if now != last:
-                write({"partial": now.text, "settled": now.settled})
-                last = now
-        else:
-            write({"final": recogniser.finish() if kind == b"E" else ""})
-
-
-def main(arguments: Sequence[str]) -> int:
-    def write(message: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
-
-    from voicechat.engine.added import load_ears
-
-    named = [argument.removeprefix("--").partition("=") for argument in arguments]
-    without = frozenset(value for name, _, value in named if name == "without")
-    given = {name: value for name, _, value in named}
-    try:
-        loaded = load_ears(given.get("ears", ""), given.get("language", ""), without)
-        write({"ready": loaded.remark})
-        recognise(loaded.recogniser, sys.stdin.buffer.read, write)
-    except VoicechatError as error:
-        write({"error": f"{error.message} {error.hint}".strip()})
-        return error.exit_code
-    except BrokenPipeError:
-        return 0  # the conversation has gone
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

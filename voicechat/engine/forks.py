@@ -135,7 +135,7 @@ def serve(control: socket.socket, work: Callable[[socket.socket], None]) -> None
 
 def main(descriptor: int) -> None:
     from voicechat.engine.added import load_ears
-    from voicechat.engine.ear import recognise
+    from voicechat.engine.child import recognise
 
     with socket.socket(fileno=descriptor) as control:
         try:
@@ -145,14 +145,12 @@ def main(descriptor: int) -> None:
             return  # whoever asked sees the end, and starts an ear that says what is wrong
 
         def work(mine: socket.socket) -> None:
-            stream = mine.makefile("rb")
-
             def write(message: dict[str, Any]) -> None:
                 mine.sendall(json.dumps(message).encode() + b"\n")
 
             try:
                 write({"ready": loaded.remark})
-                recognise(loaded.recogniser, stream.read, write)
+                recognise(loaded.recogniser, mine.recv, write)
             except OSError:
                 return  # the conversation has gone
 

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from voicechat.engine.recogniser import RATE_HZ, Hypothesis
@@ -59,6 +60,8 @@ class ProcessUtterance:
         self._result: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._frames = [_frame(b"B")]
         self._kept_bytes = 0
+        self._spoken_bytes = 0
+        """Up to here somebody has spoken."""
 
     @property
     def movable(self) -> bool:
@@ -74,6 +77,9 @@ class ProcessUtterance:
     def feed(self, pcm: bytes, quiet_ms: int) -> None:
         if not self.ended:
             self._kept_bytes += len(pcm)
+            quiet_bytes = quiet_ms * RATE_HZ * 2 // 1000
+            if quiet_bytes < len(pcm):
+                self._spoken_bytes = self._kept_bytes - quiet_bytes
             self._send(_frame(b"A", pcm, quiet_ms))
 
     def finish(self) -> None:
@@ -89,9 +95,11 @@ class ProcessUtterance:
             raise NotUnderstood(str(text))
         return text
 
-    def partial(self, hypothesis: Hypothesis) -> None:
+    def partial(self, hypothesis: Hypothesis, at: int) -> None:
+        """Of its first `at` bytes. A child that is slow may tell of a silence which somebody has ended since."""
         if self._wanted:
-            self._on_partial(hypothesis)
+            settled = hypothesis.settled and at >= self._spoken_bytes
+            self._on_partial(replace(hypothesis, settled=settled))
 
     def succeed(self, text: str) -> None:
         self._frames = []
