@@ -155,6 +155,20 @@ def test_speech_is_found_at_other_rates(rate_hz: int) -> None:
     assert np.mean([here == there for here, there in zip(found, at_16_khz, strict=False)]) > 0.93
 
 
+def test_noise_that_comes_back_when_an_echo_was_taken_out_is_no_voice() -> None:
+    """A canceller takes the room's noise with the echo, for a second and more; the floor would fall."""
+    noise = pcm(at_dbfs(white(16_000), -56.0))
+    answer = [(noise[at : at + 320], False) for at in range(0, 32_000, 320)]
+    answer += [(bytes(320), True)] * 100 + [(block, True) for block, _ in answer[:20]]
+
+    def judged(*, told: bool) -> list[bool]:
+        detector = VoiceDetector(16_000)
+        return [detector.voiced(block, cancelled=told and cancelled) for block, cancelled in answer]
+
+    assert not any(judged(told=True))
+    assert pauses(judged(told=False)) == 1
+
+
 @pytest.mark.parametrize("make", [white, pink])
 @pytest.mark.parametrize("dbfs", [-35.0, -30.0, -25.0])
 def test_steady_noise_pauses_nothing(make: Callable[[int], NDArray[np.float64]], dbfs: float) -> None:

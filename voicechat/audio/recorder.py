@@ -33,6 +33,8 @@ ECHO_BLOCKS = 60
 """So long after the speaker's last sound what is loud may be somebody who talks over it, or its echo."""
 LOSS_BLOCKS, LOSS_S = 100, 0.008
 """So much sound is looked at for a loss, and so much must be missing."""
+Captured = tuple[bytes, bytes, bool]
+"""A block, its reference, and whether there may be an echo in it that is cancelled."""
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 500
@@ -180,7 +182,7 @@ class Recorder:
             self._lost(AudioError(f"The recorder failed: {type(error).__name__}: {error}."))
 
     def _capture(self) -> None:
-        waiting: list[tuple[bytes, bytes]] = []
+        waiting: list[Captured] = []
         loud, played = 0, ECHO_BLOCKS
         while not self._stopping:
             block = self._stream.read()
@@ -193,23 +195,23 @@ class Recorder:
             if self.muted:
                 block, level = bytes(len(block)), ZEROS_DBFS
             reference = self._reference.read() if self._reference is not None else b""
-            waiting.append((block, reference))
             loud = loud + 1 if level > self._loud_dbfs else 0
             played = played + 1 if is_silent(reference) else 0
+            waiting.append((block, reference, self._cancel is not None and played < ECHO_BLOCKS))
             haste = played < ECHO_BLOCKS if loud else self._same < UNDECIDED_BLOCKS
             if 0 < loud <= ONSET_BLOCKS or len(waiting) >= (FEW if haste else SOME if loud else MANY):
                 self._work_off(waiting)
                 waiting.clear()
 
-    def _work_off(self, waiting: list[tuple[bytes, bytes]]) -> None:
+    def _work_off(self, waiting: list[Captured]) -> None:
         """Make a frame of these blocks and their references, or more where the detector changes its opinion."""
         frame: list[bytes] = []
         references: list[bytes] = []
         later_s = len(waiting) * BLOCK_MS / 1000
-        for block, reference in waiting:
+        for block, reference, cancelled in waiting:
             if self._cancel is not None:
                 block = self._cancel(block, reference)
-            opinion, level = self._judged(block)
+            opinion, level = self._judged(block, cancelled)
             if opinion != self._opinion and frame:
                 self._hand_over(frame, references, later_s)
             self._same = self._same + 1 if opinion == self._opinion else 0
@@ -222,11 +224,11 @@ class Recorder:
         if self._detector is not None:
             self._loud_dbfs = min(SOUND_DBFS, self._detector.floor_dbfs)
 
-    def _judged(self, block: bytes) -> tuple[tuple[bool, bool], float]:
+    def _judged(self, block: bytes, cancelled: bool) -> tuple[tuple[bool, bool], float]:
         """The detector's two verdicts, and the level."""
         if self._detector is None:
             return (False, False), dbfs(block)
-        voiced = self._detector.voiced(block)
+        voiced = self._detector.voiced(block, cancelled=cancelled)
         return (voiced, self._detector.speech), self._detector.level_dbfs
 
     def _hand_over(self, frame: list[bytes], references: list[bytes], before_s: float) -> None:

@@ -19,6 +19,7 @@ LOUDEST_START_DBFS = -40.0
 """The first block is taken for the room's noise, unless it is louder: then somebody is speaking already."""
 MARGIN_DB = 6.0
 """Voice stands out of the room's noise by at least this much."""
+QUIETEST_DBFS = SILENCE_DBFS - MARGIN_DB
 FALL = 0.2
 """How fast the noise follows a room that grows quieter: its share of the way in each block."""
 RISE_DB_PER_BLOCK = 0.03
@@ -55,6 +56,7 @@ class VoiceDetector:
         self._decimator = Decimator(rate_hz // self._rate_hz)
         self._fixed = floor_dbfs
         self._noise: float | None = None
+        self._room = QUIETEST_DBFS  # the noise before there was an echo
         self._model = Silero(rate_hz) if use_silero and why_no_silero() is None else None
         self._goes_on = False
         self._trust = TRUST_BLOCKS
@@ -69,10 +71,14 @@ class VoiceDetector:
             return self._fixed
         return max(SILENCE_DBFS, self._noise + MARGIN_DB) if self._noise is not None else SILENCE_DBFS
 
-    def voiced(self, block: bytes) -> bool:
-        """Whether this block is voice: the quick verdict. `speech` has the other one after it."""
+    def voiced(self, block: bytes, *, cancelled: bool = False) -> bool:
+        """Whether this block is voice: the quick verdict. `speech` has the other one after it.
+
+        `cancelled`: an echo was taken out of it, and some of the room's noise with that. When it comes back, it stands
+        out of what was left: so nobody is to believe meanwhile that the room has grown quieter.
+        """
         level = self.level_dbfs = dbfs(block)
-        quietest = SILENCE_DBFS - MARGIN_DB
+        quietest = max(QUIETEST_DBFS, self._room) if cancelled else QUIETEST_DBFS
         if self._noise is None:
             self._noise = min(max(level, quietest), LOUDEST_START_DBFS)
         heard: bool = self._vad.is_speech(self._decimator.feed(block), self._rate_hz)
@@ -88,6 +94,8 @@ class VoiceDetector:
             self._noise = min(level, self._noise + RISE_DB_PER_BLOCK * 10)
         else:
             self._noise += RISE_DB_PER_BLOCK
+        if not cancelled:
+            self._room = self._noise
         self.speech = self._goes_on and audible if self._model is not None else voiced
         return voiced
 
