@@ -16,6 +16,7 @@ from tests.unit.test_echo_watch import (
     microphone,
     pairs,
     played,
+    user_at,
     voiced,
     watch,
 )
@@ -111,3 +112,44 @@ def test_what_no_canceller_confirms_is_learnt_to_be_usual() -> None:
     last = found[round(LAST_S * 100) :]
     assert any(last)
     assert not any(last[150:250])
+
+
+@pytest.mark.parametrize("rt60_ms", [300, 500])
+def test_the_late_echo_that_no_filter_reaches_is_known_by_the_rooms_decay(rt60_ms: int) -> None:
+    sound = played("ss-0890.wav", 9000.0)
+    sound[round((LAST_S + 1.5) * RENDER) :] = 0
+    both = blocks(heard(sound, (90,), -6.0, rt60_ms), sound)
+    one, rest_db, late_db = EchoFilter(BLOCK, 24), [], []
+    for pair in both:
+        _, rest = one.split(*pair, learn=True)
+        rest_db.append(power_db(rest))
+        late_db.append(10 * float(np.log10(np.sum(one.late) + 1e-9)))
+    after = slice(round((LAST_S + 1.7) * 100), round((LAST_S + 1.8) * 100))  # the last of it has not left the filter
+    assert np.median(late_db[after]) == pytest.approx(np.median(rest_db[after]), abs=4)
+
+
+@pytest.mark.parametrize("rt60_ms", [0, 500])
+def test_what_may_still_be_echo_of_a_first_answer_is_taken_for_it(rt60_ms: int) -> None:
+    """Before there is anything usual: the filter itself knows what it does not know yet."""
+    sound = played("ss-0890.wav")
+    one, only, said = DoubleTalk(CAPTURE, RENDER), [], []
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    begin_s = FIRST_S + 1.0
+    for captured, late in pairs(user_at(heard(sound, (90,), rt60_ms=rt60_ms), begin_s), reference):
+        one.hear(captured, late, agreed=False)
+        only.append(one.echo_only)
+        said.append(not one.echo_only)
+    before, begin = round((FIRST_S + 0.3) * 100), round(begin_s * 100)
+    assert np.mean(only[before:begin]) > 0.9
+    assert np.mean(said[begin + 5 : begin + 20]) > 0.6
+
+
+@pytest.mark.parametrize(("name", "level"), [("ss-0870.wav", 3000.0), ("ss-0890.wav", 6000.0)])
+def test_a_long_tail_is_nobodys_voice(name: str, level: float) -> None:
+    sound = played(name, level)
+    one, found = DoubleTalk(CAPTURE, RENDER), []
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    for captured, late in pairs(heard(sound, (90,), rt60_ms=500), reference):
+        one.hear(captured, late, agreed=False)
+        found.append(one.speaking)
+    assert not any(found)

@@ -23,10 +23,12 @@ WINDOW = 4
 """Blocks that are looked at: one is chance."""
 DECAY_DB = 1.0
 """In 10 ms a room loses so much of an echo (60 dB in 0.6 s)."""
-STANDS_OUT_DB, LEAST_USUAL_DB = 5.0, -22.0
+STANDS_OUT_DB, LEAST_USUAL_DB = 7.0, -22.0
 """So much more than usual is left of an echo when somebody speaks; what is usual is never taken for less than this."""
 SURELY = 5.0
 """And so much more than the filter is unsure of: another voice has tones whose way is not known yet."""
+LATE = 2.5
+"""And so much more than the room's late echo."""
 USUAL_BLOCKS, USUAL_SHARE, LEAST_BLOCKS = 220, 0.98, 80
 """Usual is what so large a share of the last blocks of echo did not exceed, as soon as there were so many."""
 JUDGED_BLOCKS = 8
@@ -87,7 +89,9 @@ class DoubleTalk:
         low_echo, low_rest = self._low_tones(echo), self._low_tones(self._rest)
         self._rests[at], self._echoes[at] = _product(low_rest, low_rest), _product(low_echo, low_echo)
         self._common[at] = self._echoes[at] + _product(low_rest, low_echo)
-        self._unsure[at] = float(np.sum(self._filter.unsure[: 2 * self._low]))
+        self._unsure[at] = float(
+            np.sum(SURELY * self._filter.unsure[: 2 * self._low] + LATE * self._filter.late[: 2 * self._low])
+        )
         self._lasting[at] = max(self._echoes[at], before * 10 ** (-DECAY_DB / 10))
         self._at = (at + 1) % WINDOW
         self._judge(agreed)
@@ -145,8 +149,10 @@ class DoubleTalk:
                 self._left.clear()
                 self._waiting.clear()
         knows = in_place and learnt
-        stands_out = left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB and rest > SURELY * sum(self._unsure)
-        self.echo_only = knows and not stands_out and echo > HEARD * WINDOW
+        stands_out = rest > sum(self._unsure)
+        if learnt:
+            stands_out = stands_out and left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB
+        self.echo_only = (in_place or not learnt) and not stands_out and echo > HEARD * WINDOW
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
         elif self._hold > 0 and in_place:

@@ -22,6 +22,10 @@ UNKNOWN, DIRECT_PARTS, LATER_DB = 0.1, 4, 2.0
 after it so much less. A first answer of 2.5 s at -12 dB then leaves 16 to 21 dB less of its echo, with 1 everywhere 2
 to 4."""
 SMOOTHED = 0.8
+TAIL_BLOCKS, TAIL_PARTS = 32, slice(5, 17)
+"""How often the room's decay is looked at, and where: behind the direct sound, and where enough is learnt of it."""
+SLOPES_DB = (-6.0, -0.6)
+"""A tail of 0.1 s (RT60) loses so much in 10 ms, and one of a second."""
 CUT_IN_TURN = 2
 """A partition is no longer than a block: what the learning adds behind that is cut off in every second of them."""
 
@@ -35,6 +39,8 @@ class EchoFilter:
         self.unsure: Samples = np.zeros(bins)
         """So much of the last block's rest may be echo, for what is not known yet of its way: mean squares, by tones
         from 0 to half the rate, that add up to the block's."""
+        self.late: Samples = np.zeros(bins)
+        """So much of it is echo that comes later than the filter reaches, as far as the room's decay tells."""
         self._size = size
         self._reference = np.zeros(2 * size, np.float32)
         self._spectra = np.zeros((parts, bins), np.complex64)
@@ -43,6 +49,8 @@ class EchoFilter:
         variance = UNKNOWN * 10 ** (-LATER_DB / 10 * later)
         self._variance: NDArray[np.floating] = np.repeat(variance[:, None], bins, axis=1).astype(np.float32)
         self._noise: NDArray[np.floating] = np.zeros(bins, np.float32)
+        self._tail = 0.0  # the last partition's gain, as the room's decay has it
+        self._decay = 0.0  # from one partition to the next
         self._turn = 0
         self._padded = np.zeros(2 * size, np.float32)
 
@@ -57,6 +65,7 @@ class EchoFilter:
         # Half of an overlap-save block is the block before.
         unsure = 0.5 * np.sum(self._variance * power, axis=0)
         self.unsure = unsure / self._size**2
+        self.late = self._decay * (self.late + 0.5 * self._tail * power[-1] / self._size**2)
         echo = np.fft.irfft(np.sum(self._way * spectra, axis=0))[self._size :]
         rest = captured - echo
         if learn and reference.any():  # silence would only age what is known
@@ -78,10 +87,21 @@ class EchoFilter:
         self._noise = SMOOTHED * self._noise + (1 - SMOOTHED) * (error.real**2 + error.imag**2)
         step = self._variance / (unsure + self._noise + 1e-3)
         self._way = KEPT * (self._way + step * np.conj(spectra) * error)
-        self._turn = (self._turn + 1) % CUT_IN_TURN
-        part = self._way[self._turn :: CUT_IN_TURN]
+        self._turn += 1
+        if self._turn % TAIL_BLOCKS == 0:
+            self._find_tail()
+        part = self._way[self._turn % CUT_IN_TURN :: CUT_IN_TURN]
         response = np.fft.irfft(part, axis=1)
         response[:, size:] = 0
         part[:] = np.fft.rfft(response, axis=1)
         known = (1 - 0.5 * step * power) * self._variance
         self._variance = known + (1 - KEPT**2) * (self._way.real**2 + self._way.imag**2)
+
+    def _find_tail(self) -> None:
+        """How a room's echo dies away: exponentially, so that what is known of it tells of what comes after it."""
+        way = self._way[TAIL_PARTS, : self._way.shape[1] // 3]
+        parts = np.arange(self._way.shape[0])[TAIL_PARTS]
+        gains_db = 10 * np.log10(np.mean(way.real**2 + way.imag**2, axis=1) + 1e-12)
+        slope_db, first_db = np.polyfit(parts, gains_db, 1)
+        self._decay = 10 ** (np.clip(slope_db, *SLOPES_DB) / 10)
+        self._tail = 10 ** ((first_db + slope_db * (self._way.shape[0] - 1)) / 10)

@@ -29,11 +29,12 @@ from voicechat.audio.echo_path import (
     samples_at,
 )
 from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs, is_silent
+from voicechat.audio.vad import SILENCE_DBFS
 
 log = logging.getLogger(__name__)
 
-LOUD_DBFS = -58.0
-"""What is left below this is taken for a voice by nobody."""
+LOUD_DBFS = SILENCE_DBFS - 1
+"""What is left below this is taken for a voice by nobody, our own detector included."""
 QUIET_DBFS = -72.0
 """To this level an echo is brought that was left."""
 TAIL_BLOCKS = 80
