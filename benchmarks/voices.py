@@ -1,4 +1,4 @@
-"""Voices that replies are made of: recordings of people, espeak-ng, flite, any WAV file."""
+"""Voices that replies are made of: recordings of people, the offline engine's, flite, any WAV file."""
 
 import asyncio
 import shutil
@@ -13,7 +13,7 @@ import numpy as np
 from tests.realtime_server import OUTPUT_RATE_HZ
 from tests.recordings import Sound, at_level, pcm, speech, trimmed
 from voicechat.engine.synthesiser import EspeakSynthesiser
-from voicechat.engine.voices import PLAIN_VOICE
+from voicechat.engine.voices import DEFAULT_VOICE, PLAIN_VOICE, LocalVoices
 
 TEXT = (
     "Tomorrow will be cloudy, with a chance of rain in the evening. The wind comes from the west, and it will not be "
@@ -24,9 +24,14 @@ STRIDE = 23_757  # so that no two replies of a conversation begin at the same pl
 
 
 def voice(name: str) -> Sound:
-    """A passage at 24 kHz: `espeak-ng`, `flite`, a recording of tests/audio, or a path. Leaves without it."""
-    if name == "espeak-ng":
-        sound = asyncio.run(espeak())
+    """A passage at 24 kHz: `hibari`, `espeak-ng` or `espeak-ng:de` (a voice of its), `flite`, a recording of
+    tests/audio, or a path. Leaves without it.
+    """
+    kind, _, variant = name.partition(":")
+    if kind == "espeak-ng":
+        sound = asyncio.run(made(EspeakSynthesiser(), variant or PLAIN_VOICE))
+    elif name == "hibari":
+        sound = asyncio.run(made(LocalVoices(), DEFAULT_VOICE))
     elif name == "flite":
         sound = flite()
     else:
@@ -34,9 +39,8 @@ def voice(name: str) -> Sound:
     return trimmed(sound)
 
 
-async def espeak() -> Sound:
-    engine = EspeakSynthesiser()
-    async with aclosing(engine.speak(TEXT, PLAIN_VOICE, 1.0)) as stream:
+async def made(engine: EspeakSynthesiser | LocalVoices, name: str) -> Sound:
+    async with aclosing(engine.speak(TEXT, name, 1.0)) as stream:
         spoken = b"".join([block.pcm async for block in stream])
     await engine.close()
     return np.frombuffer(spoken, "<i2").astype(np.float64)

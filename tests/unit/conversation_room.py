@@ -45,6 +45,8 @@ class Walls:
     noise_dbfs: float = -78.0
     television: str = ""
     """A recording that is heard in the room over and over, 25 dB below who speaks to the program."""
+    slips: tuple[tuple[float, int], ...] = ()
+    """(s, ms): when the machine or a sound server stands still, and how late what is captured is from then on."""
 
 
 class Card:
@@ -65,7 +67,8 @@ class Card:
         if walls.television:
             self._television = at_level(speech(walls.television, CAPTURE)) * 10 ** (-25 / 20)
         self._held: Sound = np.zeros(0)
-        self._captured: list[Sound] = []
+        self._slips = list(walls.slips)
+        self._echo: Sound = np.zeros(0)
         self._said: Sound = np.zeros(0)
         self._blocks = 0
 
@@ -90,13 +93,15 @@ class Card:
         self.played.append(np.concatenate([taken, np.zeros(HELD - len(taken))]))
         self.now += BLOCK_MS / 1000
         self._blocks += 1
-        if not self._captured:
+        while self._slips and self._slips[0][0] <= self.now:
+            self._echo = np.concatenate([self._echo, np.zeros(self._slips.pop(0)[1] * CAPTURE // 1000)])
+        if self._blocks % 2:
             last = np.concatenate([np.zeros(BLOCK), *self.played[-2:]])[-BLOCK:]
-            echo = np.repeat(self._room.feed(last), CAPTURE // RENDER)
-            self._captured = [echo[:BLOCK], echo[BLOCK:]]
+            self._echo = np.concatenate([self._echo, np.repeat(self._room.feed(last), CAPTURE // RENDER)])
         said, self._said = self._said[:BLOCK], self._said[BLOCK:]
         at = (np.arange(BLOCK) + self._blocks * BLOCK) % len(self._television)
-        heard = self._captured.pop(0) + self._random.normal(0, self._noise, BLOCK) + self._television[at]
+        echo, self._echo = self._echo[:BLOCK], self._echo[BLOCK:]
+        heard = echo + self._random.normal(0, self._noise, BLOCK) + self._television[at]
         heard[: len(said)] += said
         return pcm(heard)
 

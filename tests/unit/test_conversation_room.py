@@ -46,9 +46,10 @@ def replies(level: float) -> list[Sound]:
     [
         (Walls(gain_db=-12, delay_ms=60, rt60_ms=300), True, ORDINARY),
         (Walls(gain_db=-6, delay_ms=150), True, LOUD),
+        (Walls(gain_db=-12, delay_ms=60, rt60_ms=500), True, ORDINARY),
         (Walls(gain_db=-12, delay_ms=60, rt60_ms=300, television="ss-0890.wav"), False, ORDINARY),
     ],
-    ids=["living room", "loud speaker", "television"],
+    ids=["living room", "loud speaker", "bathroom", "television"],
 )
 def test_in_a_room_it_never_hears_itself_and_always_the_user(walls: Walls, touchy: bool, level: float) -> None:
     """`touchy`: a service's ear that finds a turn in whatever is a voice.
