@@ -46,6 +46,7 @@ ROOMS = {
     "loud, tail 300": Walls(gain_db=-6, rt60_ms=300),
     "far": Walls(delay_ms=280),
     "slips": Walls(slips=((6.0, 30), (14.2, 60), (22.5, 15), (30.0, 110))),
+    "jitters": Walls(slips=((5.0, 60), *((6.0 + 0.9 * n, 10 if n % 2 else -10) for n in range(60)))),
     "slips, tail 300": Walls(rt60_ms=300, slips=((6.0, 20), (14.2, 45), (22.5, 15), (30.0, 110))),
 }
 VOICES = ("ss-0870.wav,ss-0890.wav", "espeak-ng,hibari", "espeak-ng:de,ss-0880.wav")

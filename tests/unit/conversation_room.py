@@ -94,7 +94,8 @@ class Card:
         self.now += BLOCK_MS / 1000
         self._blocks += 1
         while self._slips and self._slips[0][0] <= self.now:
-            self._echo = np.concatenate([self._echo, np.zeros(self._slips.pop(0)[1] * CAPTURE // 1000)])
+            late = self._slips.pop(0)[1] * CAPTURE // 1000
+            self._echo = np.concatenate([self._echo[max(-late, 0) :], np.zeros(max(late, 0))])
         if self._blocks % 2:
             last = np.concatenate([np.zeros(BLOCK), *self.played[-2:]])[-BLOCK:]
             self._echo = np.concatenate([self._echo, np.repeat(self._room.feed(last), CAPTURE // RENDER)])
