@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.unit.test_echo_watch import (
     CAPTURE,
@@ -9,6 +10,7 @@ from tests.unit.test_echo_watch import (
     FIRST_S,
     RENDER,
     STEP_S,
+    SUSPICION_BLOCKS,
     Samples,
     heard,
     heard_after_ms,
@@ -21,7 +23,7 @@ from tests.unit.test_echo_watch import (
     watch,
 )
 from tests.unit.test_vad import speech
-from voicechat.audio.double_talk import DoubleTalk
+from voicechat.audio.double_talk import AUDIBLE, WINDOW, DoubleTalk
 from voicechat.audio.echo_filter import EchoFilter
 
 BLOCK = RENDER // 100
@@ -30,7 +32,7 @@ LATE = 80 * RENDER // 1000
 LAST_S = FIRST_S + 2 * EVERY_S
 
 
-def power_db(wave: Samples) -> float:
+def power_db(wave: NDArray[np.floating]) -> float:
     return 10 * float(np.log10(np.mean(wave**2) + 1e-9))
 
 
@@ -153,3 +155,18 @@ def test_a_long_tail_is_nobodys_voice(name: str, level: float) -> None:
         one.hear(captured, late, agreed=False)
         found.append(one.speaking)
     assert not any(found)
+
+
+@pytest.mark.parametrize("tones_hz", [(110, 193), (180, 97)])
+def test_new_tones_of_a_first_answer_are_nobodys(tones_hz: tuple[int, int]) -> None:
+    """The filter is right for the tones it has heard, and is sure of what it makes of the others."""
+    t = np.arange(round(0.6 * RENDER)) / RENDER
+    voices = [sum(np.sin(2 * np.pi * hz * k * t + k * k) / k for k in range(1, 4000 // hz)) for hz in tones_hz]
+    one, other = (voice * 3000 / np.sqrt(np.mean(voice**2)) for voice in voices)
+    sound = np.concatenate([np.zeros(RENDER), one, np.zeros(RENDER // 5), other, np.zeros(RENDER)])
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    talk, found = DoubleTalk(CAPTURE, RENDER), []
+    for captured, late in pairs(heard(sound, (90,)), reference):
+        talk.hear(captured, late, agreed=False)
+        found.append(not talk.echo_only and sum(talk._rests) > AUDIBLE * WINDOW)
+    assert longest(found) < SUSPICION_BLOCKS

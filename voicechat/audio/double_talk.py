@@ -149,9 +149,8 @@ class DoubleTalk:
                 self._left.clear()
                 self._waiting.clear()
         knows = in_place and learnt
-        stands_out = rest > sum(self._unsure)
-        if learnt:
-            stands_out = stands_out and left_db > max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB
+        most_db = max(self._usual_db, LEAST_USUAL_DB) + STANDS_OUT_DB if learnt else 0.0
+        stands_out = rest > sum(self._unsure) and left_db > most_db
         self.echo_only = (in_place or not learnt) and not stands_out and echo > HEARD * WINDOW
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
