@@ -4,8 +4,9 @@
 
 A session sends 20 ms of 24 kHz sound fifty times a second and is sent as much: each piece that it sends crosses to the
 service, which answers it with a piece of its own, so that the way is timed there and back. The relay has a core to
-itself; load and service share the other and speak the protocol by prepared bytes. `direct` is the way without a relay,
-and *late* how late the load itself was, in 99 of 100 cases: where it is late, the figure means nothing.
+itself, and both relays the gateway's event loop; load and service share the other core and speak the protocol by
+prepared bytes. `direct` is the way without a relay, and *late* how late the load itself was, in 99 of 100 cases: where
+it is late, the figure means nothing.
 
 `--proxy` measures another gateway as well, one that was started by hand on the core 0 and leads to
 `ws://127.0.0.1:P/v1/realtime` (LiteLLM's: `litellm_params` with `model: openai/any`, `api_base: http://127.0.0.1:P/v1`,
@@ -32,6 +33,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from voicechat.serve.server import loop_factory
 
 PIECE_S = 0.02
 PCM = bytes(range(256)) * 3 + bytes(192)
@@ -197,7 +200,8 @@ def serve_bare(port: Connection, upstream: int) -> None:
             port.send(server.sockets[0].getsockname()[1])
             await server.serve_forever()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main())
 
 
 async def load(port: int, sessions: int, seconds: float, path: str = PATH) -> tuple[list[float], list[float], int]:

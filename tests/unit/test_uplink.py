@@ -138,3 +138,34 @@ def test_a_session_that_would_fall_asleep_is_kept_open_by_empty_appends_and_no_o
 
     assert asyncio.run(first(Sleepy())) == b""
     assert asyncio.run(first(Plain())) == "CommitAudio"
+
+
+def test_sound_leaves_at_once_while_nothing_waits_and_in_its_turn_otherwise() -> None:
+    async def main() -> None:
+        class Narrow(MemoryTransport):
+            open = True
+
+            def send_now(self, frame: Frame) -> bool:
+                return self.open and super().send_now(frame)
+
+        near, far = Narrow.pair()
+        uplink = Uplink(Plain())
+        uplink.send(cmd.AppendAudio(b"1"))
+        running = asyncio.create_task(uplink.run(near))
+        await asyncio.wait_for(uplink.flushed(), 5)
+        uplink.send(cmd.AppendAudio(b"2"))
+        assert far._inbox.qsize() == 2  # no other task had to run
+        near.open = False  # type: ignore[attr-defined]
+        uplink.send(cmd.AppendAudio(b"3"))
+        near.open = True  # type: ignore[attr-defined]
+        uplink.send(cmd.AppendAudio(b"4"))
+        uplink.send(cmd.CommitAudio())
+        uplink.send(cmd.AppendAudio(b"5"))
+        received = [await asyncio.wait_for(far.receive(), 5) for _ in range(6)]
+        assert received == [b"1", b"2", b"3", b"4", "CommitAudio", b"5"]
+        running.cancel()
+        await asyncio.wait([running])
+        uplink.send(cmd.AppendAudio(b"6"))  # nobody sends any more
+        assert far._inbox.empty()
+
+    asyncio.run(main())

@@ -110,9 +110,13 @@ class Line:
         """Queue a command for the current connection; never waits."""
         self._uplink.send(command)
 
+    @property
+    def crowded(self) -> bool:
+        """A slow connection, or none, has left too much unsent: for whoever can hold back, unlike a microphone."""
+        return self._uplink.crowded
+
     async def room(self) -> None:
-        """Wait while a slow connection, or none, has left too much unsent: for whoever can hold back, unlike a
-        microphone."""
+        """Wait while it is crowded."""
         if self._uplink.crowded:
             await self._uplink.flushed()
 
@@ -241,7 +245,7 @@ class Line:
                         self.ready = self.ready or isinstance(event, ev.SessionConfigured)
                         self._handle(event)
                     self._uplink.answer()
-                    if self.ready and complaint is None:
+                    if self.ready and complaint is None and limit.when() is not None:
                         limit.reschedule(None)
         except TimeoutError as silence:
             if complaint is not None:

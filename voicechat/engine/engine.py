@@ -141,6 +141,9 @@ class _EngineTransport:
     async def send(self, frame: Parcel) -> None:
         await self._near.send(frame)
 
+    def send_now(self, frame: Parcel) -> bool:
+        return self._near.send_now(frame)
+
     async def receive(self) -> Parcel:
         return await self._near.receive()
 

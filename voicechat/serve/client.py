@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from voicechat.realtime.codec import Frame
 from voicechat.serve.refusals import Refusal
 from voicechat.wire.transport import Closed
+
+if TYPE_CHECKING:
+    from voicechat.serve.websocket import WebSocket
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -15,12 +18,21 @@ Send = Callable[[Message], Awaitable[None]]
 _REASON_BYTES = 120
 
 
+class Client(Protocol):
+    async def receive(self) -> Frame: ...
+    async def send(self, frame: Frame) -> None: ...
+    def send_now(self, frame: Frame) -> bool: ...
+    def take_now(self, take: Callable[[str], bool]) -> None: ...
+    async def close(self, code: int, reason: str = "") -> None: ...
+
+
 class ClientSocket:
     """`send` waits while the client reads too slowly, so that nothing piles up; both raise Closed once it has gone."""
 
-    def __init__(self, receive: Receive, send: Send):
+    def __init__(self, receive: Receive, send: Send, at_once: "WebSocket | None" = None):
         self._receive = receive
         self._send = send
+        self._at_once = at_once
 
     async def accept(self, subprotocol: str | None) -> None:
         await self._receive()  # websocket.connect
@@ -36,6 +48,15 @@ class ClientSocket:
 
     async def send(self, frame: Frame) -> None:
         await self._put({"type": "websocket.send", ("text" if isinstance(frame, str) else "bytes"): frame})
+
+    def send_now(self, frame: Frame) -> bool:
+        """Without waiting, if that is possible; whether it was."""
+        return self._at_once is not None and isinstance(frame, str) and self._at_once.send_now(frame)
+
+    def take_now(self, take: Callable[[str], bool]) -> None:
+        """Ask `take` of each text before `receive` gives it, while that is awaited; whether it has been dealt with."""
+        if self._at_once is not None:
+            self._at_once.take_now = take
 
     async def close(self, code: int, reason: str = "") -> None:
         short = reason.encode()[:_REASON_BYTES].decode(errors="ignore")

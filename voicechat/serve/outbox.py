@@ -14,10 +14,16 @@ BURST = 8
 
 
 class Outbox:
-    """`put` never waits, `run` sends; whoever puts much waits for `room` while it is `full`."""
+    """`put` never waits, `run` sends; whoever puts much waits for `room` while it is `full`.
 
-    def __init__(self, send: Callable[[Frame], Awaitable[None]]):
+    `send_now` sends without waiting if it can, and says whether it could: so a frame before which nothing waits needs
+    no other task.
+    """
+
+    def __init__(self, send: Callable[[Frame], Awaitable[None]], send_now: Callable[[Frame], bool] = lambda _: False):
         self._send = send
+        self._send_now = send_now
+        self._at_rest = False
         self._frames: deque[Frame] = deque()
         self.chars = 0
         """What waits, in characters."""
@@ -28,6 +34,11 @@ class Outbox:
         self._room.set()
 
     def put(self, frames: list[Frame]) -> None:
+        if self._at_rest and frames and not self._frames:
+            sent = 0
+            while sent < len(frames) and self._send_now(frames[sent]):
+                sent += 1
+            frames = frames[sent:]
         if not frames:
             return
         self._empty.clear()
@@ -62,7 +73,9 @@ class Outbox:
                     self._room.set()
             self._empty.set()
             self._some.clear()
+            self._at_rest = True
             await self._some.wait()
+            self._at_rest = False
 
 
 class Patient:
@@ -72,6 +85,7 @@ class Patient:
         self._transport = transport
         self._outbox = outbox
         self.connect, self.send, self.close = transport.connect, transport.send, transport.close
+        self.send_now = transport.send_now
 
     @property
     def trace(self) -> str:

@@ -18,6 +18,7 @@ from voicechat.serve.scribe import Hear
 from voicechat.serve.spans import Spans
 from voicechat.serve.tokens import Grant
 from voicechat.serve.watch import Watch
+from voicechat.serve.websocket import AT_ONCE
 from voicechat.wire.transport import Closed
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Realtime:
         self._hear = hear
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        client = ClientSocket(receive, send)
+        client = ClientSocket(receive, send, scope.get("extensions", {}).get(AT_ONCE))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         asked = read_handshake(scope["path"], query, headers, scope["subprotocols"])

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 from voicechat.conversation.line import Line
 from voicechat.dialects.openai.server import ServerCodec
@@ -18,8 +17,8 @@ from voicechat.errors import VoicechatError
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import UPDATES
-from voicechat.realtime.codec import Frame
 from voicechat.serve import refusals
+from voicechat.serve.client import Client
 from voicechat.serve.costs import Costs
 from voicechat.serve.models import Model
 from voicechat.serve.outbox import Outbox, Patient
@@ -37,12 +36,6 @@ PIECE_MS = 100
 """However much sound one event holds, it goes on in pieces, so that what waits is bounded."""
 FLUSH_S = 5.0
 """How long the last words of a session may take to a client that does not read them."""
-
-
-class Client(Protocol):
-    async def receive(self) -> Frame: ...
-    async def send(self, frame: Frame) -> None: ...
-    async def close(self, code: int, reason: str = "") -> None: ...
 
 
 class Relay:
@@ -73,7 +66,7 @@ class Relay:
         self._expires_at = int(clock() + lasts_s)
         self._watch = watch
         self._costs = costs
-        self.outbox = Outbox(client.send)
+        self.outbox = Outbox(client.send, client.send_now)
         self._up = asyncio.Event()
         """What is behind is configured, and knows what was said."""
         self._quiet = asyncio.Event()
@@ -109,6 +102,7 @@ class Relay:
         reader = asyncio.create_task(self._read(), name="reader")
         writer = asyncio.create_task(self.outbox.run(), name="writer")
         learner = asyncio.create_task(self._learn_price(), name="price")
+        self._client.take_now(self._take_now)
         expiry = asyncio.get_running_loop().call_later(self._lasts_s, self.end, refusals.too_old(self._lasts_s / 60))
         try:
             await asyncio.wait((self._end, line, reader, writer), return_when=asyncio.FIRST_COMPLETED)
@@ -183,9 +177,8 @@ class Relay:
 
     async def _take_command(self, command: cmd.Command) -> None:
         match command:
-            case cmd.AppendAudio():  # fifty times a second
-                self._watch.heard(len(command.pcm) / 2 / self._codec.input_rate_hz)
-                for piece in self._pieces(command):
+            case cmd.AppendAudio():
+                for piece in self._heard(command):
                     await self._pass(self._stand_ins.take_command(piece))
                 return
             case cmd.Finish():
@@ -203,6 +196,21 @@ class Relay:
                 command = replace(command, voice=self._model.voice(command.voice))
                 self._watch.turn_ended()
         await self._pass(self._stand_ins.take_command(command))
+
+    def _take_now(self, frame: str) -> bool:
+        """The short way for sound, fifty times a second: while nothing has to wait, no other task has to wake."""
+        if not self._up.is_set() or self.outbox.full or self._line.crowded:
+            return False
+        command = self._codec.sound(frame)
+        if command is None:
+            return False
+        for piece in self._heard(command):
+            passed = self._stand_ins.take_command(piece)
+            for event in passed.events:
+                self._let_know(event)
+            for one in passed.commands:
+                self._send(one)
+        return True
 
     async def _pass(self, passed: Passed) -> None:
         for event in passed.events:
@@ -222,10 +230,13 @@ class Relay:
                 self._quiet.clear()
         self._line.send(command)
 
-    def _pieces(self, command: cmd.AppendAudio) -> list[cmd.AppendAudio]:
-        step = 2 * self._codec.input_rate_hz * PIECE_MS // 1000
+    def _heard(self, command: cmd.AppendAudio) -> list[cmd.AppendAudio]:
+        """Sound of the client's, in pieces; none of a sample's first half."""
+        rate_hz = self._codec.input_rate_hz
+        self._watch.heard(len(command.pcm) / 2 / rate_hz)
+        step = 2 * rate_hz * PIECE_MS // 1000
         if len(command.pcm) <= step:
-            return [command]
+            return [command] if command.pcm else []
         return [cmd.AppendAudio(command.pcm[start : start + step]) for start in range(0, len(command.pcm), step)]
 
     def _configure(self, config: cmd.SessionConfig) -> None:
@@ -257,7 +268,10 @@ class Relay:
     def _take_event(self, event: ev.Event) -> None:
         ours = self._stand_ins.take_event(event)
         for one in ours.events:
-            if self._scribe is None or self._scribe.take(one):
+            if isinstance(one, ev.AssistantAudio):  # fifty times a second, and nobody else's business
+                self._watch.spoke(one.response_id, len(one.pcm) / 2 / self._codec.output_rate_hz)
+                self.outbox.put(self._codec.encode(one))
+            elif self._scribe is None or self._scribe.take(one):
                 self._let_know(one)
         for command in ours.commands:
             self._send(command)
@@ -273,8 +287,6 @@ class Relay:
     def _react(self, event: ev.Event) -> None:
         self._watch.meter.take(event)
         match event:
-            case ev.AssistantAudio():  # fifty times a second
-                self._watch.spoke(event.response_id, len(event.pcm) / 2 / self._codec.output_rate_hz)
             case ev.SessionCreated():
                 self._begin()
                 self._watch.ready()

@@ -14,6 +14,7 @@ import uvicorn
 from voicechat.errors import UsageError
 from voicechat.serve.app import create_app
 from voicechat.serve.gateway import Gateway
+from voicechat.serve.websocket import WebSocket
 from voicechat.signals import endings, on_signals
 
 log = logging.getLogger(__name__)
@@ -125,7 +126,7 @@ def server_on(gateway: Gateway, address: Address) -> uvicorn.Server:
     """A server that leaves signals alone; `serve` and `should_exit` are uvicorn's."""
     config = uvicorn.Config(
         create_app(gateway),
-        ws="websockets-sansio",
+        ws=WebSocket,
         ws_max_size=gateway.limits.message_bytes,
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,

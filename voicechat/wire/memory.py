@@ -31,6 +31,12 @@ class MemoryTransport:
             raise Closed(1000)
         await self.peer._inbox.put(frame)
 
+    def send_now(self, frame: Parcel) -> bool:
+        if self._closed or self.peer._closed or self.peer._inbox.full():
+            return False
+        self.peer._inbox.put_nowait(frame)
+        return True
+
     async def receive(self) -> Parcel:
         frame = None if self._closed and self._inbox.empty() else await self._inbox.get()
         if frame is None:

@@ -57,6 +57,8 @@ class WebSocketTransport:
         self._ping_timeout_s = ping_timeout_s
         self._timeout_s = timeout_s
         self._ws: Any = None
+        self._gone: Any = None
+        """websockets' error of a connection that has ended: to look it up costs as much as a frame."""
         self._pings: asyncio.Task[None] | None = None
         self._silent = False
         self.trace = ""
@@ -64,17 +66,14 @@ class WebSocketTransport:
 
     async def connect(self) -> None:
         from websockets.asyncio import client
-        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
         from websockets.typing import Subprotocol
+
+        from voicechat.wire.connection import Connection
 
         class Connect(client.connect):
             def process_redirect(self, exc: Exception) -> Exception | str:
                 return exc  # another host would be given the key
-
-        class Connection(client.ClientConnection):
-            def connection_lost(self, exc: Exception | None) -> None:
-                if hasattr(self, "transport"):  # TLS inside a proxy failed: it is lost before it was made
-                    super().connection_lost(exc)
 
         host = shown(self._request.url)
         encrypted = self._request.url.startswith("wss:")
@@ -109,14 +108,13 @@ class WebSocketTransport:
             raise ConnectionFailed(*explain_connect_error(host, error, proxy_of(self._request.url))) from error
         except ValueError as error:  # websockets' InvalidURI is one, and so is a port that is no number
             raise ConnectionFailed(f"{host} is not a WebSocket address.", "Use ws://… or wss://….") from error
+        self._gone = ConnectionClosed
         self._note_trace(self._ws.response.headers)
         self._ws.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._pings = asyncio.create_task(self._keep_alive(), name="pings")
 
     async def _keep_alive(self) -> None:
         """Pings by a clock of our own: websockets' waits for room in the socket first, which a dead line never has."""
-        from websockets.exceptions import ConnectionClosed
-
         pause_s = min(FIRST_PING_S, self._ping_interval_s)
         while True:
             await asyncio.sleep(pause_s)
@@ -128,7 +126,7 @@ class WebSocketTransport:
                 self._silent = True
                 self._ws.transport.abort()
                 return
-            except ConnectionClosed:
+            except self._gone:
                 return
 
     def _note_trace(self, headers: Any) -> None:
@@ -151,21 +149,23 @@ class WebSocketTransport:
 
         return self._ws is not None and self._ws.state is State.OPEN
 
-    async def send(self, frame: Frame) -> None:
-        from websockets.exceptions import ConnectionClosed
+    def send_now(self, frame: Frame) -> bool:
+        if self._ws is None or not self._ws.send_now(frame):
+            return False
+        self._note("→", frame)
+        return True
 
+    async def send(self, frame: Frame) -> None:
         try:
             await self._ws.send(frame)
-        except ConnectionClosed as error:
+        except self._gone as error:
             raise self._closed(error) from error
         self._note("→", frame)
 
     async def receive(self) -> Frame:
-        from websockets.exceptions import ConnectionClosed
-
         try:
-            frame: Frame = await self._ws.recv()
-        except ConnectionClosed as error:
+            frame: Frame = await self._ws.next_frame()
+        except self._gone as error:
             raise self._closed(error) from error
         self._note("←", frame)
         return frame

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-from binascii import b2a_base64
 from dataclasses import replace
 
 from voicechat.audio import g711
@@ -13,6 +12,7 @@ from voicechat.dialects.openai.client.negotiation import Negotiation
 from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Profile
 from voicechat.dialects.openai.client.server_events import ServerEvents, session_created, session_updated
 from voicechat.dialects.openai.client.session_shape import session
+from voicechat.dialects.sound import encoded
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.codec import Frame
@@ -148,7 +148,7 @@ class RealtimeCodec:
         self._heard_us = self._heard_us or bool(pcm)
         if self._profile.audio_format != "pcm16":
             pcm = g711.encode(self._profile.audio_format, pcm)
-        audio = b2a_base64(pcm, newline=False).decode("ascii")
+        audio = encoded(pcm)
         return [f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}']
 
     def _note(self, command: Command, *, told: bool) -> str:

@@ -1,10 +1,9 @@
 """Server events to domain events: one table of wire names, with the little state that some of them need.
 
 Both names of an event that GA renamed are in the table, whatever the dialect: gateways mix them. A decoder gets the
-parsed JSON object, returns domain events and raises BrokenFrame (or binascii.Error) for a field of a wrong type.
+parsed JSON object, returns domain events and raises BrokenFrame (or ValueError) for a field of a wrong type.
 """
 
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from voicechat.dialects.fields import (
 )
 from voicechat.dialects.lifecycle import Inputs, Names, Responses
 from voicechat.dialects.openai.client.profile import AudioFormat
+from voicechat.dialects.sound import decoded
 from voicechat.realtime import events as ev
 from voicechat.redaction import redact
 
@@ -197,7 +197,7 @@ class ServerEvents:
 
     def _audio_delta(self, event: Json) -> list[ev.Event]:
         delta = event.get("delta")
-        data = binascii.a2b_base64(delta if isinstance(delta, str) else text(event, "delta"), strict_mode=True)
+        data = decoded(delta if isinstance(delta, str) else text(event, "delta"))
         place, events = self._place(event)
         if place is None:
             return events

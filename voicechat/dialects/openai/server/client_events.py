@@ -1,6 +1,5 @@
 """Client events to commands: each is checked against the reference and the protocol's state (section 7)."""
 
-import binascii
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +12,17 @@ from voicechat.dialects.openai.server.items import created
 from voicechat.dialects.openai.server.responses import Responses
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.speech import InputBuffer
+from voicechat.dialects.sound import decoded
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
 
 LONGEST_MS = 24 * 3600 * 1000
+
+LONG = 256
+"""Characters of sound that stand nowhere else in their frame."""
+AROUND = 200
+"""Most characters of a frame around its sound, of what is remembered."""
 
 CAUSES = {
     "conversation_already_has_active_response": "CreateResponse",
@@ -48,6 +53,8 @@ class ClientEvents:
         self._added = added
         self._chosen = dialect_known
         self._last_ids: dict[str, str | None] = {}
+        self._around = ("", "")
+        """What stood before and behind the sound in a frame that held nothing else."""
         self.event_id: str | None = None
         """What the client called the event that was read last."""
         self._handlers: dict[str, tuple[tuple[str, ...], Callable[[Json], list[cmd.Command]]]] = {
@@ -81,10 +88,33 @@ class ClientEvents:
         if self._session.strict:
             known(event, ("type", "event_id", *fields))
         commands = handler(event)
+        if kind == "input_audio_buffer.append":
+            self._remember(frame, event)
         for command in commands:
             if not isinstance(command, cmd.AppendAudio):
                 self._last_ids[type(command).__name__] = self.event_id
         return commands
+
+    def sound(self, frame: str) -> bytes | None:
+        """The sound of a frame that differs from one read before by its sound alone, fifty times a second; None: `read`
+        has to look."""
+        before, behind = self._around
+        if not before or not frame.startswith(before) or not frame.endswith(behind):
+            return None
+        audio = frame[len(before) : -len(behind)]
+        try:
+            pcm = self._buffer.append({"audio": audio}, self._session.values["input_format"])
+        except Rejected:  # it is no base64, or not all of it is
+            return None
+        self.event_id = None
+        return pcm
+
+    def _remember(self, frame: Frame, event: Json) -> None:
+        audio = event["audio"]
+        if isinstance(frame, str) and len(event) == 2 and len(audio) > LONG:
+            before, _, behind = frame.partition(audio)
+            if before.endswith('"') and behind.startswith('"') and len(before) + len(behind) < AROUND:
+                self._around = before, behind
 
     def cause(self, complaint: ev.ServiceError) -> str | None:
         """The `event_id` of the client event that a complaint from behind is about, as far as that can be known."""
@@ -109,7 +139,7 @@ class ClientEvents:
             raise Rejected("invalid_value", message, "image")
         picture = as_text(required(event, "image"), "image")
         try:
-            data = binascii.a2b_base64(picture, strict_mode=True)
+            data = decoded(picture)
         except ValueError:
             raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image") from None
         return [cmd.SendImage(data)]

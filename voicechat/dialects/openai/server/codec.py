@@ -111,6 +111,11 @@ class ServerCodec:
         self._replies += self._drained()
         return commands
 
+    def sound(self, frame: str) -> cmd.AppendAudio | None:
+        """What `decode` would give, for a frame that differs from an earlier one by its sound alone; None: ask it."""
+        pcm = self._client.sound(frame)
+        return None if pcm is None else cmd.AppendAudio(pcm)
+
     # what is said to the client
 
     def encode(self, event: ev.Event) -> list[Frame]:

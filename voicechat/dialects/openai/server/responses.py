@@ -5,7 +5,6 @@ between (items and parts that are added and done) are put in here, once each and
 """
 
 import json
-from binascii import b2a_base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from voicechat.dialects.openai.server.conversation import Conversation, Item
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.session_fields import modalities, shown
 from voicechat.dialects.openai.server.speech import rate_hz
+from voicechat.dialects.sound import encoded
 from voicechat.realtime import events as ev
 
 Tell = Callable[..., None]
@@ -203,11 +203,10 @@ class Responses:
         output.item.sound(len(event.pcm) / 2 / rate_hz(law) * 1000)
         self._session.voice_locked = True
         data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
-        delta = b2a_base64(data, newline=False).decode("ascii")
         if not part.sound_head:
             fields = _place(response, output, event.content_index)
             part.sound_head = ENCODER.encode({"type": self._name("audio.delta"), **fields})
-        self._tell_sound(part.sound_head, delta)
+        self._tell_sound(part.sound_head, encoded(data))
 
     def _text(self, event: ev.AssistantText) -> None:
         kind = "audio" if event.spoken else "text"

@@ -1,11 +1,11 @@
 """The user's speech as the protocol sees it: what was appended and committed, and how its transcripts are told."""
 
-import binascii
 from collections import deque
 
 from voicechat.audio import g711
 from voicechat.dialects.fields import Json, Recent
 from voicechat.dialects.openai.server.checks import Rejected, required, wrong_type
+from voicechat.dialects.sound import decoded
 from voicechat.realtime import events as ev
 
 MIN_COMMIT_MS = 100
@@ -42,8 +42,8 @@ class InputBuffer:
         if len(audio) > MAX_APPEND_CHARS:
             raise Rejected("invalid_value", "Invalid 'audio'. At most 15 MiB are taken in one event.", "audio")
         try:
-            data = binascii.a2b_base64(audio, strict_mode=True) if audio else b""
-        except ValueError:  # binascii.Error too: anything else than base64, or than ASCII
+            data = decoded(audio)
+        except ValueError:  # anything else than base64, or than ASCII
             raise Rejected("invalid_value", "Invalid 'audio'. Expected base64-encoded audio bytes.", "audio") from None
         if audio_format == "pcm16":
             data = self._half_sample + data
