@@ -143,3 +143,30 @@ def test_who_has_spent_enough_hears_the_answer_out(tmp_path: Path) -> None:
                 assert (said.status_code, json.loads(said.content)["error"]["code"]) == (403, "price_unknown")
 
     asyncio.run(main())
+
+
+def test_sessions_share_the_minutes_of_a_day_while_they_last(tmp_path: Path) -> None:
+    """One alone would end by its age, after six seconds; together they have no longer, at whichever gateway."""
+    config = tmp_path / "config.toml"
+    config.touch(0o600)
+
+    async def main(redis: RedisServer) -> None:
+        async with RealtimeServer("ga", script=Script()) as service:
+            config.write_text(
+                f'[providers.newapi]\nurl = "{service.url}"\n{token("anna", "vc-a", "minutes_per_day = 0.1")}'
+            )
+            async with (
+                served(config, store=RedisStore(redis.url), lease_s=0.3) as one,
+                served(config, store=RedisStore(redis.url), lease_s=0.3) as other,
+                dial(one, **bearer("vc-a")) as first,
+                dial(one, **bearer("vc-a")) as second,
+                dial(other, **bearer("vc-a")) as third,
+            ):
+                ends = await asyncio.gather(*(ending(socket) for socket in (first, second, third)))
+                assert [(events[-1]["error"]["code"], code) for events, code, _ in ends] == [
+                    ("rate_limit_exceeded", 1013)
+                ] * 3
+                assert await refused(other, **bearer("vc-a")) == ("rate_limit_exceeded", 1013)
+
+    with RedisServer() as redis:
+        asyncio.run(main(redis))

@@ -103,9 +103,13 @@ def test_requests_are_counted_by_the_minute_and_talk_by_the_day() -> None:
         await budget.request(grant)
 
         assert await budget.left_s(grant) == 600.0
-        budget.used(grant, seconds=599.0)
-        assert await budget.left_s(grant) == 1.0
-        budget.used(grant, seconds=30.0)
+        with budget.talking(grant):
+            now[0] += 300
+            assert await budget.left_s(grant) == 300.0  # it is counted while it goes on
+            with budget.talking(grant), budget.talking(Grant("bob")):
+                now[0] += 149
+            assert await budget.left_s(grant) == 2.0
+            now[0] += 30
         assert await refusal(budget.left_s(grant)) == (429, "rate_limit_exceeded")
         assert await budget.left_s(Grant("bob")) == math.inf
         now[0] += 86_400

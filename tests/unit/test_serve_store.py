@@ -124,14 +124,22 @@ def test_what_is_used_while_the_store_is_away_is_not_lost() -> None:
     async def main() -> None:
         with RedisServer() as server:
             store = RedisStore(server.url)
-            ended: asyncio.Queue[str] = asyncio.Queue()
-            budget = Budget(RedisStore(server.url, 0.1), ended.put_nowait, lease_s=0.15)
+            ended: asyncio.Queue[tuple[str, str | None]] = asyncio.Queue()
+            now = [time.time()]
+            budget = Budget(
+                RedisStore(server.url, 0.1),
+                lambda name, refusal: ended.put_nowait((name, refusal.code)),
+                clock=lambda: now[0],
+                lease_s=0.15,
+            )
             grant = Grant("anna", minutes_per_day=1.0, spend_per_day=2.0, sessions=5)
             async with budget.place(grant, "one"):
-                seconds = f"seconds:anna:{int(time.time() // 86_400)}"
+                seconds = f"seconds:anna:{int(now[0] // 86_400)}"
                 await store.add("scripts", 1.0, 1.0, "are known")  # else nothing is done of what was asked meanwhile
                 server.stand_still()
-                budget.used(grant, seconds=59.0, money=2.5)
+                budget.used(grant, money=2.5)
+                with budget.talking(grant):
+                    now[0] += 59
                 await asyncio.sleep(0.01)  # it is asked by the connection that is there
                 with pytest.raises(Refusal) as caught:
                     await budget.left_s(grant)
@@ -142,12 +150,12 @@ def test_what_is_used_while_the_store_is_away_is_not_lost() -> None:
                 assert caught.value.code == "limits_unavailable"
                 server.go_on()
                 async with asyncio.timeout(5):
-                    assert await ended.get() == "anna"
+                    assert await ended.get() == ("anna", "insufficient_quota")
             await budget.close()
             # once, though it was asked several times while it stood still
             assert await store.total(seconds) == 59.0
             assert await store.total(seconds.replace("seconds", "money")) == 2.5
-            other = Budget(store)
+            other = Budget(store, clock=lambda: now[0])
             assert await other.left_s(grant) == pytest.approx(1.0)
             with pytest.raises(Refusal) as caught:
                 await other.check_money(grant)

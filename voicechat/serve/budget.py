@@ -10,10 +10,11 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from secrets import token_hex
 
 from voicechat.serve import refusals
+from voicechat.serve.refusals import Refusal
 from voicechat.serve.store import Store, Unreachable
 from voicechat.serve.tokens import Grant
 
@@ -36,15 +37,15 @@ async def failing_closed() -> AsyncIterator[None]:
 
 
 class Budget:
-    """`used_up` is told whose money of today is used up. `clock` is in unix seconds.
+    """`used_up` is told whose minutes or money of today are used up, and in which words. `clock` is in unix seconds.
 
-    Everything but `used` and `close` raises Refusal.
+    Everything but `talking`, `used` and `close` raises Refusal.
     """
 
     def __init__(
         self,
         store: Store,
-        used_up: Callable[[str], None] = lambda name: None,
+        used_up: Callable[[str, Refusal], None] = lambda name, refusal: None,
         clock: Callable[[], float] = time.time,
         lease_s: float = LEASE_S,
     ):
@@ -56,8 +57,10 @@ class Budget:
         """What the store has not been asked to add."""
         self._asked: dict[str, tuple[str, float]] = {}
         """Additions, by what they add to, of which it is not known whether they arrived: their names and amounts."""
-        self._limits: dict[str, tuple[str, float]] = {}
-        """Of each sum of money: whose it is, and how much it may be."""
+        self._limits: dict[str, tuple[str, float, Refusal]] = {}
+        """Of each sum: whose it is, how much it may be, and what is said then."""
+        self._talking: dict[object, tuple[Grant, float]] = {}
+        """Sessions of tokens that may talk so long, and until when their time was counted."""
         self._some = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -75,9 +78,12 @@ class Budget:
         async with failing_closed():
             if grant.minutes_per_day is None:
                 return math.inf
+            for session, (who, _) in self._talking.items():
+                if who.name == grant.name:
+                    self._count(session)
             left_s = grant.minutes_per_day * 60 - await self._sum(SECOND, grant)
             if left_s <= 0:
-                raise refusals.busy("This token has used its minutes of today.")
+                raise refusals.talked()
             return left_s
 
     async def check_money(self, grant: Grant) -> None:
@@ -102,13 +108,34 @@ class Budget:
         finally:
             await self._store.release(key, session_id)
 
-    def used(self, grant: Grant, *, seconds: float = 0.0, money: float = 0.0) -> None:
-        if seconds and grant.minutes_per_day is not None:
-            self._due[self._key(SECOND, grant)] += seconds
+    @contextlib.contextmanager
+    def talking(self, grant: Grant) -> Iterator[None]:
+        """The time inside is this token's. It is counted with every beat, so that several sessions, here and at other
+        gateways, share what is left of the day."""
+        if grant.minutes_per_day is None:
+            yield
+            return
+        session = object()
+        self._talking[session] = (grant, self._clock())
+        try:
+            yield
+        finally:
+            self._count(session)
+            del self._talking[session]
+
+    def _count(self, session: object) -> None:
+        grant, since = self._talking[session]
+        self._talking[session] = (grant, now := self._clock())
+        self._owe(SECOND, grant, max(0.0, now - since), 60 * (grant.minutes_per_day or 0), refusals.talked())
+
+    def used(self, grant: Grant, *, money: float) -> None:
         if money and grant.spend_per_day is not None:
-            key = self._key(MONEY, grant)
-            self._due[key] += money
-            self._limits[key] = (grant.name, grant.spend_per_day)
+            self._owe(MONEY, grant, money, grant.spend_per_day, refusals.spent())
+
+    def _owe(self, what: str, grant: Grant, amount: float, most: float, refusal: Refusal) -> None:
+        key = self._key(what, grant)
+        self._due[key] += amount
+        self._limits[key] = (grant.name, most, refusal)
         self._some.set()
 
     async def close(self) -> None:
@@ -126,6 +153,8 @@ class Budget:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._lease_s / 3)
+            for session in self._talking:
+                self._count(session)
             self._some.set()
             try:
                 await self._store.renew(self._lease_s)
@@ -147,9 +176,9 @@ class Budget:
             for key, (once, amount) in list(self._asked.items()):
                 total = await self._store.add(key, amount, 2 * DAY_S, once)
                 del self._asked[key]
-                name, most = self._limits.pop(key, ("", math.inf))
-                if total >= most:
-                    self._used_up(name)
+                limit = self._limits.pop(key, None)
+                if limit is not None and total >= limit[1]:
+                    self._used_up(limit[0], limit[2])
 
     async def _sum(self, what: str, grant: Grant) -> float:
         key = self._key(what, grant)

@@ -60,7 +60,7 @@ class Gateway:
     _engines: int = 0
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.store, self._spent, lease_s=self.lease_s)
+        self.budget = Budget(self.store, self._used_up, lease_s=self.lease_s)
         self.secrets = Secrets(self.store)
         told = self.models.loaded.settings.prices
         self.prices = Prices(
@@ -129,11 +129,11 @@ class Gateway:
             if not self.relays:
                 self._empty.set()
 
-    def _spent(self, name: str) -> None:
-        """The sessions of a token whose money is used up end after the answers that are being given."""
+    def _used_up(self, name: str, refusal: Refusal) -> None:
+        """The sessions of a token that has used what it may today end after the answers that are being given."""
         for relay, grant in self.relays.items():
             if grant.name == name:
-                task = asyncio.create_task(relay.drain(refusals.spent()), name="spent")
+                task = asyncio.create_task(relay.drain(refusal), name="used up")
                 self._draining.add(task)
                 task.add_done_callback(self._draining.discard)
 

@@ -17,7 +17,6 @@ from voicechat.wire.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from voicechat.engine.forks import ForkServer
-    from voicechat.serve.costs import FindPrice
     from voicechat.services import Service
 
 OFFLINE = "offline"
@@ -45,8 +44,6 @@ class Model:
     """It runs on this machine, which has so many places."""
     turns_here: bool = False
     """This machine finds the user's turns, as `turn = "local"` wants it."""
-    price: "FindPrice | None" = None
-    """Finds what it costs; None: nothing is charged for."""
 
     def profile(self, manner: Manner) -> Profile:
         """For the codec before it. Voices are refused by whoever knows them all."""
@@ -122,7 +119,7 @@ class Models:
 
     def _open(self, target: str) -> Model:
         from voicechat.engine.provider import Offline
-        from voicechat.services import open_service, price_finder
+        from voicechat.services import open_service
 
         provider, _, model = target.partition("/")
         choice = choose_provider(chosen(self.loaded, provider, model))
@@ -142,7 +139,6 @@ class Models:
             settings.transcription_model,
             provider == OFFLINE,
             settings.turn == "local" and provider != OFFLINE,
-            price_finder(service, settings.prices, local=provider == OFFLINE),
         )
 
 

@@ -62,7 +62,7 @@ class Realtime:
                 codec.prepare(secret.session)
             spans = Spans({"session": session_id, "model": model.name, "behind": model.behind})
             watch = Watch(gateway.metrics, model.label, meter, spans)
-            costs = Costs(model.price) if wants_costs else None
+            costs = Costs(gateway.prices.finder(model)) if wants_costs else None
             lasts_s = min(gateway.limits.session_s, left_s)
             relay = Relay(client, codec, model, session_id, lasts_s, watch, costs, hear=self._hear)
             with gateway.holding(relay, grant):
@@ -84,13 +84,12 @@ class Realtime:
         who = {"session": relay.session_id, "model": model.name, "behind": model.behind, "token": grant.name}
         metrics.begun.labels(model.label).inc()
         _note("session begins", **who)
-        with metrics.sessions.labels(model.label).track_inprogress():
+        with metrics.sessions.labels(model.label).track_inprogress(), self._gateway.budget.talking(grant):
             try:
                 end = await relay.run()
                 code = "ended" if end is None else end.code or "refused"
             finally:
                 lasted_s = time.monotonic() - began
-                self._gateway.budget.used(grant, seconds=lasted_s)
                 watch.count()
                 watch.meter.end()
                 metrics.ended.labels(code).inc()

@@ -82,6 +82,10 @@ def limits_unavailable() -> Refusal:
     return Refusal(503, 1013, "limits_unavailable", message, "server_error", retry_after_s=5)
 
 
+def talked() -> Refusal:
+    return busy("This token has used its minutes of today.")
+
+
 def spent() -> Refusal:
     message = "You exceeded your current quota: this token has spent what it may spend today."
     return Refusal(429, 1013, "insufficient_quota", message, "insufficient_quota")

@@ -12,6 +12,7 @@ from voicechat.prices import price_of
 from voicechat.realtime import events as ev
 from voicechat.realtime.price import Price
 from voicechat.serve import refusals
+from voicechat.serve.costs import FindPrice
 from voicechat.serve.metrics import Metrics
 from voicechat.serve.models import Model
 from voicechat.serve.tokens import Grant
@@ -41,6 +42,17 @@ class Prices:
                 self._found.clear()
             self._found[key] = await price_of(name, "" if model.local else provider.request().url, self._own)
         return self._found[key]
+
+    def finder(self, model: Model) -> FindPrice | None:
+        """The same for `Costs`; None where nothing is charged for."""
+        if model.local and model.service.provider.model not in self._own:
+            return None
+
+        async def find(name: str) -> Price | None:
+            price = await self.of(model, name)
+            return None if price is FREE else price
+
+        return find
 
 
 class Meter:
