@@ -4,7 +4,10 @@ import asyncio
 import os
 import time
 import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -17,6 +20,7 @@ from tests.realtime_server.script import buzz
 from tests.recordings import GO_FORWARD, pcm, speech
 from tests.soundcard import SoundCard
 from voicechat.serve.refusals import going_away
+from voicechat.serve.tokens import hash_of
 
 ANSWER = "Tomorrow will be cloudy, with a chance of rain in the evening and some wind from the sea, at night."
 RATE_HZ = 48_000
@@ -221,5 +225,73 @@ def test_the_page_is_a_few_files_that_nothing_else_may_join(tmp_path: Path) -> N
             assert personas["instructions"] == "be kind"
             teacher = {"id": "teacher", "name": "teacher", "voice": "en-gb", "instructions": "teach"}
             assert personas["data"] == [teacher]
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def forwarding(port: int) -> AsyncIterator[tuple[int, Callable[[], None]]]:
+    """A port in front of another, and what makes the connections that there are swallow all that is sent."""
+    frozen: set[asyncio.StreamWriter] = set()
+    writers: set[asyncio.StreamWriter] = set()
+
+    async def move(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.add(writer)
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if writer not in frozen:
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind, before = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(move(reader, before), move(behind, writer))
+
+    server = await asyncio.start_server(forward, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], lambda: frozen.update(writers)
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+def test_a_line_that_is_dead_without_a_word_is_made_again_with_a_new_key(tmp_path: Path) -> None:
+    """Nothing is said meanwhile, so nothing that cannot leave tells either."""
+    config = tmp_path / "config.toml"
+    config.touch(0o600)
+
+    async def main() -> None:
+        async with RealtimeServer("ga", script=Script(replies=(Reply("All right.", seconds=0.3),))) as service:
+            anna = f'[serve.tokens.anna]\nhash = "{hash_of("vc-anna")}"\n'
+            config.write_text(f'[providers.newapi]\nurl = "{service.url}"\ndialect = "ga"\nmodel = "any"\n{anna}')
+            async with (
+                served(config, aliases={"any": "newapi/any"}) as server,
+                forwarding(server.port) as (port, freeze),
+                browser(f"http://127.0.0.1:{port}/") as page,
+            ):
+                await page.until("!document.querySelector('#key').hidden")
+                await page.run("document.querySelector('#token').value = 'vc-anna'")
+                await page.run("document.querySelector('#token').dispatchEvent(new Event('change'))")
+                await page.until("document.querySelector('#model option')")
+                await page.run("document.querySelector('#model').value = 'any'")
+                made: list[str] = []
+                create = server.gateway.secrets.create
+
+                async def watched(*arguments: Any) -> Any:
+                    made.append((await create(*arguments))["value"])
+                    return {"value": made[-1]}
+
+                server.gateway.secrets.create = watched  # type: ignore[method-assign]
+                await page.write("How will it be?")
+                await page.until("document.querySelectorAll('.assistant').length === 1")
+                await page.until("document.querySelector('#state').dataset.state === 'listening'")
+                freeze()
+                await page.until("!document.querySelector('#down').hidden", 25)
+                await page.write("And then?")
+                await page.until("document.querySelectorAll('.assistant').length === 2", 25)
+                assert len(made) == len(set(made)) == 2
+                assert page.complaints == []
 
     asyncio.run(main())

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -60,6 +61,27 @@ def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
             assert long.segments
             assert long.segments[-1].end <= float(long.duration) + 0.1
 
+            # from pause to pause, and the same in the end
+            pause = bytes(2 * 24_000)
+            twice = ("twice.wav", wav_header(24_000, 2 * len(pcm) + len(pause)) + pcm + pause + pcm)
+            whole = await client.audio.transcriptions.create(model="offline", file=twice)
+            told = [
+                event
+                async for event in await client.audio.transcriptions.create(model="offline", file=twice, stream=True)
+            ]
+            assert len(told) == 3
+            assert told[-1].type == "transcript.text.done"
+            assert (
+                "".join(one.delta for one in told if one.type == "transcript.text.delta") == told[-1].text == whole.text
+            )
+            silence = ("silence.wav", wav_header(24_000, len(pause)) + pause)
+            (none,) = [
+                event
+                async for event in await client.audio.transcriptions.create(model="offline", file=silence, stream=True)
+            ]
+            assert none.type == "transcript.text.done"
+            assert none.text == ""
+
             async def refused(status: int, code: str, **request: object) -> None:
                 with pytest.raises(APIStatusError) as caught:
                     await client.post("/audio/speech", cast_to=object, body=request)
@@ -74,8 +96,13 @@ def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
             await refused(400, "string_above_max_length", model="offline", voice="alloy", input="a" * 4097)
             await refused(400, "unknown_parameter", model="offline", voice="alloy", input="hello", volume=3)
             for name, data in (("no.wav", b"RIFF" + bytes(100)), ("empty.wav", b""), ("no.mp3", b"ID3" * 99)):
-                with pytest.raises(APIStatusError) as caught:
-                    await client.audio.transcriptions.create(model="offline", file=(name, data))
-                assert caught.value.status_code == 400, name
+                for stream in (False, True):
+                    with pytest.raises(APIStatusError) as caught:
+                        await client.audio.transcriptions.create(model="offline", file=(name, data), stream=stream)
+                    assert caught.value.status_code == 400, name
+            captions_streamed: Any = {"response_format": "srt", "stream": True}
+            with pytest.raises(APIStatusError) as caught:
+                await client.audio.transcriptions.create(model="offline", file=wav, **captions_streamed)
+            assert (caught.value.status_code, caught.value.param) == (400, "stream")
 
     asyncio.run(main())

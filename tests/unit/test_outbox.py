@@ -3,7 +3,7 @@
 import asyncio
 
 from voicechat.realtime.codec import Frame
-from voicechat.serve.outbox import MOST_UNREAD, Outbox
+from voicechat.serve.outbox import HEARTBEAT, MOST_UNREAD, Outbox
 
 
 def test_frames_go_at_once_while_nothing_waits_and_keep_their_order_when_something_does() -> None:
@@ -57,5 +57,23 @@ def test_what_went_at_once_fills_nothing() -> None:
         assert not outbox.full
         running.cancel()
         await asyncio.wait([running])
+
+    asyncio.run(main())
+
+
+def test_a_sign_of_life_comes_while_nothing_else_waits() -> None:
+    async def main() -> None:
+        told: asyncio.Queue[Frame] = asyncio.Queue()
+        outbox = Outbox(told.put)
+        beating = asyncio.create_task(outbox.beat(0.001))
+        outbox.put(["waits"])
+        await asyncio.sleep(0.02)
+        assert len(outbox._frames) == 1
+        running = asyncio.create_task(outbox.run())
+        seen = [await asyncio.wait_for(told.get(), 5) for _ in range(3)]
+        assert seen == ["waits", HEARTBEAT, HEARTBEAT]
+        for task in (beating, running):
+            task.cancel()
+        await asyncio.wait([beating, running])
 
     asyncio.run(main())

@@ -76,3 +76,37 @@ def test_a_field_that_is_there_twice_is_not_remembered() -> None:
     one = codec()
     assert one.decode(twice) == [cmd.AppendAudio(SOUND)]
     assert one.sound(twice) is None
+
+
+@pytest.mark.parametrize("how", ["session", "response"])
+def test_an_answer_in_text_is_text_whoever_speaks_it(how: str) -> None:
+    """A service that always speaks looks as the client asked for it."""
+    one = codec()
+    text_only = {"output_modalities": ["text"]}
+    if how == "session":
+        one.decode(json.dumps({"type": "session.update", "session": {"type": "realtime", **text_only}}))
+        one.encode(ev.SessionConfigured())
+        one.decode(json.dumps({"type": "response.create"}))
+    else:
+        one.decode(json.dumps({"type": "response.create", "response": text_only}))
+    events = [
+        ev.ResponseStarted("r", "", False),
+        ev.AssistantText("r", "i", 0, "Hello ", True),
+        ev.AssistantAudio("r", "i", 0, SOUND),
+        ev.AssistantText("r", "i", 0, "you.", True),
+        ev.AssistantAudioDone("r", "i", 0),
+        ev.AssistantTextDone("r", "i", 0, "Hello you.", True),
+        ev.ResponseFinished("r", "completed"),
+    ]
+    told = [json.loads(frame) for event in events for frame in one.encode(event)]
+    kinds = [event["type"] for event in told if "audio" in event["type"] or "text" in event["type"]]
+    assert kinds == ["response.output_text.delta", "response.output_text.delta", "response.output_text.done"]
+    (output,) = told[-1]["response"]["output"]
+    assert output["content"] == [{"type": "output_text", "text": "Hello you."}]
+    # and the next one speaks again, where only that answer was not to
+    spoken = [
+        frame
+        for event in (ev.ResponseStarted("s", "", False), ev.AssistantAudio("s", "j", 0, SOUND))
+        for frame in one.encode(event)
+    ]
+    assert ("audio.delta" in spoken[-1]) == (how == "response")

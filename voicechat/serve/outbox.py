@@ -9,6 +9,7 @@ from voicechat.wire.transport import Transport
 
 MOST_UNREAD = 1_000_000
 """Characters that may wait for the client before whoever fills this has to."""
+HEARTBEAT = '{"type":"voicechat.heartbeat"}'
 BURST = 8
 """So many frames go out before everybody else gets a turn."""
 
@@ -47,6 +48,13 @@ class Outbox:
         if self.chars > MOST_UNREAD:
             self._room.clear()
         self._some.set()
+
+    async def beat(self, every_s: float) -> None:
+        """Put a sign of life every so often, until cancelled: a page is shown no pings, nor that they stay away."""
+        while True:
+            await asyncio.sleep(every_s)
+            if not self._frames:  # else it is alive, or will not read this either
+                self.put([HEARTBEAT])
 
     @property
     def full(self) -> bool:

@@ -1,8 +1,10 @@
 """`WS /v1/realtime`: from a handshake to a session, or to a refusal that the client understands."""
 
+import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from voicechat.dialects.openai.server import ServerCodec
@@ -23,6 +25,9 @@ from voicechat.wire.transport import Closed
 
 log = logging.getLogger(__name__)
 
+BEAT_S = 4.0
+"""Between two signs of life, for clients that ask for them (`heartbeat=true`); site/line.js waits for three."""
+
 
 class Realtime:
     """The ASGI application of the realtime paths."""
@@ -38,7 +43,7 @@ class Realtime:
         asked = read_handshake(scope["path"], query, headers, scope["subprotocols"])
         with contextlib.suppress(Closed):
             try:
-                await self._session(client, asked, wants_costs=query.get("cost") == "true")
+                await self._session(client, asked, query)
             except Refusal as refusal:
                 if asked.refused_by_status:
                     await client.refuse_by_status(refusal)
@@ -46,7 +51,7 @@ class Realtime:
                 await client.accept(asked.subprotocol)
                 await client.refuse(refusal)
 
-    async def _session(self, client: ClientSocket, asked: Handshake, *, wants_costs: bool) -> None:
+    async def _session(self, client: ClientSocket, asked: Handshake, query: Mapping[str, str]) -> None:
         gateway, session_id = self._gateway, new_session_id()
         async with contextlib.AsyncExitStack() as behind, contextlib.AsyncExitStack() as before:
             with gateway.counting_refusals():
@@ -62,13 +67,17 @@ class Realtime:
                 codec.prepare(secret.session)
             spans = Spans({"session": session_id, "model": model.name, "behind": model.behind})
             watch = Watch(gateway.metrics, model.label, meter, spans)
-            costs = Costs(gateway.prices.finder(model)) if wants_costs else None
+            costs = Costs(gateway.prices.finder(model)) if query.get("cost") == "true" else None
             lasts_s = min(gateway.limits.session_s, left_s)
             relay = Relay(client, codec, model, session_id, lasts_s, watch, costs, hear=self._hear)
+            beats = query.get("heartbeat") == "true"
             with gateway.holding(relay, grant):
+                heart = asyncio.create_task(relay.outbox.beat(BEAT_S), name="heart") if beats else None
                 try:
                     await self._hold(relay, model, grant, watch, spans)
                 finally:
+                    if heart is not None:
+                        heart.cancel()
                     await before.aclose()  # whoever went may come back at once; what is behind takes its time
                     await relay.close()
 

@@ -1,6 +1,7 @@
 """What HTTP requests carry: a key, a JSON body, a form with a file, none of any size."""
 
 import json
+from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
@@ -36,6 +37,11 @@ async def uploaded(form: FormData, name: str) -> bytes:
 def texts(form: FormData) -> dict[str, str]:
     """Its fields that are no files."""
     return {name: value.strip() for name, value in form.items() if isinstance(value, str)}
+
+
+def event_line(fields: dict[str, Any]) -> str:
+    """One server-sent event."""
+    return f"data: {json.dumps(fields, separators=(',', ':'))}\n\n"
 
 
 def bounded(scope: Scope, receive: Receive, most_bytes: int) -> Receive:

@@ -1,12 +1,10 @@
 """`POST /v1/audio/speech` and `GET /v1/voices`: a text read aloud by any service that can, in any format."""
 
 import asyncio
-import json
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -31,7 +29,7 @@ from voicechat.serve import refusals
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import FOREIGN_VOICES, OFFLINE, chosen
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import json_of, key_of
+from voicechat.serve.requests import event_line, json_of, key_of
 from voicechat.services import open_speech
 from voicechat.speech.base import SpeechSettings
 from voicechat.speech.protocols import abilities_of
@@ -217,11 +215,7 @@ async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterat
 async def _events(first: bytes, rest: AsyncGenerator[bytes, None], chars: int) -> AsyncIterator[str]:
     async with aclosing(_chain(first, rest)) as blocks:  # type: ignore[type-var]
         async for block in blocks:
-            yield _event({"type": "speech.audio.delta", "audio": b64encode(block).decode("ascii")})
+            yield event_line({"type": "speech.audio.delta", "audio": b64encode(block).decode("ascii")})
     tokens = max(1, chars // 4)
     usage = {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
-    yield _event({"type": "speech.audio.done", "usage": usage})
-
-
-def _event(fields: dict[str, Any]) -> str:
-    return f"data: {json.dumps(fields, separators=(',', ':'))}\n\n"
+    yield event_line({"type": "speech.audio.done", "usage": usage})

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from voicechat.dialects.fields import Json
 from voicechat.engine.ear import ProcessEar
@@ -18,7 +18,7 @@ from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import key_of, texts, uploaded
+from voicechat.serve.requests import event_line, key_of, texts, uploaded
 
 MOST_S = 1800.0
 LONGEST_S = 25.0
@@ -53,23 +53,26 @@ class Transcription:
             if written not in FORMATS:
                 message = f"Supported values are: {', '.join(FORMATS)}."
                 raise Refusal(400, 4000, "invalid_value", message, param="response_format")
-            if given.get("stream", "").lower() in ("true", "1"):
-                message = "A transcript is given when it is complete: leave 'stream' out."
+            as_events = given.get("stream", "").lower() in ("true", "1")
+            if as_events and written not in ("json", "text"):
+                message = f"{written} is given when it is complete: leave 'stream' out, or ask for json."
                 raise Refusal(400, 4000, "invalid_value", message, param="stream")
-            data = await uploaded(form, "file")
-        segments, length_s = await self.understood(data)
-        return _written(segments, length_s, written)
+            utterances = _Utterances(await uploaded(form, "file"), MOST_S)
+        segments = self._segments(utterances)
+        if as_events:
+            first = await anext(segments, None)  # what goes wrong before it is still an answer of its own
+            return StreamingResponse(_events(first, segments), media_type="text/event-stream")
+        return _written([segment async for segment in segments], utterances.length_s, written)
 
-    async def understood(self, data: bytes, most_s: float = MOST_S) -> tuple[list[Segment], float]:
-        """What is said in a recording, and how long it is. Raises Refusal."""
-        async with self._ears.one() as ear:
-            utterances = _Utterances(data, most_s)
+    async def _segments(self, utterances: "_Utterances") -> AsyncGenerator[Segment, None]:
+        """What is said in a recording, from pause to pause. Raises Refusal."""
+        async with self._ears.one() as ear, aclosing(utterances.each()) as each:
             try:
-                async with aclosing(utterances.each()) as each:
-                    segments = [await _heard(ear, at_s, sound) async for at_s, sound in each]
+                async for at_s, sound in each:
+                    if (segment := await _heard(ear, at_s, sound)).text:
+                        yield segment
             except NotUnderstood as error:
                 raise refusals.failed(str(error)) from error
-        return [segment for segment in segments if segment.text], utterances.length_s
 
 
 class _Utterances:
@@ -112,6 +115,23 @@ class _Utterances:
 
 async def _heard(ear: ProcessEar, at_s: float, sound: bytes) -> Segment:
     return Segment(at_s, at_s + len(sound) / 2 / RATE_HZ, await understood(ear, sound))
+
+
+async def _events(first: Segment | None, rest: AsyncGenerator[Segment, None]) -> AsyncGenerator[str, None]:
+    """A delta for what was said from pause to pause: what is heard in between may still change, and no delta is taken
+    back. Usage is left out: it is of tokens in these events, and none were used."""
+    said = ""
+    async with aclosing(rest):
+        try:
+            while first is not None:
+                delta = f" {first.text}" if said else first.text
+                said += delta
+                yield event_line({"type": "transcript.text.delta", "delta": delta})
+                first = await anext(rest, None)
+        except Refusal as refusal:
+            yield event_line(refusal.body())
+            return
+    yield event_line({"type": "transcript.text.done", "text": said})
 
 
 def _written(segments: list[Segment], length_s: float, form: str) -> Response:

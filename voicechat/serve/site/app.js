@@ -85,7 +85,7 @@ async function reach() {
     });
     protocols.push(`openai-insecure-api-key.${secret.value}`);
   }
-  const address = new URL(`/v1/realtime?model=${encodeURIComponent(at("model").value)}&cost=true`, location.href);
+  const address = new URL(`/v1/realtime?model=${encodeURIComponent(at("model").value)}&cost=true&heartbeat=true`, location.href);
   address.protocol = address.protocol.replace("http", "ws");
   return new WebSocket(address, protocols);
 }

@@ -4,6 +4,7 @@ const DELAYS_S = [1, 2, 3, 4, 5, 8, 13, 21, 34, ...Array(26).fill(60)]; // for h
 const JITTER = 0.2; // so that many pages do not come back at once
 const CONNECT_S = 10;
 const STUCK_S = 8; // what is sent and does not leave for so long: nobody is there any more
+const SILENT_S = 13; // the gateway gives a sign of life every four; a browser shows no pings, nor that they stay away
 const STEADY_S = 10;
 const OVER = new Set([1000, 1002, 1003, 1007, 1008, 1009, 1010]); // and 3000 and above: it would end the same way
 
@@ -39,8 +40,14 @@ export class Line {
     if (this.#closed) return socket.close(1000);
     this.number += 1;
     this.socket = socket;
-    this.openedAt = this.leftAt = performance.now();
-    socket.onmessage = ({ data }) => socket === this.socket && this.told.event(JSON.parse(data));
+    this.openedAt = this.leftAt = this.heardAt = performance.now();
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.socket) return;
+      this.heardAt = performance.now();
+      const event = JSON.parse(data);
+      if (event.type !== "voicechat.heartbeat") this.told.event(event);
+    };
+    socket.onopen = () => (this.heardAt = performance.now());
     socket.onclose = ({ code }) => socket === this.socket && this.#drop(code);
   }
 
@@ -78,7 +85,8 @@ export class Line {
     if (!connecting && socket.bufferedAmount < (this.unsent ?? 0)) this.leftAt = now;
     if (!connecting && !socket.bufferedAmount) this.leftAt = now;
     this.unsent = socket.bufferedAmount;
-    if (now - this.leftAt > 1000 * (connecting ? CONNECT_S : STUCK_S)) this.#drop();
+    const silent = !connecting && now - this.heardAt > 1000 * SILENT_S;
+    if (silent || now - this.leftAt > 1000 * (connecting ? CONNECT_S : STUCK_S)) this.#drop();
   }
 
   #drop(code = 1006) {

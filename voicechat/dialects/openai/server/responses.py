@@ -64,6 +64,8 @@ class _Response:
     id: str
     shape: Json
     out_of_band: bool
+    speaks: bool
+    """Else its words are told as text, and whoever speaks them all the same is not heard."""
     outputs: dict[str, _Output] = field(default_factory=dict)
     usage: ev.Usage | None = None
 
@@ -149,7 +151,7 @@ class Responses:
                 "output_audio_format": output_format,
                 "temperature": self._session.values["temperature"],
             }
-        self._open[response_id] = _Response(response_id, shape, event.out_of_band)
+        self._open[response_id] = _Response(response_id, shape, event.out_of_band, speak)
         if len(self._open) > MOST_OPEN:
             del self._open[next(iter(self._open))]
         self._tell("response.created", response=shape)
@@ -195,6 +197,8 @@ class Responses:
         return (response, output, part) if response and output and part else None
 
     def _audio(self, event: ev.AssistantAudio) -> None:
+        if not self._speaks(event.response_id):
+            return
         found = self._part(event.response_id, event.item_id, event.content_index, "audio")
         if found is None:
             return
@@ -208,25 +212,31 @@ class Responses:
             part.sound_head = ENCODER.encode({"type": self._name("audio.delta"), **fields})
         self._tell_sound(part.sound_head, encoded(data))
 
+    def _speaks(self, response_id: str) -> bool:
+        response = self._open.get(response_id)
+        return response is not None and response.speaks
+
     def _text(self, event: ev.AssistantText) -> None:
-        kind = "audio" if event.spoken else "text"
+        spoken = event.spoken and self._speaks(event.response_id)
+        kind = "audio" if spoken else "text"
         found = self._part(event.response_id, event.item_id, event.content_index, kind)
         if found is None:
             return
         response, output, part = found
         part.text += event.delta
-        if event.spoken:
+        if spoken:
             output.item.say(event.delta)
-        name = self._name("audio_transcript.delta" if event.spoken else "text.delta")
+        name = self._name("audio_transcript.delta" if spoken else "text.delta")
         self._tell_part(name, response, output, event.content_index, delta=event.delta)
 
     def _text_done(self, event: ev.AssistantTextDone) -> None:
-        kind = "audio" if event.spoken else "text"
+        spoken = event.spoken and self._speaks(event.response_id)
+        kind = "audio" if spoken else "text"
         found = self._part(event.response_id, event.item_id, event.content_index, kind)
         if found is None:
             return
         response, output, part = found
-        if event.spoken and not part.text:
+        if spoken and not part.text:
             output.item.say(event.text)
         part.text = event.text or part.text
         self._tell_text_done(response, output, part, event.content_index)
