@@ -56,6 +56,26 @@ def test_a_signal_lets_an_answer_end(tmp_path: Path) -> None:
     assert "One two" not in log.read_text()
 
 
+def test_a_second_signal_ends_it_at_once_and_without_a_fuss(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    with RealtimeServer("ga", script=Script(replies=(Reply("One two.", seconds=60.0, pace=1.0),))) as service:
+        config.write_text(f'[providers.newapi]\nurl = "{service.url}"\n')
+        with Program(["serve", "--port", "0", "--json", "--config", str(config)], home=tmp_path) as program:
+            port = program.wait_for("serving")["port"]
+
+            async def talk() -> None:
+                async with connect(f"ws://127.0.0.1:{port}/v1/realtime?model=newapi/any", proxy=None) as socket:
+                    await socket.send('{"type":"response.create"}')
+                    while json.loads(await socket.recv())["type"] != "response.output_audio.delta":
+                        pass
+                    program.process.send_signal(signal.SIGINT)
+                    program.process.send_signal(signal.SIGINT)
+                    await asyncio.to_thread(program.wait, 20)
+
+            asyncio.run(talk())
+            assert "Traceback" not in program.stderr
+
+
 def test_what_cannot_be_served_is_said_at_once(tmp_path: Path) -> None:
     config = ("--config", str(tmp_path / "config.toml"))
     (tmp_path / "config.toml").touch()

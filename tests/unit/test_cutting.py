@@ -38,7 +38,6 @@ def cut(cutter: Cutter, protocol: Protocol, data: bytes) -> list[Message]:
     seen: list[Message] = []
     for piece in cutter.feed(data):
         if isinstance(piece, str):
-            assert protocol.current_size is None
             seen.append((Opcode.TEXT, piece.encode(), True))
         else:
             protocol.receive_data(piece)
@@ -87,6 +86,15 @@ def test_what_is_malformed_is_the_librarys_to_refuse(data: bytes, error: type[Ex
     assert cut(cutter, protocol, text_frame("before it", masked=True)) == [(Opcode.TEXT, b"before it", True)]
     assert cut(cutter, protocol, data) == []
     assert isinstance(protocol.parser_exc, error)
+
+
+def test_a_message_within_another_is_the_librarys_to_refuse() -> None:
+    protocol = Protocol(SERVER, state=OPEN)
+    begun, ping = (
+        Frame(opcode, b"a", fin).serialize(mask=True) for opcode, fin in ((Opcode.TEXT, False), (Opcode.PING, True))
+    )
+    assert cut(Cutter(masked=True), protocol, begun + ping + text_frame("b", masked=True))[2:] == []
+    assert isinstance(protocol.parser_exc, ProtocolError)
 
 
 def test_what_is_no_utf_8_is_not_cut_out() -> None:

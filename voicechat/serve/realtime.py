@@ -41,7 +41,8 @@ class Realtime:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         asked = read_handshake(scope["path"], query, headers, scope["subprotocols"])
-        with contextlib.suppress(Closed):
+        # It is cancelled when somebody is in a hurry to stop, which is nothing that the server behind has to report.
+        with contextlib.suppress(Closed, asyncio.CancelledError):
             try:
                 await self._session(client, asked, query)
             except Refusal as refusal:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.protocol import OPEN
+from websockets.protocol import State
 
 from voicechat.wire.cutting import Cutter, text_frame
 
@@ -42,16 +42,16 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._cutter is None:
-            if self.conn.state is not OPEN:
+            if self.conn.state is not State.OPEN:
                 self._in_step = not self.handshake_initiated and data.endswith(b"\r\n\r\n")
-            if self.conn.state is not OPEN or not self._in_step:
+            if self.conn.state is not State.OPEN or not self._in_step:
                 super().data_received(data)
                 return
-            self._cutter = Cutter(masked=True, most_bytes=self.conn.max_message_size)
+            self._cutter = Cutter(masked=True, most_bytes=self.config.ws_max_size)
         for piece in self._cutter.feed(data):
             if isinstance(piece, bytes):
                 super().data_received(piece)
-            elif self.conn.state is not OPEN or self.conn.current_size is not None:
+            elif self.conn.state is not State.OPEN:
                 super().data_received(text_frame(piece, masked=True))
             elif not (self.take_now is not None and self._awaited and self.queue.empty() and self.take_now(piece)):
                 self._put({"type": "websocket.receive", "text": piece}, len(piece))
@@ -88,9 +88,8 @@ class WebSocket(WebSocketsSansIOProtocol):
         """Without waiting, if nothing else does; whether it was sent."""
         if (
             not self.handshake_complete
-            or self.disconnected
             or self.close_sent
-            or self.conn.state is not OPEN
+            or self.conn.state is not State.OPEN
             or self.transport.is_closing()
             or self.transport.get_write_buffer_size()
         ):

@@ -6,7 +6,7 @@ from typing import Any
 
 from websockets import frames
 from websockets.asyncio.client import ClientConnection
-from websockets.protocol import OPEN, Event
+from websockets.protocol import Event, State
 
 from voicechat.realtime.codec import Frame
 from voicechat.wire.cutting import Cutter, text_frame
@@ -31,9 +31,9 @@ class Connection(ClientConnection):
     def data_received(self, data: bytes) -> None:
         if self._cutter is None:
             head, end, rest = data.partition(_HEAD_END)
-            opening = self.protocol.state is not OPEN
+            opening = self.protocol.state is not State.OPEN
             super().data_received(head + end if opening else data)
-            if opening and end and self.protocol.state is OPEN:
+            if opening and end and self.protocol.state is State.OPEN:
                 self._cutter, data = Cutter(masked=False), rest
             elif opening and rest:
                 super().data_received(rest)
@@ -41,7 +41,7 @@ class Connection(ClientConnection):
             else:
                 return
         for piece in self._cutter.feed(data):
-            if isinstance(piece, str) and self.protocol.state is OPEN and self.protocol.current_size is None:
+            if isinstance(piece, str) and self.protocol.state is State.OPEN:
                 self._put(piece)
             else:
                 super().data_received(text_frame(piece, masked=False) if isinstance(piece, str) else piece)
@@ -71,7 +71,7 @@ class Connection(ClientConnection):
             await self._some
         message = self._inbox.popleft()
         if message is None:
-            if self.protocol.state is not OPEN and not self._inbox:
+            if self.protocol.state is not State.OPEN and not self._inbox:
                 self._inbox.append(None)  # whoever asks again is told again
             return await self.recv()
         self._waiting -= len(message)
@@ -82,7 +82,11 @@ class Connection(ClientConnection):
 
     def send_now(self, frame: Frame) -> bool:
         """Without waiting, if nothing else does; whether it was sent."""
-        if not isinstance(frame, str) or self.protocol.state is not OPEN or self.transport.get_write_buffer_size():
+        if (
+            not isinstance(frame, str)
+            or self.protocol.state is not State.OPEN
+            or self.transport.get_write_buffer_size()
+        ):
             return False
         self.transport.write(text_frame(frame, masked=True))
         return True

@@ -26,6 +26,8 @@ class Cutter:
         self._most = min(MOST_BYTES, MOST_BYTES if most_bytes is None else most_bytes)
         self._rest = b""
         """The beginning of a frame."""
+        self._in_parts = False
+        """A message has begun, and parts of it are still to come."""
         self._owed = 0
         """Bytes of a long frame that the library waits for."""
 
@@ -51,7 +53,9 @@ class Cutter:
             if masked:
                 start += 4
             stop = start + size
+            head = data[at]
             if size > self._most:
+                self._note(head)
                 pieces.append(data[at:stop])
                 self._owed = max(0, stop - end)
                 at = min(stop, end)
@@ -59,13 +63,22 @@ class Cutter:
             if stop > end:
                 break
             text = None
-            if data[at] == _WHOLE_TEXT and masked is self._masked:
+            if head == _WHOLE_TEXT and masked is self._masked and not self._in_parts:
                 payload = data[start:stop]
                 text = _text(apply_mask(payload, data[start - 4 : start]) if masked else payload)
-            pieces.append(data[at:stop] if text is None else text)
+            if text is None:
+                self._note(head)
+                pieces.append(data[at:stop])
+            else:
+                pieces.append(text)
             at = stop
         self._rest = data[at:]
         return pieces
+
+    def _note(self, head: int) -> None:
+        """`head` is a frame's first byte: its last-part flag and its kind, of which those from 8 on are no messages."""
+        if head & 15 < 8:
+            self._in_parts = head < 0x80
 
 
 def _text(payload: bytes) -> str | None:
