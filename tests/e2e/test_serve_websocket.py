@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
@@ -158,3 +159,19 @@ def test_no_more_is_read_than_may_wait(tmp_path: Path) -> None:
             assert socket.queue.qsize() < MOST_WAITING / 256 + one_read / len(GARBAGE)
 
     asyncio.run(main())
+
+
+def test_a_session_that_is_cut_off_is_no_failure_of_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that somebody in a hurry ends by a second Ctrl-C."""
+
+    async def main() -> None:
+        async with served(tmp_path / "config.toml") as server, by_hand(server) as client:
+            await client.event("session.created")
+            (task,) = [one for one in asyncio.all_tasks() if "run_asgi" in str(one.get_coro())]
+            task.cancel()
+            await asyncio.wait([task])
+
+    asyncio.run(main())
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

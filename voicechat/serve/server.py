@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -84,6 +85,8 @@ async def serve(
         if life is not None:
             asyncio.get_running_loop().add_reader(life, on_orphaned)
         with on_signals({number: on_signal for number in endings() if number != getattr(signal, "SIGHUP", None)}):
+            # What is loaded by now stays; to look for garbage in it takes tens of milliseconds, and nobody is relayed.
+            gc.freeze()
             running = asyncio.create_task(server.serve(sockets=[listener]), name="server")
             listening()
             stopped = asyncio.create_task(stop.wait(), name="stop")
