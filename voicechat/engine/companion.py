@@ -51,7 +51,8 @@ class Companion:
                 return f"{_capital(result[0])} is {result[1]}."
         except Unanswerable as reason:
             return str(reason)
-        for phrase in get_close_matches(plain, PHRASES, 1, LIKENESS):
+        bare = _POLITE.sub("", plain)
+        for phrase in get_close_matches(bare, PHRASES, 1, LIKENESS):
             return self._by_rule(phrase, earlier)
         return _UNKNOWN_CHINESE if _is_chinese(text) else _UNKNOWN
 
@@ -132,8 +133,10 @@ _ABOUT = (
     "and everything happens on this computer."
 )
 
+_POLITE = re.compile(r"^please | please$")
 _NAMING = re.compile(
-    r"^(?:hello |hi |hey )?(?:my name is|my name's|call me) (?P<name>[a-z][a-z'-]+)$"
+    r"^(?:hello |hi |hey |well |okay )?(?:my name is|my name's|(?:please |you can )?call me) (?P<name>[a-z][a-z'-]+)"
+    r"(?: please| (?:and|but|so|i|i'm|what|how|nice|from)\b.*)?$"
     r"|我叫(?!什么)(?P<chinese>\S{1,8})$"
 )
 
