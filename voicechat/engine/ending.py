@@ -44,6 +44,31 @@ _NUMBER = re.compile(
 _GROWS = re.compile(r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion)$")
 _SUM = re.compile(r"\b(?:plus|minus|times|by) \S+$")
 _QUESTION = re.compile(r"(?:so |and |please )*(?:what|how|calculate)\b")
+_NEVER_WORDS = "a an the my your its our their every and or but nor because if unless although"
+_NEVER = frozenset(_NEVER_WORDS.split())
+"""No sentence ends here, not even a question, as which the recogniser closes what stops in its middle."""
+_TAKES_OBJECT_WORDS = (
+    "know|think|say|tell|ask|want|wanted|need|explain|find|remember|forget|write|read|buy|order|get|make|take|put|give"
+    "|bring|show|set|describe|compare|translate|spell|define|mean|wonder|believe|guess|suppose|hope|wish|mention"
+    "|suggest|recommend|imagine|choose|send|add|use|try|call|book|reserve|play|repeat|convert|have|see|hear|like"
+)
+_TAKES_OBJECT = re.compile(
+    rf"(?:^|\b(?:to|you|i|we|they|please|rather|just|could|can|would|will) )(?!(?<=\bi )(?:know|see)$)"
+    rf"(?:{_TAKES_OBJECT_WORDS})(?: down| out| up)?$"
+)
+"""What is wanted, known or told is missing: unless it was asked for ("what do you want")."""
+_OBJECT_ASKED = re.compile(r"^(?:\w+ )?(?:what|which|who|whom|whose|how (?:many|much))\b")
+_HANGS = re.compile(
+    r"(?:\b(?:tell|give|ask|remind|let|send|bring|show|teach) (?:me|us|you|him|her|them)"
+    r"|\b(?:true|sure|think|thought|know|knew|said|hope|believe|so) that"
+    r"|\bi(?: was|'m| am) wondering|\b(?:can|could|would|will) you(?: please)?|\blet me (?:think|see)"
+    r"|\bi(?: have|'ve)(?: got)? (?:a|an|one|two|three|some|another) questions?"
+    r"|^(?:if|when|although|because|while|unless) (?:\S+ ){,4}\S+"
+    r"|^(?:and |so )?(?:what is|what's|how much is) (?:the sum of )?(?P<number>\S+))$"
+)
+"""More is to come. ("When is it?" is asked, and "when I was young" is not, however it is closed.)"""
+_SUM_HANGS = re.compile(r"\S (?:times|plus|minus|divided by|multiplied by)$")
+_ASKS_WHEN = re.compile(r"^when (?:is|are|was|were|do|does|did|will|can|could|should|would|has|have|had)\b")
 _COMPLETE_WORDS = (
     "yes no yeah okay ok sure thanks goodbye bye hello hi stop please nothing never help maybe right exactly"
 )
@@ -75,6 +100,8 @@ def _judge(text: str) -> str:
     if not words or not _LATIN.search(plain):
         return ""
     last, sentence = words[-1], " ".join(words)
+    if _hangs(last, sentence):
+        return "open"
     if _NUMBER.fullmatch(last):
         if _GROWS.search(last):
             return "open"
@@ -88,3 +115,14 @@ def _judge(text: str) -> str:
     if len(words) >= _ENOUGH_WORDS or sentence in _COMPLETE:
         return "whole" if plain.endswith((".", "!", "?")) else ""
     return ""
+
+
+def _hangs(last: str, sentence: str) -> bool:
+    """Whether the sentence cannot end there, whatever the recogniser makes of its melody."""
+    if last in _NEVER or _SUM_HANGS.search(sentence):
+        return True
+    if match := _HANGS.search(sentence):
+        if number := match["number"]:
+            return bool(_NUMBER.fullmatch(number))
+        return not (_ASKS_WHEN.search(sentence) or _OBJECT_ASKED.search(sentence))
+    return bool(_TAKES_OBJECT.search(sentence)) and not _OBJECT_ASKED.search(sentence)
