@@ -41,3 +41,25 @@ def test_time_alone_dismisses_it_when_no_sound_comes() -> None:
     assert barge_in.tick(0.4) is Verdict.NOTHING
     assert barge_in.tick(0.6) is Verdict.DISMISS
     assert barge_in.tick(0.7) is Verdict.NOTHING
+
+
+def test_a_far_voice_confirms_nothing_and_is_suspected_once_a_minute() -> None:
+    barge_in = BargeIn()
+    assert [verdict for verdict in feed_far(barge_in, 100) if verdict is not Verdict.NOTHING] == [
+        Verdict.SUSPECT,
+        Verdict.DISMISS,
+    ]
+    assert set(feed_far(barge_in, 5000, at=1.0)) == {Verdict.NOTHING}
+    assert feed(barge_in, "###", at=52.0)[-1] is Verdict.SUSPECT, "who is near is suspected all the time"
+    barge_in.clear()
+    assert Verdict.SUSPECT in feed_far(barge_in, 3, at=70.0)
+
+
+def feed_far(barge_in: BargeIn, blocks: int, at: float = 0.0) -> list[Verdict]:
+    return [barge_in.hear(True, 10.0, at + (i + 1) / 100, far=True) for i in range(blocks)]
+
+
+def test_who_begins_softly_and_grows_louder_is_no_far_voice() -> None:
+    barge_in = BargeIn()
+    assert Verdict.SUSPECT in feed_far(barge_in, 15)
+    assert Verdict.CONFIRM in feed(barge_in, "#" * 25, at=0.15)

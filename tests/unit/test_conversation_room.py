@@ -18,6 +18,8 @@ from voicechat.engine.voices import DEFAULT_VOICE, PLAIN_VOICE, LocalVoices
 
 REPLY_S = 2.5
 LOUD, ORDINARY = 0.2 * 32768, 0.09 * 32768
+ONCE_MS = 600
+"""A far voice is suspected once."""
 TEXT = "Tomorrow will be cloudy, with a chance of rain in the evening, and not warmer than twelve degrees."
 
 
@@ -52,10 +54,7 @@ def replies(level: float) -> list[Sound]:
     ids=["living room", "loud speaker", "bathroom", "television"],
 )
 def test_in_a_room_it_never_hears_itself_and_always_the_user(walls: Walls, touchy: bool, level: float) -> None:
-    """`touchy`: a service's ear that finds a turn in whatever is a voice.
-
-    It would take the television for one, and so does our own: an answer may be held or cut by that.
-    """
+    """`touchy`: a service's ear that finds a turn in whatever is a voice. It would take the television for one."""
     voices, talk = replies(level), Conversation(walls, touchy=touchy)
     question, interruption = trimmed(speech(QUESTION, CAPTURE)), speech(INTERRUPTION, CAPTURE, sharp=True)
 
@@ -66,10 +65,9 @@ def test_in_a_room_it_never_hears_itself_and_always_the_user(walls: Walls, touch
             yield from talk.until(lambda: talk.stage.session.state != "speaking", REPLY_S + 6)
             yield from talk.wait(1.0)
             assert len(talk.heard_at) == number + 1, "it heard itself"
-        if not walls.television:
-            answers = [(answer.heard_ms, answer.interrupted) for answer in talk.stage.of(AssistantTurn)]
-            assert answers == [(REPLY_S * 1000, False)] * len(voices)
-            assert not talk.held_ms, "it suspected itself"
+        answers = [(answer.heard_ms, answer.interrupted) for answer in talk.stage.of(AssistantTurn)]
+        assert answers == [(REPLY_S * 1000, False)] * len(voices)
+        assert talk.held_ms <= (ONCE_MS if walls.television else 0), "it suspected itself"
 
         yield from talk.ask(question, voices[0])
         yield from talk.wait(1.0)

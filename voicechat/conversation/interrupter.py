@@ -40,9 +40,9 @@ class Interrupter:
         self._paused_at = 0.0
         self._pending: _PendingCancel | None = None
 
-    def hear(self, frame: Frame, length_ms: float) -> bool:
-        """Sound captured while an answer is heard; True when it has just become an interruption."""
-        return self._judge(self._barge_in.hear(frame.voiced, length_ms, frame.captured_at))
+    def hear(self, frame: Frame, length_ms: float, *, far: bool) -> bool:
+        """Sound captured while an answer is heard, from `far` or not; True when it has just become an interruption."""
+        return self._judge(self._barge_in.hear(frame.voiced, length_ms, frame.captured_at, far=far))
 
     def tick(self) -> bool:
         """Time passes; as `hear`."""

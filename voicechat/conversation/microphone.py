@@ -83,9 +83,10 @@ class Microphone:
 
     def hear(self, frame: Frame) -> None:
         """Take in captured sound: send it, and judge whether the user is talking over the answer."""
-        self.voice.hear(frame)
         hands_free, barge_in, audible = self.turn_taking.hands_free, self.turn_taking.barge_in, self._answers.audible
-        if hands_free and barge_in and audible and self._interrupter.hear(frame, self._length_ms(frame)):
+        self.voice.hear(frame, alone=not audible)
+        talks_over = hands_free and barge_in and audible
+        if talks_over and self._interrupter.hear(frame, self._length_ms(frame), far=self.voice.is_far(frame)):
             self._turns.interrupted()
         if not (hands_free or self.recording):
             return
