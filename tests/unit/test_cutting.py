@@ -79,6 +79,7 @@ def test_byte_by_byte_too(short: list[Message], masked: bool) -> None:
         (text_frame("longer than is let pass", masked=True), PayloadTooBig),
         (b"\x81\xff\xff" + bytes(11), PayloadTooBig),
     ],
+    ids=["unmasked", "reserved", "opcode", "too long", "much too long"],
 )
 def test_what_is_malformed_is_the_librarys_to_refuse(data: bytes, error: type[Exception]) -> None:
     protocol = Protocol(SERVER, state=OPEN, max_size=20)
