@@ -101,8 +101,8 @@ def hold(case: Case) -> Found:
     question = trimmed(speech(QUESTION, CAPTURE))
     people = [
         speech(INTERRUPTION, CAPTURE, sharp=True),
-        trimmed(speech(GO_FORWARD.name, CAPTURE)),
-        trimmed(speech(STORY, CAPTURE)),
+        trimmed(speech(STORY, CAPTURE)),  # begins softly
+        speech(GO_FORWARD, CAPTURE, sharp=True) / 2,
     ]
 
     def script() -> Iterator[None]:
