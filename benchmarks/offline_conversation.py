@@ -35,6 +35,8 @@ COUNTED = ("Seven.", "Eight.", "Nine.")
 PAUSE_S = 0.9
 IDLE_S = 10.0
 RATE_HZ = 24_000
+OWN_INTERPRETER = {"PYTHONUTF8": "1"}
+"""As a user's start has it: the tests' programs are forked from one, the first of them after that has loaded."""
 console = Console(highlight=False)
 
 
@@ -51,7 +53,7 @@ def main() -> int:
     arguments = ["vad", "--provider", "offline", "--json", *(["--no-aec"] if options.no_aec else [])]
     answers: dict[str, list[float]] = {"whole": [], "unknown": [], "open": []}
     partials: list[float] = []
-    with SoundCard() as card, Program(arguments, card=card) as program, card.record() as speaker:
+    with SoundCard() as card, Program(arguments, card=card, env=OWN_INTERPRETER) as program, card.record() as speaker:
         program.wait_for("session", timeout_s=30)
         ready_s = program.times[0] - program.started
         time.sleep(5)  # the models have loaded
