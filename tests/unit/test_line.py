@@ -39,6 +39,9 @@ class Scripted:
     async def send(self, frame: Frame) -> None:
         """Nobody listens."""
 
+    def send_now(self, frame: Frame) -> bool:
+        return False  # let it wait for `send`
+
     async def receive(self) -> Frame:
         frame = await self.frames.get()
         if isinstance(frame, Closed):
