@@ -42,6 +42,8 @@ HEARD = 10 ** (-62 / 10) * 32768**2
 IN_PLACE, CHANCE, PAST_CHANCE = 0.3, 0.25, 0.1
 """The echo comes when and as loud as it was expected: so much more or less of it is in what was captured, and of a
 louder voice so much looks like it, in the last blocks and in more."""
+SETTLING_BLOCKS = 100
+"""After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
 ASTRAY_BLOCKS = 150
 """An echo that is elsewhere is learnt anew only after so much of it: mostly the reference is put right before."""
 PAST_KEPT, CONFIRMED = 0.93, 10.0
@@ -63,6 +65,8 @@ class DoubleTalk:
         """Nobody does: the last blocks are as much echo as usual."""
         self.may_have_moved = True
         """Nothing is known of the echo, or it is not where it was."""
+        self.out_of_place = False
+        """It is not where it was."""
         self._ratio = capture_hz // render_hz
         self._filter = EchoFilter(render_hz * BLOCK_MS // 1000, LENGTH_MS // BLOCK_MS)
         self._low = LOW_HZ * BLOCK_MS // 1000
@@ -71,6 +75,7 @@ class DoubleTalk:
         self._left: deque[float] = deque(maxlen=USUAL_BLOCKS)
         self._count = self._astray = self._hold = self._at = 0
         self._used, self._learns = False, True
+        self._settling = 0
         self._rest: Samples = np.zeros(1)
         self._before = 0.0  # the last sample of the rest before
         # Mean squares of the last blocks: of the rest, of the echo as expected, of what is left of it in a room, and
@@ -123,6 +128,8 @@ class DoubleTalk:
         """The reference was put right: what the last blocks of it should have been."""
         for reference in references:
             self._filter.played(np.frombuffer(reference, "<i2").astype(np.float64))
+        self._filter.moved()
+        self._settling = SETTLING_BLOCKS
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self._hold, self._past = 0, [0.0] * 3
 
@@ -137,8 +144,11 @@ class DoubleTalk:
         for number, value in enumerate((rest, echo, sum(self._common))):
             self._past[number] = PAST_KEPT * self._past[number] + value
         in_place = self._is_in_place(rest, echo)
-        learnt = self._usual_db < LEARNT_DB
-        self.may_have_moved = not learnt or not (in_place or self._is_unseen(echo))
+        if echo > HEARD * WINDOW:
+            self._settling = max(self._settling - 1, 0)
+        learnt = self._usual_db < LEARNT_DB and not self._settling
+        self.out_of_place = learnt and not (in_place or self._is_unseen(echo))
+        self.may_have_moved = not learnt or self.out_of_place
         self._learns = in_place or not learnt
         if self._learns:
             self._astray = 0

@@ -22,6 +22,8 @@ UNKNOWN, DIRECT_PARTS, LATER_DB = 0.1, 4, 2.0
 after it so much less. A first answer of 2.5 s at -12 dB then leaves 16 to 21 dB less of its echo, with 1 everywhere 2
 to 4."""
 SMOOTHED = 0.8
+MOVED = 0.3
+"""Of the strength of each coefficient: how unsure it is after the reference was put right."""
 TAIL_BLOCKS, TAIL_PARTS = 32, slice(5, 17)
 """How often the room's decay is looked at, and where: behind the direct sound, and where enough is learnt of it."""
 SLOPES_DB = (-6.0, -0.6)
@@ -79,6 +81,10 @@ class EchoFilter:
         self._reference[size:] = reference
         spectra[1:] = spectra[:-1].copy()
         spectra[0] = np.fft.rfft(self._reference)
+
+    def moved(self) -> None:
+        """The reference was put right, by about what was needed: what is known is known less surely for a while."""
+        self._variance += MOVED * (self._way.real**2 + self._way.imag**2)
 
     def _learn(self, rest: Samples, power: Samples, unsure: Samples) -> None:
         size, spectra = self._size, self._spectra

@@ -45,12 +45,16 @@ MOVED_MARGIN, LEAST_MOVED = 0.2, 0.6
 """So much less than usual may be explained of an echo that has moved, but not less than this."""
 SEARCH_BLOCKS = 6
 """So many blocks that are no known echo are searched one by one for an echo at another delay, then fewer."""
+DOUBT_BLOCKS = 8
+"""So many blocks of them are not believed to be the user where the echo is missing at its place."""
 LONG_MS = 300
 """Sound in which another delay is looked for when nothing was left, but not what was expected was heard."""
 LEAST_SHARE, LEAST_CLARITY, SAME_SHARE = 0.4, 8.5, 0.3
 """For an echo of which nothing was learnt yet, and where it was before; a voice over no echo reaches 0.25 and 9."""
 AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
+STEPS_MS = (-15.0, -10.0, -5.0, 5.0, 10.0, 15.0)
+"""Where no delay stands out, since a voice is nothing but a tone, sound servers' own steps are tried: their blocks."""
 TOLERATED_MS = 0.2
 """The canceller learns smaller steps without a leak."""
 LEAD_IN_BLOCKS = 20
@@ -116,7 +120,7 @@ class EchoWatch:
         gain = 1.0
         if level <= LOUD_DBFS:
             self._unknown = 0
-        elif self._double_talk.echo_only or self._is_echo():
+        elif self._double_talk.echo_only or self._is_echo() or self._is_doubtful():
             gain = 10 ** ((QUIET_DBFS - level) / 20)
         self._agreed = level > LOUD_DBFS and gain == 1.0
         self._others = 0 if self._agreed or self._double_talk.speaking else self._others + 1
@@ -140,6 +144,13 @@ class EchoWatch:
         self._unknown += 1
         return self._searches and self._has_moved(WINDOW_MS, share)
 
+    def _is_doubtful(self) -> bool:
+        """The echo is not where it was, and not found yet: for some blocks that is more likely than a user. Of an echo
+        that has never moved it is believed only when the filter knows where it should be."""
+        talk = self._double_talk
+        astray = talk.may_have_moved if self.shifts else talk.out_of_place
+        return self.path.known and astray and self._unknown <= DOUBT_BLOCKS
+
     @property
     def _searches(self) -> bool:
         """To look for an echo at any delay takes half a millisecond: not for every block of a user who talks on."""
@@ -161,16 +172,25 @@ class EchoWatch:
             return False
         echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
         later_ms = echo.delay_ms - path.delay_ms - self._late_ms
-        if abs(later_ms) < TOLERATED_MS or echo.clarity < LEAST_CLARITY:
-            return False
-        reference = self._played(
-            window_ms + RESPONSE_MS, shift=max(self._shift + self._base + self._samples(later_ms), 0)
-        )
-        moved, around_ms = max((path.explained(captured, reference, ms), ms) for ms in AROUND_MS)
+        if echo.clarity >= LEAST_CLARITY:
+            if abs(later_ms) < TOLERATED_MS:
+                return False
+            tried = [later_ms + ms for ms in AROUND_MS]
+        else:
+            tried = list(STEPS_MS)
+        reference = {ms: self._played(window_ms + RESPONSE_MS, self._shifted(ms)) for ms in tried}
+        moved, later_ms = max((path.explained(captured, reference[ms], self._rest_ms(ms)), ms) for ms in tried)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
-        self._move(later_ms + around_ms)
+        self._move(later_ms)
         return True
+
+    def _shifted(self, later_ms: float) -> int:
+        return max(self._shift + self._base + self._samples(later_ms), 0)
+
+    def _rest_ms(self, later_ms: float) -> float:
+        """What whole samples leave of it."""
+        return later_ms - (self._shifted(later_ms) - self._shift - self._base) * 1000 / self._render_hz
 
     def _move(self, later_ms: float) -> None:
         """The echo comes so much later: so shall the reference, as far as that can be."""
