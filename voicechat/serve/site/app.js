@@ -6,6 +6,8 @@ import { Session } from "./session.js";
 import { Transcript } from "./transcript.js";
 import { language, other, say, translate } from "./words.js";
 
+const ANSWER_S = 8; // a request may have gone into a connection that was dead already
+
 const at = (id) => document.getElementById(id);
 const transcript = new Transcript(at("transcript"), at("said"));
 const past = new Past();
@@ -52,7 +54,7 @@ async function get(path, options = {}) {
   const headers = { ...(token && { Authorization: `Bearer ${token}` }), ...options.headers };
   let answer;
   try {
-    answer = await fetch(path, { ...options, headers });
+    answer = await fetch(path, { signal: AbortSignal.timeout(1000 * ANSWER_S), ...options, headers });
   } catch {
     throw passing(say("unreachable"));
   }
