@@ -184,17 +184,3 @@ def test_help_imports_nothing_heavy(arguments: list[str] | None) -> None:
     assert "voicechat" in loaded
     assert "typer" in loaded
     assert loaded & HEAVY == set()
-
-
-def test_a_gateway_loads_no_arithmetic_before_it_has_a_voice_to_load() -> None:
-    ran = subprocess.run(
-        [sys.executable, "-c", f"import voicechat.serve.server\n{LOADED}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    loaded = set(ran.stderr.splitlines()[-1].split())
-    assert "uvicorn" in loaded
-    assert loaded & {"numpy", "onnxruntime", "livekit", "moonshine_voice"} == set()

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from voicechat.engine.packed import Packed
 from voicechat.engine.synthesiser import RATE_HZ, Spoken
 
 if TYPE_CHECKING:
@@ -143,8 +144,6 @@ def load_voice(stop: threading.Event | None = None) -> Any:
 def _pronunciation(stop: threading.Event) -> Any:
     """hibari's own, with its American dictionaries in a form that takes a fifth of the memory."""
     from hibari.g2p import ASSETS, G2P, Lexicon, Tagger, Tokenizer
-
-    from voicechat.engine.packed import Packed  # and with it numpy, which a gateway without the engine has no use for
 
     def read(name: str) -> bytes:
         if stop.is_set():
