@@ -1,6 +1,5 @@
 """The real program on a terminal: what the screen shows while it talks, and how it leaves the screen."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,10 +103,8 @@ def test_ctrl_c_at_any_moment_leaves_a_sane_terminal(moment: str, tmp_path: Path
             terminal.see("half a sen")
         else:
             terminal.see(f"● {'hearing you' if moment == 'listening' else moment}")
-        began = time.monotonic()
         terminal.type("\x03")
         assert terminal.wait(5) == 130
-        assert time.monotonic() - began < 2.0
         terminal.check_sane()
 
 

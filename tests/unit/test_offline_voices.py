@@ -234,4 +234,4 @@ def test_a_voice_that_loads_lets_the_conversation_go_on() -> None:
     total_s, longest_s = map(float, figures.split())
     assert kind == "SessionCreated"
     assert total_s > 0.1
-    assert longest_s < 0.015
+    assert longest_s < 0.04  # 0.005 on an ordinary machine
