@@ -1,6 +1,5 @@
 """When the user was last heard, by the local detector, and how loud he usually is."""
 
-import statistics
 from collections import deque
 
 from voicechat.audio.frames import Frame
@@ -11,6 +10,7 @@ MEMORY_S = 5.0
 FAR_DB = 15.0
 """A voice that is so much softer than the user's own turns at their loudest is somebody else's, further away."""
 TURNS = 5
+"""So many of them count: he may have moved."""
 
 
 class Voice:
@@ -31,7 +31,8 @@ class Voice:
 
     def is_far(self, frame: Frame) -> bool:
         """Far softer than the user was in his last turns, as far as there were any."""
-        return bool(self._turns_dbfs) and frame.dbfs < statistics.median(self._turns_dbfs) - FAR_DB
+        turns = sorted(self._turns_dbfs)
+        return bool(turns) and frame.dbfs < turns[len(turns) // 2] - FAR_DB
 
     def ended(self, now: float) -> float:
         """When the user stopped to speak: what we heard ourselves, else the service's word less its patience."""
