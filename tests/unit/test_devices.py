@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_a_microphone_that_begins_late_and_in_zeros_is_settled_with_its_first_so
     said = tone(0.05, rate_hz=RATE)
     stream = Stream(bytes(RATE // 5 * 2) + said, late=100)
     one = microphone(stream)
-    one.settle(lambda: True)
+    one.settle(lambda: True, lambda: True)
     assert stream.looks > 100
     assert b"".join(one.read() for _ in range(5)) == said
 
@@ -101,25 +102,48 @@ def test_a_microphone_that_begins_late_and_in_zeros_is_settled_with_its_first_so
 def test_zeros_alone_are_waited_out_for_a_second_and_a_half() -> None:
     """A microphone behind a noise gate, or a muted one."""
     stream = Stream(bytes(RATE * 4))
-    microphone(stream).settle(lambda: True)
+    microphone(stream).settle(lambda: True, lambda: True)
     assert len(stream._sound) == RATE * 4 - round(1.5 * RATE) * 2
+
+
+def test_zeros_of_a_microphone_that_is_no_headset_are_its_sound_and_kept() -> None:
+    one = microphone(Stream(bytes(RATE // 50 * 2) + tone(0.01, rate_hz=RATE)))
+    one.settle(lambda: True, lambda: False)
+    assert [any(one.read()) for _ in range(3)] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("says", "may_be"),
+    [("bluez_input.AC_80_0A.0", True), ("bluez_source.AC_80_0A.handsfree", True), ("alsa_input.pci-0000", False)],
+)
+def test_a_headset_is_known_by_the_name_of_the_default_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, may_be: bool
+) -> None:
+    pactl = tmp_path / "pactl"
+    pactl.write_text(f"#!/bin/sh\n[ $1 = get-default-source ] && echo {says}\n")
+    pactl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert defaults.may_be_headset() == may_be
+    pactl.write_text("#!/bin/sh\nexit 1\n")
+    assert defaults.may_be_headset(), "nobody knows"
 
 
 @pytest.mark.usefixtures("time_flies")
 def test_a_microphone_without_any_sound_is_told_and_whoever_does_not_want_it_waits_no_longer() -> None:
     stream = Stream(late=10**9)
     with pytest.raises(AudioError, match="'headset' is open and gives no sound"):
-        microphone(stream).settle(lambda: True)
+        microphone(stream).settle(lambda: True, lambda: False)
     waited = stream.looks
     with pytest.raises(AudioError):
-        microphone(stream).settle(lambda: False)
+        microphone(stream).settle(lambda: False, lambda: False)
     assert stream.looks == waited + 1
 
 
 @pytest.mark.usefixtures("time_flies")
 def test_a_microphone_that_is_lost_before_its_first_sound_is_told() -> None:
     with pytest.raises(AudioError, match="was lost"):
-        microphone(Stream(late=3, lost=True)).settle(lambda: True)
+        microphone(Stream(late=3, lost=True)).settle(lambda: True, lambda: False)
 
 
 NATIVE = [(8_000, 1), (16_000, 1), (22_050, 2), (44_100, 2), (48_000, 4)]

@@ -14,6 +14,8 @@ PACTL_INTERVAL_S = 5.0
 CHILD_INTERVAL_S = 15.0
 """A child costs about 0.1 s of processor."""
 TIMEOUT_S = 5.0
+DEFAULT_SOURCE = ["pactl", "get-default-source"]
+DEFAULT_SINK = ["pactl", "get-default-sink"]
 
 _CHILD = """
 from voicechat.audio.devices import Backend
@@ -35,19 +37,34 @@ def default_devices() -> tuple[str, ...] | None:
     """Names of the default microphone and speaker, None when that cannot be found out. Blocks: not for the loop."""
     environment = None
     if _has_pactl():
-        commands = [["pactl", "get-default-source"], ["pactl", "get-default-sink"]]
+        commands = [DEFAULT_SOURCE, DEFAULT_SINK]
     else:
         command, environment = child_python("-c", _CHILD)
         commands = [command]
     answers = []
     for command in commands:
-        try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
-            )
-        except (OSError, subprocess.TimeoutExpired):
+        answer = _ask(command, environment)
+        if answer is None:
             return None
-        if done.returncode != 0:
-            return None
-        answers.append(done.stdout.strip())
+        answers.append(answer)
     return tuple(answers)
+
+
+def may_be_headset() -> bool:
+    """Whether the default microphone may be a Bluetooth headset's. Blocks. Where nobody can be asked it may.
+
+    PulseAudio and PipeWire begin the names of all such devices with `bluez`.
+    """
+    name = _ask(DEFAULT_SOURCE) if _has_pactl() else None
+    return name is None or name.startswith("bluez")
+
+
+def _ask(command: list[str], environment: dict[str, str] | None = None) -> str | None:
+    """What the program says, None when it cannot."""
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -31,8 +31,8 @@ SETTLE_S = 4.0
 """A Bluetooth headset takes one to three seconds to change its profile. A stream that gives nothing for longer was
 opened in the middle of such a change, and another may do better."""
 SETTLE_ZEROS_MS = 1500
-"""Exact zeros are waited out for so long: systems give them in place of a headset that is not there yet. Behind a noise
-gate and from a muted microphone they are all that comes."""
+"""Exact zeros are waited out for so long where the microphone may be a headset: systems give them in place of one that
+is not there yet. Behind a noise gate and from a muted microphone they are all that comes."""
 
 
 ALSA_CONFIG = "/usr/share/alsa/alsa.conf"
@@ -289,13 +289,14 @@ class DeviceInput:
         self._size = rate_hz * BLOCK_MS // 1000 * 2
         self._ready = bytearray()
 
-    def settle(self, wanted: Callable[[], bool]) -> None:
+    def settle(self, wanted: Callable[[], bool], may_be_headset: Callable[[], bool]) -> None:
         """Wait until sound comes, which is later than the stream is open; what came is read next.
 
-        Raises AudioError when none comes, and when it is no longer `wanted`.
+        `may_be_headset` is asked where zeros come: they are waited out for one that may still be connecting.
+        Raises AudioError when no sample comes, and when it is no longer `wanted`.
         """
         give_up_at = time.monotonic() + SETTLE_S
-        for _ in range(0, SETTLE_ZEROS_MS, BLOCK_MS):
+        for waited_ms in range(0, SETTLE_ZEROS_MS, BLOCK_MS):
             while not self._arrived():  # a read would wait for ever, and hold up whoever wants to close the stream
                 if time.monotonic() > give_up_at or not wanted():
                     raise AudioError(
@@ -304,7 +305,7 @@ class DeviceInput:
                     )
                 time.sleep(BLOCK_MS / 2000)
             block = self.read()
-            if not is_silent(block):
+            if not is_silent(block) or (waited_ms == 0 and not may_be_headset()):
                 self._ready[:0] = block
                 return
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from voicechat.audio import defaults
 from voicechat.audio.background import in_background
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.files import FileInput, FileOutput, Pace, open_input, open_output
@@ -101,6 +102,7 @@ class Engine:
         """
         import numpy  # noqa: F401 - it takes 50 ms, which the first block that is played or captured has not
 
+        self.canceller = self._make_canceller()  # before it is said that one can speak
         try:
             source, speaker = self._open_streams()
         except BaseException:
@@ -111,8 +113,8 @@ class Engine:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the program is ending
                 loop.call_soon_threadsafe(played, event)
 
-        if source is not None:
-            self.canceller = self._make_canceller(source, speaker)
+        if self.canceller is not None and source is not None:
+            self.canceller.hint_delay(min(source.latency_ms + speaker.latency_ms, 400.0))
         reference: Reference | Lockstep | None = None
         if self.canceller is not None and isinstance(speaker, PacedStream) and speaker.room_samples > 0:
             reference = self.player = Lockstep(self._queue, speaker, notify)
@@ -175,7 +177,7 @@ class Engine:
             )
         opening.result()
 
-    def _make_canceller(self, source: InputStream, speaker: OutputStream) -> EchoCanceller | None:
+    def _make_canceller(self) -> EchoCanceller | None:
         """A warm canceller, where sound can get from the speaker to the microphone at all."""
         if not self._cancels:
             return None
@@ -184,7 +186,6 @@ class Engine:
         except AudioError as error:
             self.notes.append(f"{error.message} {error.hint}")
             return None
-        canceller.hint_delay(min(source.latency_ms + speaker.latency_ms, 400.0))
         canceller.warm_up()
         return canceller
 
@@ -205,7 +206,7 @@ class Engine:
         try:
             if microphone is not None:  # before the speaker: a headset's changes with it
                 self.began_to_hear = True
-                microphone.settle(lambda: self._wanted)
+                microphone.settle(lambda: self._wanted, lambda: bool(plan.input_device) or defaults.may_be_headset())
             if plan.output_file:
                 return source, open_output(plan.output_file, self._queue.rate_hz)
             return source, self._open_speaker(devices)

@@ -88,7 +88,7 @@ def _try(action: Callable[[], T]) -> tuple[T | None, VoicechatError | None]:
 def _open_microphone(backend: Backend, name: str) -> DeviceInput:
     microphone = backend.open_input(name, CAPTURE_HZ)
     try:
-        microphone.settle(lambda: True)
+        microphone.settle(lambda: True, lambda: True)
     except AudioError:
         microphone.close()
         raise
