@@ -28,6 +28,8 @@ WORKERS_PER_CORE, MOST_WORKERS = 3, 12  # most tests wait for sound, a child pro
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts from it and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so does what nohup started a closed window
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ SOUND_DBFS = -45.0
 ZEROS_DBFS = float("-inf")
 ONSET_BLOCKS = 8
 """So many blocks above that level are worked off one by one: ten milliseconds matter when somebody begins to speak."""
-FEW, SOME, MANY = 2, 4, 8
+FEW, SOME, MANY = 2, 4, 16
 """Blocks that are worked off together, in haste, of a voice that goes on, and in silence: the first after a wait costs
 as much as three others."""
 UNDECIDED_BLOCKS = 100
@@ -38,7 +38,7 @@ Captured = tuple[bytes, bytes, bool]
 log = logging.getLogger(__name__)
 
 HANDOVER_FRAMES = 500
-"""Frames the loop may be behind: five to forty seconds. A machine that stands still costs time, and no words."""
+"""Frames the loop may be behind: five to eighty seconds. A machine that stands still costs time, and no words."""
 
 
 class HandOver:
