@@ -1,12 +1,16 @@
 """How many real-time sessions one core relays: `voicechat serve` beside a bare relay made of `websockets`.
 
     python -m benchmarks.relay [--seconds 4] [--most-ms 20] [--service-port P --proxy http://127.0.0.1:4000]
+    python -m benchmarks.relay --work [--rounds 8] [--service-port P --proxy http://127.0.0.1:4000 --proxy-pid N]
 
 A session sends 20 ms of 24 kHz sound fifty times a second and is sent as much: each piece that it sends crosses to the
 service, which answers it with a piece of its own, so that the way is timed there and back. The relay has a core to
 itself, and both relays the gateway's event loop; load and service share the other core and speak the protocol by
 prepared bytes. `direct` is the way without a relay, and *late* how late the load itself was, in 99 of 100 cases: where
 it is late, the figure means nothing.
+
+`--work` asks in turn how much of the processor each relay takes for a piece and its answer, of twenty sessions that
+send the next when the answer has come: what else runs on the machine changes that little.
 
 `--proxy` measures another gateway as well, one that was started by hand on the core 0 and leads to
 `ws://127.0.0.1:P/v1/realtime` (LiteLLM's: `litellm_params` with `model: openai/any`, `api_base: http://127.0.0.1:P/v1`,
@@ -15,155 +19,26 @@ it is late, the figure means nothing.
 
 import argparse
 import asyncio
-import base64
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
 import signal
-import struct
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks.relay_ends import PATH, Service, Talker
 from voicechat.serve.server import loop_factory
 
 PIECE_S = 0.02
-PCM = bytes(range(256)) * 3 + bytes(192)
-SOUND = base64.b64encode(PCM).decode()
-DELTA = b"audio.delta"
-PATH = "/v1/realtime?model=newapi/any"
-KEY = "sk-none"
-"""Whoever demands tokens is to take this one."""
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def framed(text: str, *, masked: bool = False) -> bytes:
-    """A text frame. Its mask is zero: whoever takes it off works as much as for any other."""
-    data, flag = text.encode(), 0x80 if masked else 0
-    size = struct.pack("!BBH", 0x81, flag | 126, len(data)) if len(data) > 125 else bytes([0x81, flag | len(data)])
-    return size + (bytes(4) if masked else b"") + data
-
-
-APPEND = framed(f'{{"type":"input_audio_buffer.append","audio":"{SOUND}"}}', masked=True)
-ANSWER = framed(
-    '{"type":"response.output_audio.delta","event_id":"event_1","response_id":"resp_1","item_id":"item_1",'
-    f'"output_index":0,"content_index":0,"delta":"{SOUND}"}}'
-)
-_SESSION: dict[str, Any] = {"type": "realtime", "id": "sess_1", "object": "realtime.session", "model": "any"}
-CREATED = framed(json.dumps({"type": "session.created", "event_id": "event_0", "session": _SESSION}))
-UPDATED = framed(json.dumps({"type": "session.updated", "event_id": "event_0", "session": _SESSION}))
-_RESPONSE: dict[str, Any] = {"id": "resp_1", "object": "realtime.response", "status": "in_progress", "output": []}
-BEGUN = framed(json.dumps({"type": "response.created", "event_id": "event_0", "response": _RESPONSE}))
-
-
-class Peer(asyncio.Protocol):
-    """One end of a WebSocket, as much of it as is needed here."""
-
-    def __init__(self) -> None:
-        self._data = bytearray()
-        self._open = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        if not self._open:
-            if b"\r\n\r\n" not in self._data:
-                return
-            head, _, rest = bytes(self._data).partition(b"\r\n\r\n")
-            self._data, self._open = bytearray(rest), True
-            self.opened(head)
-        while (frame := self._frame()) is not None:
-            opcode, payload = frame
-            if opcode == 1:
-                self.text(payload)
-
-    def _frame(self) -> tuple[int, bytes] | None:
-        data = self._data
-        if len(data) < 2:
-            return None
-        size, at = data[1] & 127, 2
-        if size == 126:
-            if len(data) < 4:
-                return None
-            size, at = struct.unpack_from("!H", data, 2)[0], 4
-        mask_bytes = 4 if data[1] & 128 else 0
-        if len(data) < at + mask_bytes + size:
-            return None
-        mask, payload = data[at : at + mask_bytes], bytes(data[at + mask_bytes : at + mask_bytes + min(size, 64)])
-        opcode = data[0] & 15
-        del data[: at + mask_bytes + size]
-        if mask_bytes:  # only the beginning is ever looked at
-            payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
-        return opcode, payload
-
-    def opened(self, head: bytes) -> None: ...
-
-    def text(self, payload: bytes) -> None: ...
-
-
-class Service(Peer):
-    """Answers each piece with one of its own."""
-
-    def opened(self, head: bytes) -> None:
-        names = [line.partition(b":") for line in head.split(b"\r\n")]
-        key = next(value.strip() for name, _, value in names if name.lower() == b"sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-        self.transport.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-            + accept + b"\r\n\r\n" + CREATED
-        )  # fmt: skip
-        self._begun = False
-
-    def text(self, payload: bytes) -> None:
-        if payload.startswith(b'{"type":"input_audio_buffer.append'):
-            if not self._begun:
-                self._begun = True
-                self.transport.write(BEGUN)
-            self.transport.write(ANSWER)
-        elif b"session.update" in payload:
-            self.transport.write(UPDATED)
-
-
-class Talker(Peer):
-    def __init__(self, host: str, path: str = PATH) -> None:
-        super().__init__()
-        self._host = host
-        self._path = path
-        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.sent: deque[float] = deque()
-        self.took_ms: list[float] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        key = base64.b64encode(os.urandom(16)).decode()
-        self.transport.write(
-            f"GET {self._path} HTTP/1.1\r\nHost: {self._host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"Authorization: Bearer {KEY}\r\n\r\n".encode()
-        )
-
-    def text(self, payload: bytes) -> None:
-        if DELTA in payload:
-            if self.sent:
-                self.took_ms.append((time.perf_counter() - self.sent.popleft()) * 1000)
-        elif not self.ready.done():
-            self.ready.set_result(None)
-
-    def speak(self) -> None:
-        self.sent.append(time.perf_counter())
-        self.transport.write(APPEND)
+WORK_SESSIONS = 20
 
 
 def serve_service(port: Connection, wanted: int) -> None:
@@ -204,16 +79,37 @@ def serve_bare(port: Connection, upstream: int) -> None:
         runner.run(main())
 
 
-async def load(port: int, sessions: int, seconds: float, path: str = PATH) -> tuple[list[float], list[float], int]:
-    """Times there and back in ms, how late the load was in ms, and how many pieces never came back."""
-    loop = asyncio.get_running_loop()
+async def gather_talkers(port: int, sessions: int, path: str) -> list[Talker]:
     host = f"127.0.0.1:{port}"
     talkers: list[Talker] = []
     for _ in range(sessions):
-        _, talker = await loop.create_connection(lambda: Talker(host, path), "127.0.0.1", port)
+        _, talker = await asyncio.get_running_loop().create_connection(lambda: Talker(host, path), "127.0.0.1", port)
         async with asyncio.timeout(20):
             await talker.ready
         talkers.append(talker)
+    return talkers
+
+
+async def work_us(port: int, pid: int, seconds: float, path: str = PATH) -> float:
+    """The processor's time that the relay takes for a piece and its answer."""
+    talkers = await gather_talkers(port, WORK_SESSIONS, path)
+    for talker in talkers:
+        talker.goes_on = True
+        talker.speak()
+    await asyncio.sleep(0.2)
+    before, pieces = processor_s(pid), sum(len(talker.took_ms) for talker in talkers)
+    await asyncio.sleep(seconds)
+    took_s, pieces = processor_s(pid) - before, sum(len(talker.took_ms) for talker in talkers) - pieces
+    for talker in talkers:
+        talker.transport.abort()
+    await asyncio.sleep(0.2)
+    return took_s / max(1, pieces) * 1e6
+
+
+async def load(port: int, sessions: int, seconds: float, path: str = PATH) -> tuple[list[float], list[float], int]:
+    """Times there and back in ms, how late the load was in ms, and how many pieces never came back."""
+    loop = asyncio.get_running_loop()
+    talkers = await gather_talkers(port, sessions, path)
     await asyncio.sleep(0.5)
     late_ms: list[float] = []
     began = loop.time() + 0.1
@@ -238,6 +134,11 @@ async def load(port: int, sessions: int, seconds: float, path: str = PATH) -> tu
 
 def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else float("inf")
+
+
+def processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int) -> float:
@@ -303,17 +204,42 @@ def most_sessions(name: str, port: int, pid: int, seconds: float, most_ms: float
     return best
 
 
+def compare_work(options: argparse.Namespace) -> None:
+    with (
+        child(serve_service, options.service_port, core=1) as (service, _),
+        child(serve_bare, service, core=0) as (bare, bare_pid),
+        gateway(service, core=0) as (port, pid),
+    ):
+        relays = {"bare": (bare, bare_pid, PATH), "voicechat": (port, pid, PATH)}
+        if options.proxy:
+            path = f"/v1/realtime?model={options.proxy_model}"
+            relays["proxy"] = urlsplit(options.proxy).port or 80, options.proxy_pid, path
+        took: dict[str, list[float]] = {name: [] for name in relays}
+        for _ in range(options.rounds):
+            for name, (at, process, path) in relays.items():
+                took[name].append(asyncio.run(work_us(at, process, options.seconds / 4, path)))
+    bare_us = statistics.median(took["bare"])
+    for name, each in took.items():
+        median, least, most = statistics.median(each), min(each), max(each)
+        print(f"{name:10} {median:4.0f} µs a piece ({least:.0f} to {most:.0f}), {bare_us / median:.0%} of bare")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--most-ms", type=float, default=20.0)
     parser.add_argument("--start", type=int, default=80)
+    parser.add_argument("--work", action="store_true", help="only what a piece costs the processor")
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--service-port", type=int, default=0)
     parser.add_argument("--proxy", default="", help="the address of another gateway")
     parser.add_argument("--proxy-pid", type=int, default=os.getpid())
     parser.add_argument("--proxy-model", default="any")
     options = parser.parse_args()
     os.sched_setaffinity(0, {1})
+    if options.work:
+        compare_work(options)
+        return
     found = {}
     with child(serve_service, options.service_port, core=1) as (service, _):
         for sessions in (1, options.start):
