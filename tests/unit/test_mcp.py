@@ -89,8 +89,14 @@ def over_http() -> Iterator[McpServer]:
         process.wait()
 
 
-def test_real_servers_good_and_bad_side_by_side() -> None:
-    """One run, for every server takes a while to start: over stdio and HTTP; some lie, die, crash or flood."""
+def test_real_servers_good_and_bad_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One run, for every server takes a while to start: over stdio and HTTP; some lie, die, crash or flood.
+
+    There is a proxy that would read the key of a server on this machine, and is not asked.
+    """
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
 
     async def talk(web: McpServer) -> None:
         bad = program("die", "dies"), program("crash", "crash"), program("flood", "flood")
@@ -128,6 +134,42 @@ def test_real_servers_good_and_bad_side_by_side() -> None:
 
     with over_http() as web:
         asyncio.run(talk(web))
+
+
+def test_a_server_elsewhere_is_asked_through_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async def talk() -> None:
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+            monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+            async with running(McpServer("web", url="http://192.0.2.1/mcp")) as bench:
+                assert asked[0] == b"POST http://192.0.2.1/mcp HTTP/1.1\r\n"
+                assert bench.lines[0].startswith("The MCP server web failed: ")
+
+    asyncio.run(talk())
+
+
+def test_a_socks_proxy_and_broken_certificates_are_named_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("none")
+
+    async def talk(server: McpServer) -> str:
+        async with running(server) as bench:
+            [line] = bench.lines
+            return line
+
+    broken = asyncio.run(talk(McpServer("web", url="https://192.0.2.1/mcp", ca_file=str(tmp_path / "ca.pem"))))
+    assert "cannot be reached: The ca_file" in broken
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
+    line = asyncio.run(talk(McpServer("web", url="http://192.0.2.1/mcp")))
+    assert line.startswith("The MCP server web cannot be reached: The SDK of MCP knows no SOCKS proxy, and 127.0.0.1:9")
 
 
 async def given_up(bench: Bench, name: str, **arguments: Any) -> None:

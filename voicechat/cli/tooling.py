@@ -1,6 +1,7 @@
 """From settings and flags to the tools of a conversation."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,4 @@ def mcp_servers(sources: "Sequence[str]", loaded: "Loaded", *, insecure: bool) -
         if server.headers and not insecure:
             refuse_plain(server.url)
         remember(*server.headers.values(), *server.env.values())
-    return tuple(chosen.values())
-
-
-def _beside(config: Path, file: str) -> str:
-    """A file that the configuration names is looked for beside it: what lies where one happens to be is not run."""
-    return str(config.parent / file) if file.endswith(".py") and not file.startswith("~") else file
+    return tuple(replace(server, ca_file=loaded.settings.ca_file) for server in chosen.values())

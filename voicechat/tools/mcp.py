@@ -15,14 +15,19 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.tools.mcp_config import McpServer
 from voicechat.tools.spec import Outcome, ToolSpec, Work
 from voicechat.tools.toolbox import Toolbox
+from voicechat.wire.network import PROXY_HINT, tls_context
+from voicechat.wire.proxy import proxy_for, proxy_of
 
 log = logging.getLogger(__name__)
 
 START_S = 30.0
 """Some fetch themselves from a registry when they are started."""
+SILENCE_S = 300.0
+"""A server may hold the stream of an answer open for so long."""
 PATIENCE_S = 0.4
 """How long a program may take to end when it has nothing more to read, and again when it was told to."""
 PING_S = 5.0
@@ -121,6 +126,8 @@ class _Connection:
 
         try:
             await self._talk()
+        except VoicechatError as unable:
+            raise _Gone(f"cannot be reached: {unable.message} {unable.hint}".rstrip(".")) from unable
         except (MCPError, OSError, ValueError, RuntimeError, _Gone, ExceptionGroup) as failure:
             error = _first(failure)
             if isinstance(error, _Gone):
@@ -176,9 +183,8 @@ class _Connection:
         server = self._server
         if server.url:
             from mcp.client.streamable_http import streamable_http_client
-            from mcp.shared._httpx_utils import create_mcp_http_client
 
-            async with create_mcp_http_client(headers=server.headers or None) as http:
+            async with _http_client(server) as http:
                 yield streamable_http_client(server.url, http_client=http)
             return
         from mcp import StdioServerParameters
@@ -235,6 +241,25 @@ class _Connection:
         except (MCPError, OSError, RuntimeError, ValueError) as error:
             return Outcome(f"The MCP server {self._server.name} failed: {_why(error)}", ok=False)
         return Outcome(content_text(result), ok=not result.is_error)
+
+
+def _http_client(server: McpServer) -> Any:
+    """The SDK's kind of client, with the proxies and certificates of every other connection (wire/http.py).
+
+    Raises ConnectionFailed for a proxy that cannot be used, ConfigError for certificates that cannot.
+    """
+    import httpx2
+
+    proxy = proxy_for(server.url)
+    if proxy.startswith("socks"):
+        raise ConnectionFailed(f"The SDK of MCP knows no SOCKS proxy, and {proxy_of(server.url)} is one.", PROXY_HINT)
+    return httpx2.AsyncClient(
+        headers=server.headers,
+        timeout=httpx2.Timeout(START_S, read=SILENCE_S),
+        verify=tls_context(server.ca_file),  # for http:// too, since the SDK follows a redirect to https:// on the host
+        proxy=proxy or None,
+        trust_env=False,
+    )
 
 
 class _Stderr:

@@ -20,6 +20,8 @@ class McpServer:
     cwd: str = ""
     url: str = ""
     headers: dict[str, str] = field(default_factory=dict, repr=False)
+    ca_file: str = ""
+    """Authorities to trust (PEM file); "" are the system's."""
 
     @property
     def fault(self) -> str:
