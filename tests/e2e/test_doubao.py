@@ -15,6 +15,7 @@ import pytest
 from tests.doubao_server import Auth, DoubaoServer, Failure, Faults, Reply, Script
 from tests.e2e.terminal import Terminal
 from tests.program import Program
+from tests.recordings import INTERRUPTION
 from tests.soundcard import SoundCard, tone
 
 TOKEN = "access-token-0123456789"
@@ -191,7 +192,7 @@ def test_a_turn_spoken_while_another_waits_for_its_reply_is_the_one_that_is_answ
     replies = (Reply("zero", seconds=0.3), Reply("first", seconds=0.4), Reply("second", seconds=0.4))
     server.script = Script(replies, ("one", "two"), crossing=crossing, announces=announces)
     answer = tmp_path / "a.wav"
-    with program(server, "manual", "--output", str(answer), "--input", str(QUESTION), stdin="open") as talk:
+    with program(server, "manual", "--output", str(answer), "--input", str(INTERRUPTION), stdin="open") as talk:
         talk.write("typed\n")
         assert talk.wait_for("assistant")["text"] == "zero"
         server.script = replace(server.script, delay_ms=2000)

@@ -131,6 +131,41 @@ def test_a_child_that_hangs_is_ended_and_replaced(tmp_path: Path, monkeypatch: p
     asyncio.run(main())
 
 
+def test_a_child_whose_words_are_none_of_ours_is_replaced(tmp_path: Path) -> None:
+    async def main() -> None:
+        babbles = 'print("hello", flush=True); time.sleep(60)'
+        async with ear(babbles, WORKS, folder=tmp_path) as (made, told):
+            assert (await utter(made))[0] == "the end"
+            assert told == ["The recogniser said what nobody understands, and was ended. A new one takes over."]
+
+    asyncio.run(main())
+
+
+def test_what_a_library_prints_in_the_child_is_no_word_of_it() -> None:
+    prints = (
+        "import os, sys\n"
+        "from voicechat.engine import child, moonshine\n"
+        "accept = moonshine.MoonshineRecogniser.accept\n"
+        "def printing(*arguments):\n"
+        "    print('a library'); os.write(1, b'in C too'); return accept(*arguments)\n"
+        "moonshine.MoonshineRecogniser.accept = printing\n"
+        "sys.exit(child.main(sys.argv[1:]))\n"
+    )
+
+    async def main() -> None:
+        told: list[str] = []
+        made = ProcessEar(told.append, ("-c", prints))
+        made.start()
+        try:
+            async with asyncio.timeout(60):
+                assert (await utter(made, samples(GO_FORWARD)))[0] == "Go forward ten meters."
+        finally:
+            await made.close()
+        assert told == []
+
+    asyncio.run(main())
+
+
 def test_a_recogniser_that_cannot_bear_what_was_said_leaves_it_to_a_lesser_one() -> None:
     """Moonshine crashes at every turn; the child is the real one otherwise."""
     crashes = (

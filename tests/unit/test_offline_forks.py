@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.unit.test_offline_ear import utter
 from tests.unit.test_offline_speech import GO_FORWARD, samples
 from voicechat.engine.ear import ProcessEar
-from voicechat.engine.forks import ForkServer
+from voicechat.engine.forks import Forked, ForkServer
 
 SAID = ("Go forward ten meters.", "Go forward ten metres.")
 """Which of them hangs on where the sound was cut."""
@@ -55,6 +55,33 @@ def test_sessions_share_what_was_loaded_and_nothing_else() -> None:
             await third.close()
         finally:
             await asyncio.gather(one.close(), other.close())
+            await forks.close()
+
+    asyncio.run(main())
+
+
+def test_a_child_whose_socket_breaks_while_it_is_written_to_is_followed_by_another() -> None:
+    """A killed one's socket is at its end, or broken: that hangs on whether it was just written to."""
+
+    class Breaking(ForkServer):
+        async def child(self) -> Forked:
+            forked = await super().child()
+            if not broken:
+                broken.append(forked)
+                forked.stdout.set_exception(BrokenPipeError())
+            return forked
+
+    broken: list[Forked] = []
+
+    async def main() -> None:
+        forks, told = Breaking(), list[str]()
+        ear = ProcessEar(told.append, forks=forks)
+        try:
+            async with asyncio.timeout(60):
+                assert (await utter(ear, samples(GO_FORWARD)))[0].lower().startswith("go forward ten met")
+            assert told[0] == "The recogniser ended unexpectedly. A new one takes over."
+        finally:
+            await ear.close()
             await forks.close()
 
     asyncio.run(main())

@@ -96,9 +96,13 @@ def _whole(waiting: bytearray) -> list[Frame]:
 
 
 def main(arguments: Sequence[str]) -> int:
+    # What a library prints is not for the other end.
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
     def write(message: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(message) + "\n")
-        sys.stdout.flush()
+        out.write(json.dumps(message) + "\n")
+        out.flush()
 
     from voicechat.engine.added import load_ears
 

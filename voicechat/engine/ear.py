@@ -9,7 +9,6 @@ system tells, a child that works is waited for.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections import deque
@@ -243,9 +242,14 @@ class _Child:
         assert process.stdin is not None
         assert process.stdout is not None
         writer = asyncio.create_task(self._write(process.stdin), name="offline-ear-feed")
-        with contextlib.suppress(ConnectionResetError):  # it was killed before it had read everything
+        try:
             while line := await process.stdout.readline():
                 self._take(json.loads(line))
+        except ConnectionError:
+            log.debug("the recogniser was killed before it had read everything")
+        except (ValueError, TypeError, KeyError):  # it is no line of ours
+            self._reason = "The recogniser said what nobody understands, and was ended."
+            self._kill()
         self._leave()
         await writer
         process.stdin.close()
