@@ -57,6 +57,11 @@ REFUSALS = [
     (None, 1008, "Authentication Error, Invalid proxy server token passed.", "Check the API key"),
     (None, 1011, "Authentication Error, Invalid proxy server token passed.", "Check the API key"),
     (error("当前分组 default 下对于模型 nothing 无可用渠道", code="model_not_found"), 1011, "", "--model"),
+    (None, 1011, "Internal server error: litellm.AuthenticationError: AuthenticationError: OpenAIException", "API key"),
+    (None, 1000, "Authentication Error, No api key passed in.", "Check the API key"),
+    (None, 1011, "Internal server error: server rejected WebSocket connection: HTTP 401", "OPENAI_API_KEY"),
+    (None, 1011, "server rejected WebSocket connection: HTTP 403", "May it use nothing?"),
+    (error("The model `nothing` does not exist or you do not have access to it."), 1000, "", "--model"),
     (error("用户额度不足", code="insufficient_user_quota"), 1011, "", "quota"),
 ]
 

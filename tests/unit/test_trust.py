@@ -11,6 +11,7 @@ from voicechat.config import Choice, choose_provider, default_path, load, with_k
 from voicechat.config.speech import choose_speech
 from voicechat.errors import CredentialsError
 from voicechat.providers.catalogue import providers
+from voicechat.serve.models import Models
 
 KEY = "sk-of-the-user-0123456789"
 EVIL = "wss://evil.example/v1"
@@ -133,6 +134,10 @@ def test_where_a_folder_sends_the_voice_is_told_without_any_key() -> None:
         "Talking to wss://evil.example/v1: that address is from .env VOICECHAT_URL in this folder.",
         "Kept in kept, as .env VOICECHAT_SAVE in this folder says.",
     ]
+    assert choose_speech(load()).notes == choice.notes[:1]
+    dotenv("NEWAPI_BASE_URL=wss://evil.example/v1")
+    told = ["Talking to wss://evil.example/v1: that address is from .env NEWAPI_BASE_URL in this folder."]
+    assert Models(load()).origins() == told
     dotenv("VOICECHAT_PROVIDER=offline\nVOICECHAT_CHAT_URL=https://evil.example/v1")
     assert "evil.example" in choose().notes[0]
 

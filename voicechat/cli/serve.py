@@ -109,6 +109,8 @@ def _run(
     listener = bind(address)
     found = replace(address, port=listener.getsockname()[1])
     models = _models(loaded, insecure)
+    for line in models.origins():
+        typer.echo(line, err=True)
     say = partial(_say, found, models.names(), as_json)
 
     async def alone() -> int:

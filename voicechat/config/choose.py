@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from voicechat.config.load import Loaded, did_you_mean
-from voicechat.config.trust import check_reach, notes_of
+from voicechat.config.trust import check_reach, kept_of, origins_of
 from voicechat.errors import CredentialsError, UsageError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.catalogue import ProviderInfo, providers
@@ -56,6 +56,8 @@ class Choice:
     """The same on the screen, where a voice's name would say nothing: by the persona, or what it is."""
     style: str = ""
     notes: list[str] = field(default_factory=list)
+    origins: list[str] = field(default_factory=list)
+    """Those of the notes that say where words go because of a file in this folder."""
     fallback: str = ""
     """Why the companion answers although nobody asked for it: a line for conversations."""
     chat: Chat = field(default_factory=Chat)
@@ -129,7 +131,8 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
     url_at = "url" if top_level("url") else f"providers.{name}.url"
     url = top_level("url") or section.url
     check_reach(loaded, name, url, url_at)
-    notes += notes_of(loaded, name, url, url_at)
+    origins = origins_of(loaded, name, url, url_at)
+    notes += [*origins, *kept_of(loaded)]
     model = top_level("model") or section.model or _model_in(url) or info.default_model
     voice = top_level("voice") or section.voice
     if persona.voice and persona.provider in ("", name) and not _beats(loaded.rank("voice"), persona_rank):
@@ -173,6 +176,7 @@ def choose_provider(loaded: Loaded, today: date | None = None) -> Choice:
         called=persona.name or settings.persona or (COMPANION if info.kind == "local" else ""),
         style=persona.style,
         notes=notes,
+        origins=origins,
         fallback=_why_offline(loaded, owner) if fell_back else "",
         local=Local(section.ears, section.turns, language),
         chat=Chat(section.chat_url, section.chat_model, section.chat_key.get_secret_value().strip()),

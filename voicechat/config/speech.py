@@ -63,6 +63,6 @@ def choose_speech(loaded: Loaded) -> SpeechChoice:
         protocol=entry.protocol if entry else "",
         options=replace(choice.options, model=model, voice=info.voice_named(voice, model)),
         info=info,
-        notes=choice.notes if choice.name == "offline" else [],
+        notes=choice.notes if choice.name == "offline" else choice.origins,
         network=choice.network,
     )

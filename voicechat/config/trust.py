@@ -47,15 +47,19 @@ def _check(loaded: "Loaded", what: str, places: list[str], keys: list[str], how:
                 )
 
 
-def notes_of(loaded: "Loaded", provider: str, url: str, url_at: str) -> list[str]:
-    """What a `.env` decides and the user should know: where his voice goes, and where it is kept."""
+def origins_of(loaded: "Loaded", provider: str, url: str, url_at: str) -> list[str]:
+    """What a `.env` decides and the user should know: where his words go."""
     chat_at = f"providers.{provider}.chat_url"
     addresses = [(url_at, url), (chat_at, loaded.value(chat_at))]
-    notes = [
+    return [
         f"Talking to {shown(address)}: that address is from {loaded.origins[at]} in this folder."
         for at, address in addresses
         if address and loaded.from_dotenv(at)
     ]
+
+
+def kept_of(loaded: "Loaded") -> list[str]:
+    """The same of where they are kept."""
     if loaded.settings.save and loaded.from_dotenv("save"):
-        notes.append(f"Kept in {loaded.settings.save}, as {loaded.origins['save']} in this folder says.")
-    return notes
+        return [f"Kept in {loaded.settings.save}, as {loaded.origins['save']} in this folder says."]
+    return []

@@ -36,6 +36,9 @@ _KEY_TEXTS = (
     "missing bearer",
     "no api-key provided",
     "invalid proxy server token",
+    "no api key",
+    "authenticationerror",
+    "authentication error",
     "无效的令牌",
 )
 _MODEL_CODES = {"invalid_model", "model_not_found", "missing_model", "invalidmodel", "model_not_supported"}
@@ -45,6 +48,7 @@ _MODEL_TEXTS = (
     "must provide a model parameter",
     "invalid model name",
     "no healthy deployments for this model",
+    "does not exist or you do not have access",
     "no available channel for model",
     "无可用渠道",
 )
@@ -67,7 +71,7 @@ _QUOTA_TEXTS = (
     "额度不足",
 )
 _ACCESS_CODES = {"modelaccessdenied", "model.accessdenied", "accessdenied", "access_denied", "permission_error"}
-_ACCESS_TEXTS = ("access denied", "not allowed to access model")
+_ACCESS_TEXTS = ("access denied", "not allowed to access model", "not allowed for team", "not allowed for this key")
 _RATE_CODES = {"rate_limit_exceeded", "limit_requests", "limit_burst_rate", "throttling", "rate_limit_error"}
 _LOST_CODES = {"session_expired", "server_error", "internalerror", "internal_error", "internal_server_error"}
 _LOST_TEXTS = ("hit the maximum duration", "session was closed because")

@@ -6,6 +6,7 @@ unknown model, and with 1007 when a quota is used up.
 """
 
 import json
+import re
 from dataclasses import dataclass
 
 from voicechat.dialects.complaints import Complaint, classify
@@ -15,6 +16,8 @@ from voicechat.realtime.events import ServiceError
 from voicechat.redaction import redact
 
 _MAX_TEXT = 300
+_BEHIND = re.compile(r"rejected WebSocket connection: HTTP (40[134])")
+"""What the library `websockets` says of a refused upgrade, and gateways that use it say as their reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ def _by_status(name: str, model: str, hints: Hints, status: int, error: ServiceE
 def _by_close(
     name: str, model: str, hints: Hints, close_code: int | None, error: ServiceError, told: str
 ) -> VoicechatError:
+    behind = _BEHIND.search(error.message)
+    if behind is not None:  # a gateway accepted us, and was refused itself
+        return _by_status(name, model, hints, int(behind[1]), error, told)
     code = f" (close code {close_code})" if close_code else ""
     if close_code == 3000:
         return Refused(f"{name} does not accept the key{code}{told}.", hints.key)

@@ -73,6 +73,11 @@ class Models:
             found += [f"{info.name}/{model.id}" for model in info.models] or [f"{info.name}/{info.default_model}"]
         return found
 
+    def origins(self) -> list[str]:
+        """Lines for whoever starts this: where words go because of a file in this folder."""
+        found = [choose_provider(chosen(self.loaded, info.name, "")).origins for info in self._services()]
+        return list(dict.fromkeys(line for lines in found for line in lines))
+
     def names(self) -> list[str]:
         """The same, and what other names there are for them."""
         own = self.behind()
