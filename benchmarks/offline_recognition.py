@@ -29,8 +29,9 @@ from rich.console import Console
 
 from benchmarks import sounds
 from voicechat.audio.resample import Resampler
+from voicechat.engine.builtin import load
 from voicechat.engine.ending import GRACE_MS, wait_ms
-from voicechat.engine.recogniser import RATE_HZ, Recogniser, load
+from voicechat.engine.recogniser import RATE_HZ, Recogniser
 from voicechat.engine.turns import Sound, Turn, TurnDetector
 
 # What may be written in two ways has both, with a bar between them; the first is spoken.

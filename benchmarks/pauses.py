@@ -14,8 +14,9 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.offline_recognition import hibari
+from voicechat.engine.builtin import load
 from voicechat.engine.ending import GRACE_MS, wait_ms
-from voicechat.engine.recogniser import RATE_HZ, Recogniser, load
+from voicechat.engine.recogniser import RATE_HZ, Recogniser
 from voicechat.engine.turns import Sound, TurnDetector
 
 LOOKED_AT = (

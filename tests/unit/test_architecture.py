@@ -1,6 +1,7 @@
 """Who may import whom, as docs/architecture.md says it, and the other promises a newcomer may rely on."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -106,6 +107,15 @@ def test_no_part_imports_one_that_stands_on_it() -> None:
     for part, allowed in rules().items():
         higher = {name.split(".")[0] for name in allowed - {"everything"}} & set(order[order.index(part) :])
         assert not higher, f"{part} imports upwards: {', '.join(sorted(higher))}"
+
+
+def test_no_module_imports_one_that_stands_on_it() -> None:
+    """Neither within a part, nor in a function: a circle of imports that nobody notices is one all the same."""
+    graph = {}
+    for path in MODULES:
+        name = inside(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        graph[name] = set(imports(path)) - {name, ""}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 
 
 def test_everything_the_document_names_exists() -> None:

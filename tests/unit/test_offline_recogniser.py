@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from voicechat.engine.builtin import MOONSHINE, POCKETSPHINX, load
 from voicechat.engine.moonshine import MoonshineRecogniser, clean, quietest
-from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, Hypothesis, load
+from voicechat.engine.recogniser import Hypothesis
 from voicechat.errors import ConfigError
 
 
@@ -144,7 +145,7 @@ def test_the_lesser_recogniser_takes_over_with_a_line_that_says_why(
 def test_without_any_recogniser_it_is_said_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"pip install"):
         load(frozenset({MOONSHINE, POCKETSPHINX}))
-    monkeypatch.setattr("voicechat.engine.recogniser.find_spec", lambda name: None if "moon" in name else name)
+    monkeypatch.setattr("voicechat.engine.builtin.find_spec", lambda name: None if "moon" in name else name)
     assert "moonshine is not installed" in load().remark
 
 

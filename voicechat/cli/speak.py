@@ -60,7 +60,7 @@ def speak(
             rich_help_panel=VOICE,
             metavar="NAME",
             autocompletion=complete.providers,
-            help="Service, as everywhere (auto chooses), and also cosyvoice.",
+            help="Service, as everywhere (auto chooses), or one that only reads aloud: `voicechat voices`.",
             show_default=False,
         ),
     ] = None,

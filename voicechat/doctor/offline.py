@@ -9,9 +9,9 @@ OFFLINE = "offline engine"
 
 def offline_check() -> Check:
     """Raises ConfigError when the extra is not installed."""
+    from voicechat.engine.builtin import load, not_installed
     from voicechat.engine.espeak import find_voice
     from voicechat.engine.hibari import HibariFailed, load_voice
-    from voicechat.engine.recogniser import load, not_installed
     from voicechat.engine.voices import PLAIN_VOICE
 
     began = time.monotonic()

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from voicechat.engine.builtin import Loaded, load
 from voicechat.engine.moonshine import MoonshineRecogniser
-from voicechat.engine.recogniser import RATE_HZ, Loaded, NotLoaded, Recogniser, load, loading
+from voicechat.engine.recogniser import RATE_HZ, NotLoaded, Recogniser, loading
 from voicechat.errors import ConfigError
 from voicechat.models.folder import MOONSHINE, MOONSHINE_ONNX, WHISPER, Folder, find, missing_runtime
 

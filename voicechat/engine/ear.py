@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
+from voicechat.engine.builtin import MOONSHINE, POCKETSPHINX, installed
 from voicechat.engine.forks import Forked, ForkServer
-from voicechat.engine.recogniser import MOONSHINE, POCKETSPHINX, RATE_HZ, Hypothesis, installed
+from voicechat.engine.recogniser import RATE_HZ, Hypothesis
 from voicechat.engine.utterance import ProcessUtterance, Utterance
 from voicechat.interpreter import child_python, processor_s
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from voicechat.engine.answerer import Answerer
+from voicechat.engine.builtin import any_installed, not_installed
 from voicechat.engine.chat import (
     OLLAMA_URL,
     ChatAnswerer,
@@ -16,7 +17,6 @@ from voicechat.engine.chat import (
 from voicechat.engine.companion import Companion
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.forks import ForkServer
-from voicechat.engine.recogniser import any_installed, not_installed
 from voicechat.engine.session import EngineSession
 from voicechat.engine.smart_turn import SmartTurn
 from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from voicechat.engine.recogniser import not_installed
+from voicechat.engine.builtin import not_installed
 
 BLOCK_MS = 60
 """Length of the blocks the library hands over."""

@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
+from voicechat.engine.builtin import any_installed
 from voicechat.engine.forks import ForkServer, possible
-from voicechat.engine.recogniser import any_installed
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket
 from voicechat.serve.dialogue import Dialogue, Outputs

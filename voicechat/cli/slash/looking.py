@@ -12,13 +12,11 @@ KEYS: dict[Mode, tuple[tuple[str, str], ...]] = {
 }
 
 
-def helped(desk: Desk, argument: str) -> None:
-    """Every command of the mode, or those that `argument` names."""
-    from voicechat.cli.slash.table import there
-
+def helped(desk: Desk, argument: str, there: list[Command]) -> None:
+    """Every command that is there, or those that `argument` names."""
     mode = desk.mode
     wanted = f"/{argument.lower().removeprefix('/').split()[0]}" if argument else ""
-    found = [each for each in there(mode) if not wanted or wanted in (each.name, *each.others)] or there(mode)
+    found = [each for each in there if not wanted or wanted in (each.name, *each.others)] or there
     keys = [("a line", "is a typed turn"), *KEYS[mode]] if len(found) > 1 else []
     desk.talk.warn("help", aligned([*keys, *((f"{each.name} {each.usage}", _line(each, mode)) for each in found)]))
 

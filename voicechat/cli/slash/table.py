@@ -7,7 +7,9 @@ from voicechat.cli.slash import assistant, completing, keeping, looking, showing
 from voicechat.cli.slash.command import Command, Mode
 
 COMMANDS = (
-    Command("/help", "this list", looking.helped, others=("/?",)),
+    Command(
+        "/help", "this list", lambda desk, argument: looking.helped(desk, argument, there(desk.mode)), others=("/?",)
+    ),
     Command(
         "/voice", "another voice", assistant.voice, "[NAME]", completing.names(assistant.voices_of)
     ),
