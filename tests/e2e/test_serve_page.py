@@ -219,7 +219,7 @@ def test_the_page_is_a_few_files_that_nothing_else_may_join(tmp_path: Path) -> N
             assert (again.status_code, again.content) == (304, b"")
             script = await http.get("/page/app.js")
             assert script.headers["content-type"].startswith("text/javascript")
-            for path in ("/page/no.js", "/page/..%2fapp.py", "/page/%2e%2e/page.py", "/page/"):
+            for path in ("/page/no.js", "/page/..%2fapp.py", "/page/%2e%2e/page.py", "/page/", "/v1/models/"):
                 assert (await http.get(path)).status_code == 404, path
             personas = (await http.get("/v1/personas")).json()
             assert personas["instructions"] == "be kind"

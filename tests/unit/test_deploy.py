@@ -14,6 +14,8 @@ from typer.main import get_command
 from tests.program import ROOT
 from voicechat.cli.app import app
 from voicechat.config.settings import Serve
+from voicechat.errors import ConfigError
+from voicechat.serve.gateway import Limits
 
 DEPLOY = ROOT / "deploy"
 NAMES = ("Containerfile", "compose.yaml", "Caddyfile", "nginx.conf")
@@ -53,7 +55,8 @@ def test_the_container_starts_a_command_that_there_is() -> None:
     found = dict(instructions())
     assert json.loads(found["ENTRYPOINT"]) == ["/opt/voicechat/bin/voicechat"]
     parameters = taken(json.loads(found["CMD"]))
-    assert (parameters["host"], parameters["port"], str(parameters["log_file"])) == ("0.0.0.0", PORT, "-")
+    assert (parameters["host"], parameters["port"]) == ("0.0.0.0", PORT)
+    assert (str(parameters["log_file"]), parameters["as_json"]) == ("-", True)
     assert f"http://127.0.0.1:{PORT}/api/health" in found["HEALTHCHECK"]
     assert int(found["EXPOSE"]) == PORT
 
@@ -91,8 +94,8 @@ def test_the_proxies_lead_to_the_port_and_keep_what_is_inside(name: str) -> None
     assert text.count("{") == text.count("}")
     assert f"127.0.0.1:{PORT}" in text
     assert "/metrics" in text
-    (megabytes,) = re.findall(r"(?:max_size|client_max_body_size) (\d+)", text)
-    assert int(megabytes) * 1_000_000 >= 25 * 1024 * 1024 - 1_000_000
+    ((size, unit),) = re.findall(r"(?:max_size|client_max_body_size) (\d+)(\w+)", text)
+    assert int(size) * {"m": 1 << 20, "MiB": 1 << 20, "MB": 1_000_000}[unit] > Limits().upload_bytes
 
 
 def test_the_unit_starts_a_command_that_there_is_and_gives_answers_time() -> None:
@@ -103,7 +106,9 @@ def test_the_unit_starts_a_command_that_there_is_and_gives_answers_time() -> Non
     parameters = taken(words)
     credential = service["LoadCredential"][0].partition(":")[0]
     assert str(parameters["config"]) == f"${{CREDENTIALS_DIRECTORY}}/{credential}"
+    assert (str(parameters["log_file"]), parameters["as_json"]) == ("-", True)
     assert parameters["host"] is None  # the proxy is what others reach
     assert int(service["TimeoutStopSec"][0]) > Serve().drain_s + 10
+    assert service["RestartPreventExitStatus"] == [str(ConfigError.exit_code)]
     for name, value in {"DynamicUser": "yes", "ProtectSystem": "strict", "NoNewPrivileges": "yes"}.items():
         assert service[name] == [value]

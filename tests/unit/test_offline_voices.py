@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -201,6 +203,18 @@ def test_closing_does_not_wait_for_what_still_loads(monkeypatch: pytest.MonkeyPa
 
     asyncio.run(main())
     assert told == []
+
+
+TELLS = "CI", "GITHUB_ACTIONS", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS"
+"""What onnxruntime looks at before it tells anybody of its start."""
+
+
+def test_a_voice_that_loads_tells_nobody(tmp_path: Path) -> None:
+    """onnxruntime writes what it is going to send, and the machine's number, below HOME."""
+    environment = {name: value for name, value in os.environ.items() if name not in TELLS} | {"HOME": str(tmp_path)}
+    script = "from voicechat.engine.hibari import load_voice; load_voice(); import onnxruntime"
+    subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=True)
+    assert not list(tmp_path.rglob("*"))
 
 
 LOADS = """

@@ -4,6 +4,7 @@ import asyncio
 import math
 import os
 import socket
+import stat
 import sys
 from collections.abc import Awaitable
 from pathlib import Path
@@ -79,6 +80,24 @@ def test_editing_keeps_what_it_does_not_change(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         put_table(path, ("serve", "tokens", "anna"), {})
     assert path.read_text() == "[broken"
+
+
+def test_editing_keeps_a_file_open_to_whom_it_was(tmp_path: Path) -> None:
+    """A server in a container reads it as a user of its own, and would not see who is revoked."""
+    if os.name != "posix":
+        return
+    real, link = write(tmp_path / "real.toml", ""), tmp_path / "config.toml"
+    link.symlink_to(real)
+    owner = (10001, 10002) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(real, *owner)
+    for mode in (0o600, 0o644, 0o640):
+        real.chmod(mode)
+        for name in ("anna", "bob"):
+            put_table(link, ("serve", "tokens", name), {"hash": "x"})
+        assert remove_table(link, ("serve", "tokens", "bob"))
+        found = real.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (mode, *owner)
+    assert link.is_symlink()
 
 
 # --- Budgets ---

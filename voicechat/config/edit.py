@@ -1,6 +1,7 @@
 """Changing one table of the configuration file; comments, order and everything else stay as they are."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,30 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, text: str) -> None:
-    """In one step, and for the user's eyes only."""
+    """In one step. A new file is for the user's eyes only; one that is there stays open to whom it is, since a server
+    that runs as another user reads it again for tokens that are new or revoked. A link stays a link."""
+    path = path.resolve()
     new = path.with_name(f"{path.name}.new")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         new.unlink(missing_ok=True)
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
+        if path.exists():
+            _keep_access(path.stat(), new)
         new.replace(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.", "Choose another with --config.") from error
+
+
+def _keep_access(before: os.stat_result, new: Path) -> None:
+    """Owner and mode. Who is not root cannot give a file away: then its new group may not read what the old one did."""
+    if sys.platform != "win32":
+        made = new.stat()
+        if (before.st_uid, before.st_gid) != (made.st_uid, made.st_gid):
+            try:
+                os.chown(new, before.st_uid, before.st_gid)
+            except PermissionError:
+                new.chmod(before.st_mode & 0o707)
+                return
+    new.chmod(before.st_mode & 0o777)

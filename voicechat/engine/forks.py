@@ -14,6 +14,7 @@ import signal
 import socket
 import struct
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -116,6 +117,8 @@ class ForkServer:
 def serve(control: socket.socket, work: Callable[[socket.socket], None]) -> None:
     """Fork a child for each socket that comes, until `control` is at its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they are taken away by the system
+    # From 3.12 on Python warns that threads are not taken along; that is known here, and stderr may be a log of JSON.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     while True:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:

@@ -84,6 +84,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
     ]
     handlers = {Refusal: _refused, 400: _malformed, 404: _nowhere, 405: _nowhere}
     app = Starlette(routes=routes, exception_handlers=handlers)
+    # `/v1/models/` is none, instead of a redirection to http:// from behind a proxy that does TLS, tokens and all.
+    app.router.redirect_slashes = False
     return _Door(app, gateway)
 
 
