@@ -116,10 +116,22 @@ def letters(text: str) -> str:
     ("text", "said"),
     [
         ("<think>Hm. Let me see.</think>It is late.", "It is late."),
-        ("One <thinking>x</thinking>two", "One two"),
+        ("<Thinking>x</Thinking><think>y</think>two", "two"),
+        ("[THINK]x[/THINK]two", "two"),
+        (
+            "In HTML the <think> tag does not exist. But <b> does.",
+            "In HTML the <think> tag does not exist. But <b> does.",
+        ),
+        ("One <think> and </think> are tags.", "One <think> and </think> are tags."),
+        (
+            "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Hi <|x.<|return|>",
+            "Hi <|x.",
+        ),
+        ("<|start|>assistant<|channel|>final<|message|>Hello.<|end|>", "Hello."),
+        ("<|channel|>final<|message|>Hello.", "Hello."),
         ("a < b and <thin air>", "a < b and <thin air>"),
         ("Ends in <thi", "Ends in <thi"),
-        ("x<think>never closed", "x"),
+        ("<think>never closed", ""),
     ],
 )
 def test_thoughts_are_not_said(text: str, said: str) -> None:
@@ -131,3 +143,4 @@ def test_thoughts_are_not_said(text: str, said: str) -> None:
 
 def test_a_closing_tag_alone_takes_back_what_was_not_given_yet() -> None:
     assert Thoughts().feed("I should greet.</think>Hello.") == "Hello."
+    assert Thoughts(begins_inside=True).feed("To <think> is hard.</think>Hello.") == "Hello."
