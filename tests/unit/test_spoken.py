@@ -36,6 +36,8 @@ CHINESE = "你好！这是列表：\n\n- 苹果\n- 梨\n\n```\nx\n```\n完了。
         ("At https://example.com/a’s “https://b.org/c” or https://例子.中国", "At example.com’s “b.org” or 例子.中国"),
         ("3*4 is 12, and 5 * (6*2) is 60.", "3 times 4 is 12, and 5 times (6 times 2) is 60."),
         ("**5*3*2** is 30.\n* 4", "5 times 3 times 2 is 30. 4"),
+        ("a*b*c, 5*x*2 and 2**3", "a times b times c, 5 times x times 2 and 2 to the power of 3"),
+        ("Room 5 *b* and *a* or x *y*", "Room 5 b and a or x y"),
         ("5*3*2等于30。", "5乘3乘2等于30。"),
         ("It is 2^10 or x^(n-1). ^", "It is 2 to the power of 10 or x to the power of n-1."),
         ("2^10等于1024，x^2也是。", "2的10次方等于1024，x的2次方也是。"),

@@ -40,8 +40,8 @@ _HOPELESS = 120
 _PAIRED = re.compile(r"[*_~`\[<]")
 _OTHER_HALVES = (" x** x* x__ x_ x~~ x](y) x>", " x``` x`` x`")
 """Closes every sign that may be open. Code goes by itself, because nothing else is closed within it."""
-_TIMES = re.compile(r"(?<=[\d)])[ \t]*\*[ \t]*(?=[\d(])")
-_POWER = re.compile(r"(?<=[\w)])\^(?:(-?[A-Za-z0-9]+)|\(([^()\n]+)\))")
+_TIMES = re.compile(r"(?<=[\d)])(?:\*| \* )(?=[\d(])|(?:(?<=\b[A-Za-z])|(?<=[\d)]))\*(?=[A-Za-z]\b|\d)")
+_POWER = re.compile(r"(?:(?<=[\w)])\^|(?<=\d)\*\*(?=\d))(?:(-?[A-Za-z0-9]+)|\(([^()\n]+)\))")
 _SIGN = re.compile("℃|℉|°C|°F|㎡|№ ?")
 _SIGNS = {
     "℃": ("°C", "摄氏度"), "°C": ("°C", "摄氏度"), "℉": ("°F", "华氏度"), "°F": ("°F", "华氏度"),
