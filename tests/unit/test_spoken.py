@@ -31,6 +31,7 @@ CHINESE = "你好！这是列表：\n\n- 苹果\n- 梨\n\n```\nx\n```\n完了。
         ("```\nnever closed", "Here is a piece of code."),
         ("", ""),
         ("见https://example.com/a，然后点击注册。", "见example.com，然后点击注册。"),
+        ("- 苹果是红的.\n- 梨是绿的!\n- 桃", "苹果是红的.梨是绿的!桃"),
         ("见https://example.com。好", "见example.com。好"),
         ("It is https://en.wikipedia.org/wiki/Foo_(bar), (or www.x.org/a?b).", "It is en.wikipedia.org, (or x.org)."),
         ("At https://example.com/a’s “https://b.org/c” or https://例子.中国", "At example.com’s “b.org” or 例子.中国"),

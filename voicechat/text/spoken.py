@@ -76,7 +76,7 @@ class SpokenText:
         end, sure = _settled(self._text)
         settled = self._text[:end]
         spoken = to_speech(settled)
-        if settled[-1:].isspace() and spoken[-1:] in _LATIN_ENDS:
+        if settled[-1:].isspace() and spoken[-1:] in _LATIN_ENDS and not _wide(spoken):
             spoken += " "  # it stands before whatever follows, and tells that the sentence has ended
         given = self._take(spoken)
         if len(settled) > _LONG and (blanks := _blank_lines(settled)):
@@ -145,7 +145,7 @@ class _Said:
         if not text:
             return
         if self._due and self.text:
-            wide = script_language(self.text[-12:]) in ("zh", "ja")
+            wide = _wide(self.text)
             if self.text[-1] not in _ENDS:
                 self.text += _WIDE[self._due] if wide else self._due
             if not (wide or self.text[-1].isspace()):
@@ -158,6 +158,11 @@ class _Said:
 
     def pause(self) -> None:
         self._due = ","
+
+
+def _wide(text: str) -> bool:
+    """Whether no space comes after a sentence that ends here."""
+    return script_language(text[-12:]) in ("zh", "ja")
 
 
 def _inline(tokens: "Iterable[Token]") -> str:
