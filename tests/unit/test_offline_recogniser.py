@@ -73,6 +73,12 @@ def test_the_model_is_given_less_of_the_high_tones_that_noise_is_made_of(hz: int
     assert np.sqrt(np.mean(middle**2)) / np.sqrt(np.mean((tone / 32768) ** 2)) == pytest.approx(share, abs=0.02)
 
 
+def test_a_word_cut_in_its_middle_does_not_loop_in_what_is_shown_and_repeats_that_were_said_are_kept() -> None:
+    recogniser = MoonshineRecogniser(lambda samples: "No, no, no, no, no, it is.")
+    assert feed(recogniser, 1000) == Hypothesis("No, it is.")
+    assert feed(recogniser, 300, quiet_from_ms=0) == Hypothesis("No, no, no, no, no, it is.", settled=True)
+
+
 def test_speech_after_the_silence_unsettles_it() -> None:
     passes = Passes()
     recogniser = MoonshineRecogniser(passes, passes.clock)
@@ -119,8 +125,11 @@ def test_speech_without_a_pause_is_cut_where_it_is_quietest() -> None:
         ("You", ""),
         (" you. ", ""),
         ("You are right.", "You are right."),
-        ("the weather weather weather weather weather", "the weather"),
-        ("and then, and then, and then, and then, and then", "and then"),
+        ("the weather" + " weather" * 7, "the weather"),
+        ("and then" + ", and then" * 9, "and then"),
+        ("No, no, no, no, no, that is wrong.", "No, no, no, no, no, that is wrong."),
+        ("It is very very very very kind.", "It is very very very very kind."),
+        ("Eight" + " eight" * 9, "Eight" + " eight" * 9),
         ("No, no, no!", "No, no, no!"),
         ("It was very  very far.", "It was very very far."),
         ("", ""),

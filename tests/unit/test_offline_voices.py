@@ -17,7 +17,7 @@ from voicechat.engine import hibari
 from voicechat.engine.hibari import clauses, spread, tightened
 from voicechat.engine.packed import Packed
 from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken, Synthesiser
-from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices, reader_of
+from voicechat.engine.voices import DEFAULT_VOICE, LocalVoices, parts, reader_of
 
 
 def test_espeak_ties_words_to_their_sound_and_stops_when_told() -> None:
@@ -91,7 +91,13 @@ def test_the_natural_voice_ties_words_to_their_sound_and_stops_when_told() -> No
     [
         ("Hello.", "heart", "heart"),
         ("84", "heart", "heart"),
-        ("Ça va très bien.", "heart", "heart"),
+        ("Ça va très bien.", "heart", "fr+f3"),
+        ("A naïve café in Los Angeles.", "heart", "heart"),
+        ("Guten Tag, wie geht es Ihnen heute?", "heart", "de+f3"),
+        ("Guten Tag, wie geht es Ihnen heute?", "en-us+m1", "de+m1"),
+        ("Guten Tag, wie geht es Ihnen heute?", "fr", "fr"),
+        ("我用 Python 和 machine learning framework TensorFlow 写代码。", "heart", "cmn+f3"),
+        ("推荐使用 OpenAI compatible endpoint。", "heart", "cmn+f3"),
         ("你好，我是你的朋友。", "heart", "cmn+f3"),
         ("你好。", "en-us+m1", "cmn+m1"),
         ("你好。", "cmn", "cmn"),
@@ -104,6 +110,49 @@ def test_the_natural_voice_ties_words_to_their_sound_and_stops_when_told() -> No
 def test_who_reads_a_sentence(text: str, voice: str, reader: str) -> None:
     assert reader_of(text, voice) == reader
     assert reader == "heart" or EspeakSynthesiser().knows(reader)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("The word for hello is 你好.", [("The word for hello is ", "heart"), ("你好.", "cmn+f3")]),
+        (
+            "“食べる” is a Japanese verb, and means to eat.",
+            [("“食べる” ", "ja+f3"), ("is a Japanese verb, and means to eat.", "heart")],
+        ),
+        ("The angle α is 30°.", [("The angle ", "heart"), ("α ", "el+f3"), ("is 30°.", "heart")]),
+        ("我用 Python 写程序。", [("我用 Python 写程序。", "cmn+f3")]),
+        ("No other letters.", [("No other letters.", "heart")]),
+        ("84", [("84", "heart")]),
+        ("", [("", "heart")]),
+    ],
+)
+def test_a_word_in_other_letters_has_its_own_reader(text: str, read: list[tuple[str, str]]) -> None:
+    assert parts(text, "heart") == read
+
+
+def test_of_a_sentence_in_two_languages_every_word_is_heard_with_its_sound() -> None:
+    async def main() -> None:
+        voice = LocalVoices()
+        try:
+            text = "The Chinese word for hello is 你好, and for thanks it is 谢谢."
+            blocks = [block async for block in voice.speak(text, DEFAULT_VOICE, 1.0)]
+            assert "".join(block.text for block in blocks) == text
+            english = "The Chinese word for hello is , and for thanks it is ."
+            without = [block async for block in voice.speak(english, DEFAULT_VOICE, 1.0)]
+            more = sum(len(block.pcm) for block in blocks) - sum(len(block.pcm) for block in without)
+            assert more > 48 * 700  # ms, of four signs
+            speech = voice.speak(f"{text} " * 20, DEFAULT_VOICE, 1.0)
+            while "你" not in (await anext(speech)).text:
+                pass
+            began = time.monotonic()
+            await speech.aclose()
+            assert time.monotonic() - began < 0.05
+            assert "".join([block.text async for block in voice.speak("Next.", DEFAULT_VOICE, 1.0)]) == "Next."
+        finally:
+            await voice.close()
+
+    asyncio.run(main())
 
 
 def test_every_language_that_is_told_by_its_letters_is_read() -> None:
@@ -150,7 +199,7 @@ def test_a_long_sentence_begins_with_its_first_clause() -> None:
     assert "".join(clauses("no comma at all in this sentence that goes on and on and on and on")).startswith("no comma")
 
 
-@pytest.mark.parametrize(("text", "pause_ms"), [("Yes, ", 150), ("Yes. ", 300), ("Yes", 300)])
+@pytest.mark.parametrize(("text", "pause_ms"), [("Yes, ", 150), ("Yes. ", 300), ("Yes.) ", 300), ("the word ", 150)])
 def test_of_the_silence_around_the_words_little_is_left(text: str, pause_ms: int) -> None:
     sound = np.concatenate([np.zeros(24 * 330), np.full(2400, 0.5), np.zeros(24 * 500)]).astype(np.float32)
     assert len(tightened(sound, text)) // 24 == 40 + 100 + pause_ms - 1

@@ -34,6 +34,7 @@ FIRST_CLAUSE_CHARS = 24
 """The first clause of a sentence is made by itself when it is so long at least: it sounds while the rest is made."""
 LONG_SENTENCE_CHARS = 60
 _CLAUSE = re.compile(r"[,;:—]+\s+")
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s*$")
 _AUDIBLE = 0.01
 """Of full scale: below this is the pause before and after the words."""
 LEAD_MS, CLAUSE_PAUSE_MS, SENTENCE_PAUSE_MS = 40, 150, 300
@@ -92,7 +93,7 @@ def tightened(sound: "Samples", text: str) -> "Samples":
     loud = np.flatnonzero(np.abs(sound) > _AUDIBLE)
     if not len(loud):
         return sound
-    pause_ms = CLAUSE_PAUSE_MS if text.rstrip().endswith((",", ";", ":", "—")) else SENTENCE_PAUSE_MS
+    pause_ms = SENTENCE_PAUSE_MS if _SENTENCE_END.search(text) else CLAUSE_PAUSE_MS
     begin, end = int(loud[0]) - LEAD_MS * RATE_HZ // 1000, int(loud[-1]) + pause_ms * RATE_HZ // 1000
     return sound[max(begin, 0) : end]
 

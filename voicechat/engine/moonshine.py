@@ -6,7 +6,6 @@ is the final one, ready before the turn's end is decided. Long speech is cut whe
 over 30 s takes 3 s.
 """
 
-import re
 import time
 from array import array
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from voicechat.engine.recogniser import RATE_HZ, SETTLE_MS, Hypothesis, NotLoaded
+from voicechat.text.loops import SPOKEN_MOST, without_loops
 
 BYTES_PER_MS = RATE_HZ * 2 // 1000
 FIRST_PASS_MS = 750
@@ -36,8 +36,8 @@ SMOOTHING = 0.45
 """The share of each new sample in a one-pole low-pass, 3 dB down at 1.5 kHz and 11 at most: noise has most of its power
 where a voice has least, and is what the model mishears (docs/performance.md). Clean speech loses nothing by it."""
 
-_LOOP = re.compile(r"\b(\w+(?:[ ,]+\w+){0,3})(?:[\s,]+\1\b){3,}", re.IGNORECASE)
-"""A word cut in its middle may come over and over."""
+PARTIAL_REPEATS = 3
+"""While somebody speaks, the last word is cut in its middle, and such a one may come over and over."""
 
 
 class MoonshineRecogniser:
@@ -68,7 +68,7 @@ class MoonshineRecogniser:
             del self._pcm[: -LONGEST_QUIET_START_MS * BYTES_PER_MS]
         elif quiet_ms < SETTLE_MS:
             if self._is_time():
-                self._pass()
+                self._pass(PARTIAL_REPEATS)
             if len(self._pcm) > LONGEST_PART_MS * BYTES_PER_MS:
                 self._cut()
         elif not self._settled:
@@ -89,9 +89,9 @@ class MoonshineRecogniser:
             return new_ms >= FIRST_PASS_MS
         return new_ms >= max(MIN_STEP_MS, self._cost_ms / MOST_LOAD)
 
-    def _pass(self) -> None:
+    def _pass(self, repeats: int = SPOKEN_MOST) -> None:
         began = self._clock()
-        self._text = clean(self._transcribe(_padded(bytes(self._pcm))))
+        self._text = clean(self._transcribe(_padded(bytes(self._pcm))), repeats)
         self._cost_ms = (self._clock() - began) * 1000
         self._passed = len(self._pcm)
 
@@ -112,12 +112,13 @@ class MoonshineRecogniser:
         return f"{self._said} {self._text}".strip()
 
 
-def clean(text: str) -> str:
-    """Without what the model adds of itself: loops, and the "You" it makes of silence, noise and a knock."""
+def clean(text: str, repeats: int = SPOKEN_MOST) -> str:
+    """Without what the model adds of itself: more than so many repeats, and the "You" it makes of silence, noise and
+    a knock."""
     text = " ".join(text.split())
     if text.strip(" .,!?").lower() == "you":
         return ""
-    return _LOOP.sub(r"\1", text)
+    return without_loops(text, repeats)
 
 
 def quietest(pcm: bytes, begin: int) -> int:

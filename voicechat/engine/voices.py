@@ -1,10 +1,12 @@
 """The voices of this machine as one synthesiser: hibari for English, espeak-ng for every other language, and for
 Chinese and English Kokoro, when the user has added it.
 
-Who reads a sentence follows from its letters, so that the Chinese answer of a chat model is not read by an English
-voice. Where hibari has no wheel, or does not load, espeak-ng reads English too, and one line says so.
+Who reads a sentence follows from its letters and commonest words, so that the Chinese answer of a chat model is not
+read by an English voice, which would leave it out. A foreign word in an English sentence has its own reader. Where
+hibari has no wheel, or does not load, espeak-ng reads English too, and one line says so.
 """
 
+import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -15,7 +17,7 @@ from voicechat.engine.hibari import HibariFailed, HibariSynthesiser
 from voicechat.engine.kokoro import KokoroSynthesiser
 from voicechat.engine.synthesiser import EspeakSynthesiser, Spoken
 from voicechat.errors import VoicechatError
-from voicechat.text.language import script_language, written_like
+from voicechat.text.language import latin_language, runs, script_language, written_like
 
 log = logging.getLogger(__name__)
 
@@ -66,15 +68,19 @@ class LocalVoices:
         return voice == hibari.VOICE or self._plain.knows(voice)
 
     async def speak(self, text: str, voice: str, speed: float) -> AsyncGenerator[Spoken, None]:
-        reader = reader_of(text, voice)
+        for part, reader in parts(text, voice):
+            async with aclosing(self._read(part, reader, voice, speed)) as blocks:
+                async for block in blocks:
+                    yield block
+
+    async def _read(self, text: str, reader: str, voice: str, speed: float) -> AsyncGenerator[Spoken, None]:
         if kokoro.named(reader):
-            if await self._load_added(reader):
-                async with aclosing(self._added.speak(text, reader, speed)) as blocks:
-                    async for block in blocks:
-                        yield block
-                return
-            voice = hibari.VOICE
-            reader = reader_of(text, voice)
+            loaded = await self._load_added(reader)
+            speech = self._added.speak(text, reader, speed) if loaded else self.speak(text, hibari.VOICE, speed)
+            async with aclosing(speech) as blocks:
+                async for block in blocks:
+                    yield block
+            return
         if reader == hibari.VOICE:
             await self.load(reader)
         natural = self._natural if reader == hibari.VOICE else None
@@ -114,9 +120,23 @@ def installed() -> bool:
     return find_spec("hibari") is not None and find_spec("onnxruntime") is not None
 
 
+def parts(text: str, voice: str) -> list[tuple[str, str]]:
+    """The text in pieces, each with its reader. espeak-ng's voices for other letters read Latin ones, too; no reader
+    of Latin letters reads others."""
+    main = reader_of(text, voice)
+    if script_language(text):
+        return [(text, main)]
+    read = [(run, reader_of(run, voice) if script_language(run) else main) for run in runs(text)]
+    grouped = itertools.groupby(read, key=lambda part: part[1])
+    return [("".join(run for run, _ in group), reader) for reader, group in grouped]
+
+
 def reader_of(text: str, voice: str) -> str:
-    """`voice`, or the espeak-ng voice of the text's language when its letters are foreign to `voice`."""
+    """`voice`, or the espeak-ng voice of the text's language when its letters are foreign to `voice`, or its words to
+    an English one."""
     script = script_language(text)
+    if not script and (voice == hibari.VOICE or voice.startswith("en") or kokoro.named(voice)):
+        script = latin_language(text)
     if kokoro.named(voice):
         if script in ("", *kokoro.SCRIPTS):
             return voice

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from voicechat.engine.recogniser import RATE_HZ, Hypothesis, NotLoaded
 from voicechat.models.folder import Folder
+from voicechat.text.loops import without_loops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,6 @@ LOOP_RATIO = 2.4
 
 PROMPTS = {"zh": "以下是普通话的句子。"}
 """Makes it write simplified characters and punctuation."""
-_LOOP = re.compile(r"(.{1,12}?)(?:[\s,，、]*\1){3,}")
 _INVENTED = re.compile(
     r"thank(?:s| you)(?: you)?(?: so much)? for (?:watching|listening)|please subscribe.*|subtitles by.*|"
     r"(?:谢谢|感谢|多谢)(?:大家|您|你们?)?(?:的)?(?:观看|收看|收听|聆听)|请不吝点赞.*|字幕.{0,12}(?:提供|制作|志愿者).*|"
@@ -109,7 +109,7 @@ class WhisperRecogniser:
 def clean(segments: Iterable[Segment], prompt: str = "") -> str:
     """The text without what the model adds of itself."""
     kept = [part.text for part in segments if part.no_speech < NO_SPEECH and part.loop_ratio < LOOP_RATIO]
-    text = _LOOP.sub(r"\1", " ".join("".join(kept).split()))
+    text = without_loops(" ".join("".join(kept).split()))
     bare = text.strip(" .,!?…。，！？[]()（）♪*-")
     if not bare or bare == prompt.strip("。") or _INVENTED.fullmatch(bare):
         return ""
