@@ -180,11 +180,11 @@ def test_a_dialogue_and_sound_use_the_minutes_of_a_day(tmp_path: Path) -> None:
 
 
 def test_minutes_that_end_let_the_answer_end(tmp_path: Path) -> None:
-    """Those of a session alone, when they are over, and not at the next beat, after ten seconds."""
+    """Those of a session alone, when they are over, and not at the next beat."""
 
     async def main() -> None:
         async with (
-            gateway(tmp_path, token("anna", "vc-a", "minutes_per_day = 0.005"), LONG) as server,
+            gateway(tmp_path, token("anna", "vc-a", "minutes_per_day = 0.005"), LONG, lease_s=90.0) as server,
             dial(server, **bearer("vc-a")) as one,
         ):
             await event(one, "session.created")
@@ -222,6 +222,11 @@ def test_whoever_does_not_finish_a_request_is_let_go(tmp_path: Path, monkeypatch
             for reader, writer in idle:
                 assert await rest_of(reader) == b""
                 writer.close()
+            first = f"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n"
+            second = HEAD.format("/v1/audio/speech", server.port, "application/json", 5000)
+            reader, writer = await raw(server, (first + second).encode())
+            assert (await rest_of(reader)).count(b"HTTP/1.1 ") == 1
+            writer.close()
             assert (await http.get("/api/health")).status_code == 200
             await session.send('{"type":"input_audio_buffer.clear"}')
             await event(session, "input_audio_buffer.cleared")

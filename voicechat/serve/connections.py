@@ -70,6 +70,8 @@ class Connection(H11Protocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self._abort_later()
+        elif not self.cycle.response_complete:  # the next request came with this one
+            self._await_next()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
