@@ -78,7 +78,7 @@ def test_who_does_not_read_holds_up_no_other_speech(tmp_path: Path, monkeypatch:
         config.write_text(f'[providers.newapi]\nurl = "{service.url}"\napi_key = "{KEY}"\n')
         async with (
             served(config, limits=Limits(drain_s=0)) as server,
-            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=10) as http,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
         ):
             body = json.dumps(read_aloud()).encode()
             head = HEAD.format("/v1/audio/speech", server.port, "application/json", len(body)).encode()
@@ -119,7 +119,7 @@ def test_whoever_goes_leaves_the_recogniser(tmp_path: Path, monkeypatch: pytest.
     async def main() -> None:
         async with (
             served(tmp_path / "config.toml", limits=Limits(drain_s=0)) as server,
-            httpx.AsyncClient(base_url=f"http:{server.here}") as http,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
         ):
             for stream in ("false", "true"):
                 hears.clear()
@@ -153,6 +153,10 @@ def test_recordings_leave_an_ear_to_those_who_talk() -> None:
                 assert await ears.understand(bytes(32_000)) == ""
             assert not any(task.done() for task in waiting)
         await asyncio.gather(*waiting)
+        async with ears._one() as back_last, ears._one() as back_first:
+            pass
+        async with ears._one() as next_one:
+            assert next_one is back_first is not back_last
         await ears.close()
 
     asyncio.run(main())
@@ -163,7 +167,10 @@ def test_a_dialogue_and_sound_use_the_minutes_of_a_day(tmp_path: Path) -> None:
     tokens = "".join(token(f"t{key[-1]}", key, "minutes_per_day = 0.0001") for key in keys)
 
     async def main() -> None:
-        async with gateway(tmp_path, tokens) as server, httpx.AsyncClient(base_url=f"http:{server.here}") as http:
+        async with (
+            gateway(tmp_path, tokens) as server,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
+        ):
             said = {"model": "offline", "voice": "alloy", "input": "Hi.", "response_format": "wav"}
             requests: list[tuple[str, dict[str, Any]]] = [
                 ("/api/dialog/audio", {"files": {"audio_file": ("a.wav", WAV)}, "data": {"model": "newapi/any"}}),
@@ -204,7 +211,7 @@ def test_whoever_does_not_finish_a_request_is_let_go(tmp_path: Path, monkeypatch
     async def main() -> None:
         async with (
             gateway(tmp_path, limits=Limits(sessions=2, more_connections=3)) as server,
-            httpx.AsyncClient(base_url=f"http:{server.here}") as http,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
             dial(server) as session,
         ):
             await event(session, "session.created")
@@ -238,7 +245,7 @@ def test_an_upload_that_breaks_off_is_no_failure(tmp_path: Path, caplog: pytest.
     caplog.set_level(logging.INFO)
 
     async def main() -> None:
-        async with gateway(tmp_path) as server, httpx.AsyncClient(base_url=f"http:{server.here}") as http:
+        async with gateway(tmp_path) as server, httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http:
             for path in ("/v1/audio/transcriptions", "/api/dialog/audio"):
                 _, writer = await half(server, path)
                 writer.close()
@@ -260,7 +267,7 @@ def test_speech_that_fails_behind_breaks_off_in_order(tmp_path: Path, caplog: py
     async def main(service: RestServer) -> None:
         config.touch(0o600)
         config.write_text(f'[providers.newapi]\nurl = "{service.url}"\napi_key = "{KEY}"\n')
-        async with served(config) as server, httpx.AsyncClient(base_url=f"http:{server.here}") as http:
+        async with served(config) as server, httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http:
             events = (await http.post("/v1/audio/speech", json=wish | {"stream_format": "sse"})).text.split("\n\n")
             assert '"speech.audio.delta"' in events[0]
             assert json.loads(events[-2].removeprefix("data: "))["error"]["code"] == "upstream_failed"
@@ -278,7 +285,7 @@ def test_a_server_that_stops_waits_for_http_answers_too(tmp_path: Path, caplog: 
     async def drained(tmp_path: Path, script: Script, drain_s: float, faults: Faults | None = None) -> httpx.Response:
         async with (
             gateway(tmp_path, script=script, limits=Limits(drain_s=drain_s)) as server,
-            httpx.AsyncClient(base_url=f"http:{server.here}") as http,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
         ):
             asking = asyncio.create_task(ask(http, model="newapi/any"))
             async with asyncio.timeout(10):
@@ -302,7 +309,10 @@ def test_what_http_requests_do_is_counted_and_told(tmp_path: Path, caplog: pytes
 
     async def main() -> None:
         tokens = token("anna", "vc-a")
-        async with gateway(tmp_path, tokens) as server, httpx.AsyncClient(base_url=f"http:{server.here}") as http:
+        async with (
+            gateway(tmp_path, tokens) as server,
+            httpx.AsyncClient(base_url=f"http:{server.here}", timeout=30) as http,
+        ):
             headers = bearer("vc-a")["additional_headers"]
             said = {"model": "offline", "voice": "alloy", "input": "Hi.", "response_format": "wav"}
             assert (await http.post("/v1/audio/speech", headers=headers, json=said)).status_code == 200

@@ -32,7 +32,8 @@ class Ears:
     @asynccontextmanager
     async def _one(self) -> AsyncIterator[ProcessEar]:
         async with self._places.one():
-            ear = self._idle.pop() if self._idle else self._new()
+            # The one that came back first: another may still work on what was given up.
+            ear = self._idle.pop(0) if self._idle else self._new()
             try:
                 yield ear
             finally:
