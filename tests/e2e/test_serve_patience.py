@@ -17,6 +17,7 @@ from tests.gateway import Served, served
 from tests.realtime_server import Faults, Reply, Script
 from tests.speech_servers.rest import KEY, RestServer
 from tests.speech_servers.sound import Fault
+from voicechat.engine.ear import ProcessEar
 from voicechat.serve import speech, transcription
 from voicechat.serve.budget import revocation
 from voicechat.serve.connections import Connection
@@ -157,6 +158,22 @@ def test_recordings_leave_an_ear_to_those_who_talk() -> None:
             pass
         async with ears._one() as next_one:
             assert next_one is back_first is not back_last
+
+        begun: list[ProcessEar] = []
+
+        async def endless() -> None:
+            async with ears.for_a_recording() as ear:
+                ear.start()
+                begun.append(ear)
+                await asyncio.Event().wait()
+
+        left = asyncio.create_task(endless())
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.wait((left,))
+        assert begun[0].pid is None
+        async with ears._one() as one, ears._one() as other:
+            assert begun[0] not in (one, other)
         await ears.close()
 
     asyncio.run(main())

@@ -1,5 +1,6 @@
 """Recognisers that are kept warm between recordings, each in a process of its own."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,7 +28,13 @@ class Ears:
     async def for_a_recording(self) -> AsyncIterator[ProcessEar]:
         """A recogniser of one's own while inside. Raises Refusal when too many wait."""
         async with self._recordings.one(), self._one() as ear:
-            yield ear
+            try:
+                yield ear
+            except (asyncio.CancelledError, GeneratorExit):
+                # It would work on for a while on what nobody wants, and whoever is next would wait.
+                self._all.remove(ear)
+                await asyncio.shield(ear.close())
+                raise
 
     @asynccontextmanager
     async def _one(self) -> AsyncIterator[ProcessEar]:
@@ -37,7 +44,8 @@ class Ears:
             try:
                 yield ear
             finally:
-                self._idle.append(ear)
+                if ear in self._all:
+                    self._idle.append(ear)
 
     async def understand(self, pcm: bytes) -> str:
         """As `understood`, by whichever is free. Raises Refusal when too many wait."""
