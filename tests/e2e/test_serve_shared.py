@@ -146,7 +146,7 @@ def test_who_has_spent_enough_hears_the_answer_out(tmp_path: Path) -> None:
 
 
 def test_sessions_share_the_minutes_of_a_day_while_they_last(tmp_path: Path) -> None:
-    """One alone would end by its age, after six seconds; together they have no longer, at whichever gateway."""
+    """One alone would have six seconds; together they have no longer, at whichever gateway."""
     config = tmp_path / "config.toml"
     config.touch(0o600)
 

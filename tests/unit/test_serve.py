@@ -1,6 +1,8 @@
 """The gateway's decisions by value: who may, how much, what a name stands for, and what is done in a model's stead."""
 
 import asyncio
+import json
+import logging
 import math
 import os
 import socket
@@ -19,6 +21,7 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
 from voicechat.serve.budget import Budget
+from voicechat.serve.logs import start_logging
 from voicechat.serve.models import Models
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.server import Address, bind, loop_factory
@@ -223,3 +226,18 @@ def test_the_faster_loop_is_taken_where_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert factory() is made
     monkeypatch.setitem(sys.modules, "uvloop", None)  # type: ignore[arg-type]
     assert loop_factory() is None
+
+
+def test_what_libraries_complain_of_stands_in_the_log(tmp_path: Path) -> None:
+    """Not on stderr, where it would be neither a line of JSON nor free of keys."""
+    named = [logging.getLogger(name) for name in ("voicechat", "uvicorn.error", "asyncio", "python_multipart")]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in named]
+    try:
+        start_logging(False, tmp_path / "log")
+        logging.getLogger("python_multipart.multipart").warning("Expected boundary character 45, got 103")
+        named[0].handlers[0].close()
+    finally:
+        for logger, (handlers, propagate, level) in zip(named, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate
+            logger.setLevel(level)
+    assert json.loads((tmp_path / "log").read_text())["logger"] == "python_multipart.multipart"

@@ -15,6 +15,7 @@ from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.engine.builtin import any_installed
 from voicechat.engine.forks import ForkServer, possible
 from voicechat.serve import refusals
+from voicechat.serve.answers import Answers
 from voicechat.serve.client import ClientSocket
 from voicechat.serve.dialogue import Dialogue, Outputs
 from voicechat.serve.ears import Ears
@@ -23,7 +24,7 @@ from voicechat.serve.models import OFFLINE
 from voicechat.serve.page import Page
 from voicechat.serve.realtime import Realtime
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import bounded, json_of, key_of
+from voicechat.serve.requests import bounded, json_of, key_of, note
 from voicechat.serve.speech import Speech
 from voicechat.serve.transcription import Transcription
 
@@ -50,8 +51,23 @@ def create_app(gateway: Gateway) -> ASGIApp:
         return JSONResponse({"status": "stopping" if gateway.stopping else "ok"}, 503 if gateway.stopping else 200)
 
     async def metrics(request: Request) -> Response:
-        gateway.tokens.grant(key_of(request))
+        await gateway.known(key_of(request))
         return PlainTextResponse(gateway.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        gateway.count_refusal(error)
+        note(request, code=error.code or "no_key")
+        return refusals.answer(error)
+
+    async def malformed(request: Request, error: Exception) -> Response:
+        """A form that is none, or has too many fields."""
+        message = f"The form cannot be read: {getattr(error, 'detail', '')}"
+        return await refused(request, Refusal(400, 4000, "invalid_form", message))
+
+    async def nowhere(request: Request, error: Exception) -> Response:
+        message = f"Invalid URL ({request.method} {request.url.path[:200]})"
+        return await refused(request, Refusal(getattr(error, "status_code", 404), 4000, "unknown_url", message))
 
     processors = os.cpu_count() or 1
     speech = Speech(gateway, at_once=processors)
@@ -82,34 +98,11 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/api/health", health),
         Route("/metrics", metrics),
     ]
-    handlers = {Refusal: _refused, 400: _malformed, 404: _nowhere, 405: _nowhere}
+    handlers = {Refusal: refused, 400: malformed, 404: nowhere, 405: nowhere}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # `/v1/models/` is none, instead of a redirection to http:// from behind a proxy that does TLS, tokens and all.
     app.router.redirect_slashes = False
     return _Door(app, gateway)
-
-
-def _answer(refusal: Refusal) -> Response:
-    headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(refusal.body(), refusal.status, headers)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return _answer(error)
-
-
-async def _malformed(request: Request, error: Exception) -> Response:
-    """A form that is none, or has too many fields."""
-    return _answer(Refusal(400, 4000, "invalid_form", f"The form cannot be read: {getattr(error, 'detail', '')}"))
-
-
-async def _nowhere(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    message = f"Invalid URL ({request.method} {request.url.path[:200]})"
-    return _answer(Refusal(status, 4000, "unknown_url", message))
 
 
 class _Door:
@@ -121,6 +114,7 @@ class _Door:
 
     def __init__(self, app: ASGIApp, gateway: Gateway):
         self._app = app
+        self._answers = Answers(app, gateway)
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -131,14 +125,15 @@ class _Door:
         try:
             self._check(headers.get(b"host", ""), headers.get(b"origin", ""))
         except Refusal as refusal:
-            self._gateway.metrics.refused.labels(refusal.code).inc()
+            self._gateway.count_refusal(refusal)
             if scope["type"] == "websocket":
                 await ClientSocket(receive, send).refuse_by_status(refusal)
             else:
-                await _answer(refusal)(scope, receive, send)
+                await refusals.answer(refusal)(scope, receive, send)
             return
         if scope["type"] == "http":
-            receive = bounded(scope, receive, self._gateway.limits.upload_bytes)
+            await self._answers(scope, bounded(scope, receive, self._gateway.limits.upload_bytes), send)
+            return
         await self._app(scope, receive, send)
 
     def _check(self, host: str, origin: str) -> None:

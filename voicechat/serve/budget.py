@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 DAY_S = 86_400
 LEASE_S = 30.0
 """After so long the sessions of a gateway that died no longer count; it renews them three times as often."""
+OVER_S = 0.01
+"""Two clocks, and sums that are rounded: what was to last so long has lasted it then."""
 SECOND, MONEY = "seconds", "money"
 
 
@@ -39,7 +41,7 @@ async def failing_closed() -> AsyncIterator[None]:
 class Budget:
     """`used_up` is told whose minutes or money of today are used up, and in which words. `clock` is in unix seconds.
 
-    Everything but `talking`, `used` and `close` raises Refusal.
+    Everything but `revoked`, `talking`, `sounded`, `used` and `close` raises Refusal.
     """
 
     def __init__(
@@ -67,11 +69,15 @@ class Budget:
     async def request(self, grant: Grant) -> None:
         """One more of this token, which must not be revoked; at most so many a minute."""
         async with failing_closed():
-            if grant.digest and await self._store.get(revocation(grant.digest)) is not None:
+            if await self.revoked(grant):
                 raise refusals.wrong_key()
             most = grant.requests_per_minute
             if most is not None and not await self._store.allow(f"requests:{grant.name}", most, 60.0):
                 raise refusals.busy(f"This token may ask {most} times a minute.")
+
+    async def revoked(self, grant: Grant) -> bool:
+        """Raises Unreachable."""
+        return bool(grant.digest) and await self._store.get(revocation(grant.digest)) is not None
 
     async def left_s(self, grant: Grant) -> float:
         """How much longer this token may talk today; inf: as long as it likes."""
@@ -109,17 +115,22 @@ class Budget:
             await self._store.release(key, session_id)
 
     @contextlib.contextmanager
-    def talking(self, grant: Grant) -> Iterator[None]:
+    def talking(self, grant: Grant, left_s: float = math.inf) -> Iterator[None]:
         """The time inside is this token's. It is counted with every beat, so that several sessions, here and at other
-        gateways, share what is left of the day."""
+        gateways, share what is left of the day, and when `left_s` are over, so that one alone has no more."""
         if grant.minutes_per_day is None:
             yield
             return
         session = object()
         self._talking[session] = (grant, self._clock())
+        over = None
+        if left_s < math.inf:
+            over = asyncio.get_running_loop().call_later(left_s + OVER_S, self._count, session)
         try:
             yield
         finally:
+            if over is not None:
+                over.cancel()
             self._count(session)
             del self._talking[session]
 
@@ -127,6 +138,12 @@ class Budget:
         grant, since = self._talking[session]
         self._talking[session] = (grant, now := self._clock())
         self._owe(SECOND, grant, max(0.0, now - since), 60 * (grant.minutes_per_day or 0), refusals.talked())
+
+    def sounded(self, grant: Grant, seconds: float) -> None:
+        """So much sound was read aloud or written down for this token."""
+        self._start()
+        if seconds and grant.minutes_per_day is not None:
+            self._owe(SECOND, grant, seconds, 60 * grant.minutes_per_day, refusals.talked())
 
     def used(self, grant: Grant, *, money: float) -> None:
         if money and grant.spend_per_day is not None:

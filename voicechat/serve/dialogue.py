@@ -30,7 +30,7 @@ from voicechat.serve.models import OFFLINE
 from voicechat.serve.one_turn import Turn, one_turn
 from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import key_of, texts, uploaded
+from voicechat.serve.requests import form_of, key_of, note, texts, uploaded, while_there
 
 OUTPUT_HZ = 24_000
 MOST_S = 120.0
@@ -114,26 +114,33 @@ class Dialogue:
         """`POST /api/dialog/audio`: `success` false and a `message` where there is no answer."""
         gateway = self._gateway
         grant = await gateway.admit(key_of(request))
-        async with request.form(max_files=1, max_fields=16) as form:
+        async with form_of(request) as form:
             wish = await _wish(form)
         if not grant.allows(wish.model):
             raise refusals.foreign_model(wish.model)
         model = gateway.models.open(wish.model)
+        note(request, token=grant.name, model=model.name, behind=model.behind)
         meter = await gateway.meter(model, grant)
+        left_s = await gateway.budget.left_s(grant)
         role = "\n".join(filter(None, (wish.role or DEFAULT_INSTRUCTIONS, wish.style)))
         config = SessionConfig(
             role, model.voice(wish.voice), None, transcription_model=model.transcription_model, source="file"
         )
         sound = decoded(wish.data, MOST_S)
+        began = time.monotonic()
         first = await asyncio.to_thread(next, sound, b"")  # what is no sound is told before anybody is asked
         try:
             async with gateway.place(grant, new_session_id()):
-                with gateway.engine(model):
-                    turn = await one_turn(model, config, chain([first], sound), RATE_HZ, wish.patience_s, meter.take)
+                with gateway.engine(model), gateway.budget.talking(grant, left_s):
+                    turn = await while_there(
+                        request,
+                        one_turn(model, config, chain([first], sound), RATE_HZ, wish.patience_s, meter.take),
+                    )
         except TimeoutError:
             return _failed(f"There was no answer within {wish.patience_s:g} s.", 504)
         except VoicechatError as error:
             return _failed(error.message, 502)
+        gateway.metrics.latency.labels(model.label, "dialogue").observe(time.monotonic() - began)
         return JSONResponse(self._answer(turn))
 
     def _answer(self, turn: Turn) -> dict[str, object]:

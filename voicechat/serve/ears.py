@@ -7,45 +7,49 @@ from contextlib import asynccontextmanager
 
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.forks import ForkServer
-from voicechat.serve import refusals
+from voicechat.serve.places import Places
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING = 16
-"""So many recordings may wait for an ear; whoever comes after them is sent away rather than kept."""
-
 
 class Ears:
-    """At most `at_once` recognisers; they load when they are first needed."""
+    """At most `at_once` recognisers (two at least); they load when they are first needed. One of them is never a
+    recording's: what somebody says, and waits for an answer to, does not wait behind recordings."""
 
     def __init__(self, at_once: int, ears: str = "", language: str = "", forks: ForkServer | None = None):
-        self._at_once = asyncio.Semaphore(at_once)
-        self._waiting = 0
+        self._places = Places(max(2, at_once))
+        self._recordings = Places(max(1, at_once - 1))
         self._idle: list[ProcessEar] = []
         self._all: list[ProcessEar] = []
         self._model = (ears, language)
         self._forks = forks
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[ProcessEar]:
+    async def for_a_recording(self) -> AsyncIterator[ProcessEar]:
         """A recogniser of one's own while inside. Raises Refusal when too many wait."""
-        if self._waiting >= MOST_WAITING:
-            raise refusals.full()
-        self._waiting += 1
-        try:
-            await self._at_once.acquire()
-        finally:
-            self._waiting -= 1
-        ear = self._idle.pop() if self._idle else self._new()
-        try:
-            yield ear
-        finally:
-            self._idle.append(ear)
-            self._at_once.release()
+        async with self._recordings.one(), self._one() as ear:
+            try:
+                yield ear
+            except (asyncio.CancelledError, GeneratorExit):
+                # It would work on for a while on what nobody wants, and whoever is next would wait.
+                self._all.remove(ear)
+                await asyncio.shield(ear.close())
+                raise
+
+    @asynccontextmanager
+    async def _one(self) -> AsyncIterator[ProcessEar]:
+        async with self._places.one():
+            # The one that came back first: another may still work on what was given up.
+            ear = self._idle.pop(0) if self._idle else self._new()
+            try:
+                yield ear
+            finally:
+                if ear in self._all:
+                    self._idle.append(ear)
 
     async def understand(self, pcm: bytes) -> str:
         """As `understood`, by whichever is free. Raises Refusal when too many wait."""
-        async with self.one() as ear:
+        async with self._one() as ear:
             return await understood(ear, pcm)
 
     def _new(self) -> ProcessEar:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from voicechat.realtime.price import Price
 from voicechat.serve import refusals
@@ -16,7 +16,7 @@ from voicechat.serve.models import Model, Models
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.secrets import Secret, Secrets
 from voicechat.serve.spending import Meter, Prices, meter_for
-from voicechat.serve.store import MemoryStore, Store
+from voicechat.serve.store import MemoryStore, Store, Unreachable
 from voicechat.serve.tokens import Grant, Tokens
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Limits:
     """Each has a recogniser of its own, which takes a processor while somebody speaks."""
     session_s: float = 1800.0
     message_bytes: int = 16 * 1024 * 1024
+    more_connections: int = 256
+    """Beside one for each session: pages, requests, and those who only keep one."""
     upload_bytes: int = 25 * 1024 * 1024
     drain_s: float = 30.0
 
@@ -53,6 +55,8 @@ class Gateway:
     _last_things: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     relays: "dict[Relay, Grant]" = field(default_factory=dict)
     """The sessions that are open."""
+    _answers: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The HTTP requests under way."""
     _draining: set[asyncio.Task[None]] = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while no session is open."""
@@ -96,6 +100,14 @@ class Gateway:
             raise refusals.ending()
         grant = self.tokens.grant(key)
         await self.budget.request(grant)
+        return grant
+
+    async def known(self, key: str) -> Grant:
+        """Whose key this is, for who only looks: no request, and heard while a store is away. Raises Refusal."""
+        grant = self.tokens.grant(key)
+        with contextlib.suppress(Unreachable):
+            if await self.budget.revoked(grant):
+                raise refusals.wrong_key()
         return grant
 
     async def admit_session(self, key: str) -> tuple[Grant, Secret | None]:
@@ -142,8 +154,22 @@ class Gateway:
         try:
             yield
         except Refusal as refusal:
-            self.metrics.refused.labels(refusal.code or "no_key").inc()
+            self.count_refusal(refusal)
             raise
+
+    def count_refusal(self, refusal: Refusal) -> None:
+        self.metrics.refused.labels(refusal.code or "no_key").inc()
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """This task answers an HTTP request while inside: a server that stops waits for it, and then cancels it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._answers.add(task)
+        try:
+            yield
+        finally:
+            self._answers.discard(task)
 
     def at_the_end(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have something closed when nobody needs it any more."""
@@ -160,11 +186,11 @@ class Gateway:
             await self._empty.wait()
 
     async def drain(self) -> None:
-        """Let nobody in, let running answers finish, then end every session."""
+        """Let nobody in, let running answers finish, then end every session and request."""
         self.stopping = True
         draining = [asyncio.create_task(relay.drain(refusals.going_away()), name="drain") for relay in self.relays]
-        if draining:
-            _, late = await asyncio.wait(draining, timeout=self.limits.drain_s)
+        if draining or self._answers:
+            _, late = await asyncio.wait([*draining, *self._answers], timeout=self.limits.drain_s)
             for task in late:
                 task.cancel()
         for relay in self.relays:
@@ -172,6 +198,7 @@ class Gateway:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVING_S):
                 await self.empty()
+                await asyncio.gather(*self._answers, return_exceptions=True)
 
 
 def new_session_id() -> str:

@@ -46,7 +46,7 @@ def start_logging(verbose: bool, log_file: Path | None) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(_Plain("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
     level = logging.INFO if verbose or log_file is not None else logging.WARNING
-    for name in ("voicechat", "uvicorn.error"):
+    for name in ("voicechat", "uvicorn.error", "asyncio", "python_multipart"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level if name == "voicechat" else logging.WARNING)

@@ -28,7 +28,8 @@ class Metrics:
         self.responses = Counter("voicechat_responses", "Answers, by their end", ["model", "status"], registry=here)
         self.latency = Histogram(
             "voicechat_latency_seconds",
-            "ready: upgrade to session.created; answer: end of speech to the answer's begin; sound: to its first sound",
+            "ready: upgrade to session.created; answer: end of speech to the answer's begin; sound: to its first "
+            "sound; speech: request to first sound; transcription: of a whole recording; dialogue: recording to answer",
             ["model", "stage"],
             buckets=_SECONDS,
             registry=here,

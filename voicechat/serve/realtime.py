@@ -69,13 +69,12 @@ class Realtime:
             spans = Spans({"session": session_id, "model": model.name, "behind": model.behind})
             watch = Watch(gateway.metrics, model.label, meter, spans)
             costs = Costs(gateway.prices.finder(model)) if query.get("cost") == "true" else None
-            lasts_s = min(gateway.limits.session_s, left_s)
-            relay = Relay(client, codec, model, session_id, lasts_s, watch, costs, hear=self._hear)
+            relay = Relay(client, codec, model, session_id, gateway.limits.session_s, watch, costs, hear=self._hear)
             beats = query.get("heartbeat") == "true"
             with gateway.holding(relay, grant):
                 heart = asyncio.create_task(relay.outbox.beat(BEAT_S), name="heart") if beats else None
                 try:
-                    await self._hold(relay, model, grant, watch, spans)
+                    await self._hold(relay, model, grant, left_s, watch, spans)
                 finally:
                     if heart is not None:
                         heart.cancel()
@@ -89,12 +88,12 @@ class Realtime:
             raise refusals.foreign_model(name)
         return self._gateway.models.open(name)
 
-    async def _hold(self, relay: Relay, model: Model, grant: Grant, watch: Watch, spans: Spans) -> None:
+    async def _hold(self, relay: Relay, model: Model, grant: Grant, left_s: float, watch: Watch, spans: Spans) -> None:
         metrics, began, code = self._gateway.metrics, time.monotonic(), "failed"
         who = {"session": relay.session_id, "model": model.name, "behind": model.behind, "token": grant.name}
         metrics.begun.labels(model.label).inc()
         _note("session begins", **who)
-        with metrics.sessions.labels(model.label).track_inprogress(), self._gateway.budget.talking(grant):
+        with metrics.sessions.labels(model.label).track_inprogress(), self._gateway.budget.talking(grant, left_s):
             try:
                 end = await relay.run()
                 code = "ended" if end is None else end.code or "refused"

@@ -4,6 +4,8 @@ import json
 import secrets
 from dataclasses import dataclass
 
+from starlette.responses import JSONResponse, Response
+
 from voicechat.dialects.fields import Json
 
 
@@ -34,6 +36,13 @@ class Refusal(Exception):
     def reason(self) -> str:
         """Of the close, as OpenAI writes it."""
         return f"{self.kind}.{self.code}" if self.code else self.kind
+
+
+def answer(refusal: Refusal) -> Response:
+    headers = {} if refusal.retry_after_s is None else {"Retry-After": str(refusal.retry_after_s)}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(refusal.body(), refusal.status, headers)
 
 
 def no_key() -> Refusal:
@@ -115,6 +124,11 @@ def too_old(minutes: float) -> Refusal:
 def too_large(most_bytes: int) -> Refusal:
     message = f"The body is too large: at most {most_bytes // 1_048_576} MiB are taken."
     return Refusal(413, 1009, "request_too_large", message)
+
+
+def broken_off() -> Refusal:
+    """Nobody reads it: whoever asked has gone."""
+    return Refusal(400, 4000, "request_broken_off", "The request broke off.")
 
 
 def failed(message: str) -> Refusal:

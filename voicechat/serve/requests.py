@@ -1,14 +1,19 @@
 """What HTTP requests carry: a key, a JSON body, a form with a file, none of any size."""
 
+import asyncio
 import json
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive, Scope
 
 from voicechat.dialects.openai.server.handshake import shown_key
-from voicechat.serve.refusals import Refusal, too_large
+from voicechat.serve.refusals import Refusal, broken_off, too_large
+
+_T = TypeVar("_T")
 
 
 def key_of(request: Request) -> str:
@@ -22,7 +27,53 @@ async def json_of(request: Request) -> object:
     except (ValueError, RecursionError) as error:
         raise Refusal(400, 4000, "invalid_json", "We could not parse the JSON body of your request.") from error
     except ClientDisconnect as gone:
-        raise Refusal(400, 4000, None, "The request broke off.") from gone
+        raise broken_off() from gone
+
+
+@asynccontextmanager
+async def form_of(request: Request) -> AsyncIterator[FormData]:
+    """Its form, with one file, while inside. Raises Refusal for one that breaks off."""
+    try:
+        form = await request.form(max_files=1, max_fields=16)
+    except ClientDisconnect as gone:
+        raise broken_off() from gone
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+async def while_there(request: Request, work: Awaitable[_T]) -> _T:
+    """What comes of it, if the client waits so long: its going cancels no handler. The body must have been read.
+
+    Raises Refusal when it has gone.
+    """
+    working = asyncio.ensure_future(work)
+    gone = asyncio.create_task(_gone(request), name="gone")
+    try:
+        await asyncio.wait((working, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise broken_off()
+        return working.result()
+    finally:
+        working.cancel()
+        gone.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def note(request: Request, **facts: object) -> None:
+    """Something that the log line of this request tells. No words, no keys."""
+    facts_of(request.scope).update(facts)
+
+
+def facts_of(scope: Scope) -> dict[str, object]:
+    facts: dict[str, object] = scope.setdefault("voicechat.facts", {})
+    return facts
 
 
 async def uploaded(form: FormData, name: str) -> bytes:

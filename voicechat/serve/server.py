@@ -14,6 +14,7 @@ import uvicorn
 
 from voicechat.errors import UsageError
 from voicechat.serve.app import create_app
+from voicechat.serve.connections import Connection
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.websocket import WebSocket
 from voicechat.signals import endings, on_signals
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 PING_S = 20.0
 BACKLOG = 1024
 HTTP_S = 10.0
-"""How long an HTTP answer under way may take once the sessions are gone."""
+"""How long connections may take to close once the sessions and answers are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,8 @@ def server_on(gateway: Gateway, address: Address) -> uvicorn.Server:
     """A server that leaves signals alone; `serve` and `should_exit` are uvicorn's."""
     config = uvicorn.Config(
         create_app(gateway),
+        http=Connection,
+        limit_concurrency=gateway.limits.sessions + gateway.limits.more_connections,
         ws=WebSocket,
         ws_max_size=gateway.limits.message_bytes,
         ws_ping_interval=PING_S,

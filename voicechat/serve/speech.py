@@ -1,9 +1,11 @@
 """`POST /v1/audio/speech` and `GET /v1/voices`: a text read aloud by any service that can, in any format."""
 
 import asyncio
+import logging
+import time
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
@@ -26,20 +28,26 @@ from voicechat.dialects.openai.server.checks import (
 from voicechat.errors import UsageError, VoicechatError
 from voicechat.providers.catalogue import providers
 from voicechat.serve import refusals
+from voicechat.serve.answers import BrokenOff
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import FOREIGN_VOICES, OFFLINE, chosen
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import event_line, json_of, key_of
+from voicechat.serve.requests import event_line, json_of, key_of, note, while_there
+from voicechat.serve.tokens import Grant
 from voicechat.services import open_speech
 from voicechat.speech.base import SpeechSettings
 from voicechat.speech.protocols import abilities_of
 from voicechat.speech.reading import Reader
 from voicechat.speech.source import WholeText, pieces
 
+log = logging.getLogger(__name__)
+
 MAX_CHARS = 4096
 RATE_HZ = 24_000
 FIRST_CHARS, MOST_CHARS = 30, 400
 BLOCKS_AHEAD = 64
+MOST_OPEN = 32
+"""Texts that are read, or wait for it, or for their client to take what was read."""
 _FIELDS = ("model", "input", "voice", "instructions", "response_format", "speed", "stream_format")
 _TYPES = {
     "mp3": "audio/mpeg", "opus": "audio/ogg", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav",
@@ -84,11 +92,13 @@ def read_wish(body: object) -> Wish:
 
 
 class Speech:
-    """The two endpoints of one server. So many texts are read at once as there are processors: others wait."""
+    """The two endpoints of one server. So many texts are read at once as there are processors: others wait. A text
+    whose client is slower than the reading waits, too, and the next one is read meanwhile."""
 
     def __init__(self, gateway: Gateway, at_once: int):
         self._gateway = gateway
-        self._turns = asyncio.Semaphore(at_once)
+        self._processors = asyncio.Semaphore(at_once)
+        self._open = 0
 
     async def speak(self, request: Request) -> Response:
         grant = await self._gateway.admit(key_of(request))
@@ -101,15 +111,16 @@ class Speech:
         choice = self._choice(wish)
         if grant.spend_per_day is not None and choice.protocol != "local":
             raise refusals.price_unknown(wish.model)
-        sound = self._sound(wish, choice)
+        await self._gateway.budget.left_s(grant)
+        note(request, token=grant.name, behind=choice.name)
+        sound, began = self._sound(wish, choice, grant), time.monotonic()
         try:
-            first = await anext(sound)  # what goes wrong before it is still an answer of its own
-        except StopAsyncIteration:
-            first = b""
+            first = await while_there(request, anext(sound, b""))  # what goes wrong before is an answer of its own
         except UsageError as error:
             raise Refusal(400, 4000, "invalid_value", error.message) from error
         except VoicechatError as error:
             raise refusals.failed(error.message) from error
+        self._gateway.metrics.latency.labels(choice.name, "speech").observe(time.monotonic() - began)
         if wish.as_events:
             return StreamingResponse(_events(first, sound, len(wish.text)), media_type="text/event-stream")
         return StreamingResponse(_chain(first, sound), media_type=_TYPES[wish.encoding])
@@ -140,57 +151,93 @@ class Speech:
             voice = choice.options.voice
         return replace(choice, options=replace(choice.options, voice=voice))
 
-    async def _sound(self, wish: Wish, choice: SpeechChoice) -> AsyncGenerator[bytes, None]:
-        """The encoded sound as it comes. Raises VoicechatError."""
+    async def _sound(self, wish: Wish, choice: SpeechChoice, grant: Grant) -> AsyncGenerator[bytes, None]:
+        """The encoded sound as it comes. Raises VoicechatError, Refusal when too many are open."""
+        if self._open >= MOST_OPEN:
+            raise refusals.full()
         settings = SpeechSettings(
             model=choice.options.model,
             voice=choice.options.voice,
             instructions=wish.instructions if abilities_of(choice.protocol).instructions else "",
             speed=None if wish.speed == 1.0 else wish.speed,
         )
-        async with self._turns:
-            service = open_speech(choice, settings, insecure=self._gateway.models.insecure)
+        service = open_speech(choice, settings, insecure=self._gateway.models.insecure)
+        self._open += 1
+        try:
+            encoder = stream_encoder(wish.encoding, RATE_HZ)
+            resampler = Resampler(service.rate_hz, RATE_HZ)
+            sink = _Queue(self._processors)
+            most = min(MOST_CHARS, service.max_chars)
+            reader = asyncio.create_task(_read(Reader(service, sink), wish.text, most, sink))
             try:
-                encoder = stream_encoder(wish.encoding, RATE_HZ)
-                resampler = Resampler(service.rate_hz, RATE_HZ)
-                sink = _Queue()
-                most = min(MOST_CHARS, service.max_chars)
-                reader = asyncio.create_task(_read(Reader(service, sink), wish.text, most, sink))
-                try:
-                    while (pcm := await sink.next()) is not None:
-                        # Encoding takes a processor: everybody else's sound must not wait for it.
-                        if encoded := await asyncio.to_thread(encoder.feed, resampler.feed(pcm)):
-                            yield encoded
-                    await reader
-                    if rest := await asyncio.to_thread(
-                        lambda: encoder.feed(resampler.feed(b"", last=True)) + encoder.finish()
-                    ):
-                        yield rest
-                finally:
-                    reader.cancel()
-                    await asyncio.wait({reader})
+                while (pcm := await sink.next()) is not None:
+                    # Encoding takes a processor: everybody else's sound must not wait for it.
+                    if encoded := await asyncio.to_thread(encoder.feed, resampler.feed(pcm)):
+                        yield encoded
+                await reader
+                if rest := await asyncio.to_thread(
+                    lambda: encoder.feed(resampler.feed(b"", last=True)) + encoder.finish()
+                ):
+                    yield rest
             finally:
-                await service.close()
+                reader.cancel()
+                await asyncio.wait({reader})
+                self._gateway.budget.sounded(grant, sink.taken / 2 / service.rate_hz)
+        finally:
+            self._open -= 1
+            await service.close()
 
 
 async def _read(reader: Reader, text: str, most_chars: int, sink: "_Queue") -> None:
     try:
-        async with aclosing(pieces(WholeText(text), FIRST_CHARS, most_chars)) as found:
+        async with sink.reading(), aclosing(pieces(WholeText(text), FIRST_CHARS, most_chars)) as found:
             await reader.read(found)
-    finally:
+    except asyncio.CancelledError:  # nobody takes anything more, and a full queue would be waited for without an end
+        raise
+    except BaseException:
         await sink.end()
+        raise
+    await sink.end()
 
 
 class _Queue:
-    """A sink that gives the sound on; what has gone out cannot be taken back."""
+    """A sink that gives the sound on; what has gone out cannot be taken back. While it is full the processor that
+    reads for it is somebody else's."""
 
-    def __init__(self) -> None:
+    def __init__(self, processors: asyncio.Semaphore) -> None:
+        self._processors = processors
+        self._has_one = False
         self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue(BLOCKS_AHEAD)
         self._of_piece = 0
+        self.taken = 0
+        """Bytes, of all pieces."""
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        await self._take()
+        try:
+            yield
+        finally:
+            self._give()
+
+    async def _take(self) -> None:
+        await self._processors.acquire()
+        self._has_one = True
+
+    def _give(self) -> None:
+        if self._has_one:
+            self._has_one = False
+            self._processors.release()
 
     async def write(self, sound: bytes) -> None:
         self._of_piece += len(sound)
-        await self._blocks.put(sound)
+        self.taken += len(sound)
+        if self._blocks.full():
+            self._give()
+            await self._blocks.put(sound)
+            await self._take()
+        else:
+            self._blocks.put_nowait(sound)
 
     def rewind(self) -> int:
         return self._of_piece
@@ -205,17 +252,26 @@ class _Queue:
         return await self._blocks.get()
 
 
-async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+async def _chain(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Raises BrokenOff."""
     async with aclosing(rest):
         yield first
-        async for block in rest:
-            yield block
+        try:
+            async for block in rest:
+                yield block
+        except VoicechatError as error:
+            raise BrokenOff(error.message) from error
 
 
 async def _events(first: bytes, rest: AsyncGenerator[bytes, None], chars: int) -> AsyncIterator[str]:
-    async with aclosing(_chain(first, rest)) as blocks:  # type: ignore[type-var]
-        async for block in blocks:
-            yield event_line({"type": "speech.audio.delta", "audio": b64encode(block).decode("ascii")})
+    async with aclosing(_chain(first, rest)) as blocks:
+        try:
+            async for block in blocks:
+                yield event_line({"type": "speech.audio.delta", "audio": b64encode(block).decode("ascii")})
+        except BrokenOff as error:
+            log.warning("speech breaks off: %s", error)
+            yield event_line(refusals.failed(str(error)).body())
+            return
     tokens = max(1, chars // 4)
     usage = {"input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens}
     yield event_line({"type": "speech.audio.done", "usage": usage})

@@ -1,6 +1,7 @@
 """`POST /v1/audio/transcriptions`: a recording as text, by the engine's recogniser."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
 from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
-from voicechat.serve.requests import event_line, key_of, texts, uploaded
+from voicechat.serve.requests import event_line, form_of, key_of, note, texts, uploaded, while_there
+from voicechat.serve.tokens import Grant
 
 MOST_S = 1800.0
 LONGEST_S = 25.0
@@ -40,7 +42,9 @@ class Transcription:
 
     async def transcribe(self, request: Request) -> Response:
         grant = await self._gateway.admit(key_of(request))
-        async with request.form(max_files=1, max_fields=16) as form:
+        await self._gateway.budget.left_s(grant)
+        note(request, token=grant.name, behind=OFFLINE)
+        async with form_of(request) as form:
             given = texts(form)
             model, written = given.get("model", ""), given.get("response_format") or "json"
             if not model:
@@ -58,21 +62,29 @@ class Transcription:
                 message = f"{written} is given when it is complete: leave 'stream' out, or ask for json."
                 raise Refusal(400, 4000, "invalid_value", message, param="stream")
             utterances = _Utterances(await uploaded(form, "file"), MOST_S)
-        segments = self._segments(utterances)
+        segments = self._segments(utterances, grant)
         if as_events:
-            first = await anext(segments, None)  # what goes wrong before it is still an answer of its own
+            # What goes wrong before it is still an answer of its own.
+            first = await while_there(request, anext(segments, None))
             return StreamingResponse(_events(first, segments), media_type="text/event-stream")
-        return _written([segment async for segment in segments], utterances.length_s, written)
+        found = await while_there(request, _all(segments))
+        note(request, heard_s=round(utterances.length_s, 2))
+        return _written(found, utterances.length_s, written)
 
-    async def _segments(self, utterances: "_Utterances") -> AsyncGenerator[Segment, None]:
+    async def _segments(self, utterances: "_Utterances", grant: Grant) -> AsyncGenerator[Segment, None]:
         """What is said in a recording, from pause to pause. Raises Refusal."""
-        async with self._ears.one() as ear, aclosing(utterances.each()) as each:
+        async with self._ears.for_a_recording() as ear, aclosing(utterances.each()) as each:
+            began = time.monotonic()
             try:
                 async for at_s, sound in each:
                     if (segment := await _heard(ear, at_s, sound)).text:
                         yield segment
             except NotUnderstood as error:
                 raise refusals.failed(str(error)) from error
+            finally:
+                self._gateway.budget.sounded(grant, utterances.length_s)
+                metrics = self._gateway.metrics
+                metrics.latency.labels(OFFLINE, "transcription").observe(time.monotonic() - began)
 
 
 class _Utterances:
@@ -111,6 +123,11 @@ class _Utterances:
             return [], True
         self._length += len(pcm)
         return self._detector.feed(pcm), False
+
+
+async def _all(segments: AsyncGenerator[Segment, None]) -> list[Segment]:
+    async with aclosing(segments):
+        return [segment async for segment in segments]
 
 
 async def _heard(ear: ProcessEar, at_s: float, sound: bytes) -> Segment:
