@@ -48,6 +48,7 @@ companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
         ("今天我很累", _UNKNOWN_CHINESE),
         ("My name is John Smith.", "Nice to meet you, John Smith."),
         ("my name is mary jane watson and i live here", "Nice to meet you, Mary Jane Watson."),
+        ("my name is chloé o'brien-smith", "Nice to meet you, Chloé O'Brien-Smith."),
         ("我的名字是李雷", "很高兴认识你，李雷。"),
         ("Please call me back", _UNKNOWN),
         ("call me when you are there", _UNKNOWN),

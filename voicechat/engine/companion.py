@@ -8,7 +8,6 @@ import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from difflib import SequenceMatcher, get_close_matches
-from string import capwords
 
 from voicechat.engine.answerer import Message, Pieces
 from voicechat.engine.arithmetic import Unanswerable, calculate, is_chinese
@@ -160,7 +159,7 @@ _NO_NAME = (
 )
 _NAMING = re.compile(
     r"^(?:hello |hi |hey |well |okay )?(?:my name is|my name's|(?:please |you can )?call me) "
-    rf"(?P<name>(?!{_NO_NAME})[a-z][a-z'-]+(?: (?!{_NO_NAME})[a-z][a-z'-]*){{0,2}})"
+    rf"(?P<name>(?!{_NO_NAME})[^\W\d_][\w'-]+(?: (?!{_NO_NAME})[^\W\d_][\w'-]*){{0,2}})"
     r"(?: please| (?:and|but|so|i|i'm|what|how|nice|from)\b.*)?$"
     r"|(?:我叫|我的名字[是叫])(?!什么|啥|你|他|她)(?P<chinese>\S{1,8})$"
 )
@@ -235,7 +234,7 @@ def _name_in(plain: str) -> str:
         return ""
     if match["chinese"]:
         return match["chinese"]
-    return capwords(match["name"])
+    return re.sub(r"(?<![^\W\d_])[^\W\d_]", lambda letter: letter[0].upper(), match["name"])
 
 
 def _may_be_misheard(heard: str, phrase: str) -> bool:
