@@ -186,7 +186,19 @@ def test_a_phrase_that_was_nearly_understood_is_answered(heard: str, meant: str)
     assert companion.reply(heard) == companion.reply(meant) != _UNKNOWN
 
 
-@pytest.mark.parametrize("text", ["What are the odds?", "Where are you from?", "What is the fame of Rome?", "Go on."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What are the odds?",
+        "Where are you from?",
+        "What is the fame of Rome?",
+        "Go on.",
+        "Tell me the price.",
+        "Do you know my mother?",
+        "What is my age?",
+        "Can you feel me?",
+    ],
+)
 def test_what_is_only_a_little_alike_is_not_guessed(text: str) -> None:
     assert companion.reply(text) == _UNKNOWN
 

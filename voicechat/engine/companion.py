@@ -238,9 +238,9 @@ def _name_in(plain: str) -> str:
 
 
 def _may_be_misheard(heard: str, phrase: str) -> bool:
-    """Whether every word of some length sounds at all like one of the phrase: "what is today's weather" is no date."""
-    words = phrase.split()
-    return all(any(SequenceMatcher(None, a, b).ratio() >= 0.6 for b in words) for a in heard.split() if len(a) > 3)
+    """Whether every word of some length is at all like one of the phrase: "tell me the price" is not the time."""
+    telling = (word for word in heard.split() if len(word) > 2 and word != "the")
+    return all(any(SequenceMatcher(None, word, b).ratio() >= 0.6 for b in phrase.split()) for word in telling)
 
 
 def _plain(text: str) -> str:
