@@ -35,6 +35,7 @@ class ChatServer:
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -49,6 +50,7 @@ class ChatServer:
         else:
             size = int(head.lower().split("content-length:")[1].split("\r\n")[0])
             self.requests.append(json.loads(await reader.readexactly(size)))
+            self.asked.set()
             await self._answer(reader, writer)
         await writer.drain()
         writer.close()

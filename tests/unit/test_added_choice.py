@@ -1,14 +1,18 @@
 """`[providers.offline] ears`, `voice` and `language`: from the file to the engine, and what is wrong with them."""
 
+import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit.offline_client import NOBODY, session
 from tests.unit.test_models_folder import KOKORO, WHISPER, laid
 from voicechat.config import choose_provider, load
+from voicechat.engine.added import not_understood
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +95,51 @@ def test_reading_aloud_with_a_voice_that_is_not_here(tmp_path: Path) -> None:
     )
     assert done.returncode == 3
     assert "The model kokoro is not here." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ears", "language", "told"),
+    [
+        (
+            "",
+            "zh",
+            "The built-in ears understand only English, not zh. `voicechat models install zipformer-zh-en` and "
+            '[providers.offline] ears = "zipformer-zh-en" change that.',
+        ),
+        (
+            "",
+            "klingon",
+            "The built-in ears understand only English, not klingon. `voicechat models` lists ears for others.",
+        ),
+        ("", "en-GB", ""),
+        ("", "English", ""),
+        ("", "", ""),
+        ("zipformer-zh-en", "zh_CN", ""),
+        (
+            "zipformer-zh",
+            "en",
+            "zipformer-zh understands only Chinese, not en. `voicechat models install zipformer-zh-en` and "
+            '[providers.offline] ears = "zipformer-zh-en" change that.',
+        ),
+        (
+            "zipformer-zh-en",
+            "de",
+            "zipformer-zh-en understands only Chinese and English, not de. `voicechat models` lists ears for others.",
+        ),
+        ("whisper-base", "zh", ""),
+        ("/a/folder/of/ones/own", "zh", ""),
+    ],
+)
+def test_a_language_that_the_ears_do_not_know_is_told(ears: str, language: str, told: str) -> None:
+    assert not_understood(ears, language) == told
+
+
+def test_it_is_told_once_at_the_beginning() -> None:
+    async def main() -> None:
+        async with session(replace(NOBODY, language="zh")) as client:
+            error = (await client.until("error"))["error"]
+            assert error["message"] == not_understood("", "zh")
+            await client.say("hello")
+            assert len(client.of("error")) == 1
+
+    asyncio.run(main())

@@ -279,6 +279,47 @@ def test_installed_listed_found_and_removed(hub: Hub) -> None:
     assert "not here yet" in run(model, "models", "path", "small").stderr
 
 
+def state(model: Model) -> tuple[str, str | None]:
+    [entry] = json.loads(run(model, "models", "list", "--json").stdout)
+    return entry["state"], entry["path"]
+
+
+def test_an_empty_folder_is_no_model(hub: Hub) -> None:
+    model = model_of(FILES)
+    store.home_of("small").mkdir(parents=True)
+    assert state(model) == ("no", None)
+    assert "not here yet" in run(model, "models", "path", "small").stderr
+    done = run(model, "models", "install", "small", "--yes")
+    assert (done.returncode, done.stdout.strip()) == (0, str(store.home_of("small")))
+    assert "damaged" not in done.stderr
+    assert content(store.home_of("small")) == FILES
+    assert state(model)[0] == "yes"
+
+
+def test_of_a_damaged_model_only_what_it_lacks_is_fetched(hub: Hub) -> None:
+    model = model_of(FILES)
+    Fetch(model)()
+    hub.asked.clear()
+    (store.home_of("small") / "config.json").unlink()
+    (store.home_of("small") / "deep/er/data").write_bytes(b"x" * 4999)
+    assert state(model) == ("in part", None)
+    done = run(model, "models", "install", "small", "--yes")
+    assert done.returncode == 0
+    assert "small is damaged: 2 of its 3 files are fetched again." in done.stderr
+    assert hub.asked == [("config.json", ""), ("deep/er/data", "")]
+    assert content(store.home_of("small")) == FILES
+
+
+def test_what_is_kept_of_a_damaged_model_is_checked(hub: Hub) -> None:
+    model = model_of(FILES)
+    Fetch(model)()
+    (store.home_of("small") / "config.json").unlink()
+    (store.home_of("small") / "model.bin").write_bytes(WEIGHTS[::-1])
+    assert "model.bin arrived damaged" in run(model, "models", "install", "small", "--yes").stderr
+    assert run(model, "models", "install", "small", "--yes").returncode == 0
+    assert content(store.home_of("small")) == FILES
+
+
 def test_a_full_disk_is_one_line_and_the_rest_comes_later(hub: Hub) -> None:
     model = model_of(FILES)
     done = run(model, "models", "install", "small", "--yes", full_at=100_000)

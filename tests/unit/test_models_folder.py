@@ -153,9 +153,19 @@ def test_a_model_of_the_catalogue_that_was_damaged_since(monkeypatch: pytest.Mon
     laid(home_of("small"), WHISPER)
     assert find("small", "ears").kind == "whisper"
     (home_of("small") / "vocabulary.txt").write_bytes(b"ab")
-    with pytest.raises(ConfigError, match="The model small is damaged") as failure:
+    with pytest.raises(
+        ConfigError, match=r"The model small is damaged: .*vocabulary.txt is not what it was"
+    ) as failure:
         find("small", "ears")
-    assert "models install small" in failure.value.hint
+    assert failure.value.hint == "Fetch it with: voicechat models install small"
+    (home_of("small") / "model.bin").unlink()
+    with pytest.raises(ConfigError, match=r"The model small is damaged: .*model.bin is missing"):
+        find("small", "ears")
+    for path in home_of("small").iterdir():
+        path.unlink()
+    with pytest.raises(ConfigError, match="The model small is not here") as failure:
+        find("small", "ears")
+    assert failure.value.hint == "Fetch it with: voicechat models install small"
 
 
 def test_the_catalogue_is_sound() -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -12,13 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.tunnel import Tunnel
-from tests.unit.chat_server import DROP, HANG, chat_server, chunk, words
+from tests.unit.chat_server import DROP, HANG, ChatServer, chat_server, chunk, words
 from tests.unit.offline_client import NOBODY, session, spoken_text
 from voicechat.config.choose import Local
 from voicechat.engine.answerer import Message
 from voicechat.engine.chat import (
     FAILED,
     MOST_CHARS,
+    MOST_CHARS_IN_ALL,
     ChatAnswerer,
     ChatEndpoint,
     ollama_models,
@@ -38,8 +42,13 @@ CERTIFICATE = str(Path(__file__).parents[1] / "e2e" / "self-signed.pem")
 QUESTION = [Message("user", "what time is it")]
 
 
-async def ask(endpoint: ChatEndpoint, history: list[Message] = QUESTION, instructions: str = "") -> list[str]:
-    answerer = ChatAnswerer(endpoint, COMPANION)
+async def ask(
+    endpoint: ChatEndpoint,
+    history: list[Message] = QUESTION,
+    instructions: str = "",
+    tell: Callable[[str], None] = logging.getLogger(__name__).warning,
+) -> list[str]:
+    answerer = ChatAnswerer(endpoint, COMPANION, tell)
     try:
         return [piece async for piece in answerer.answer(history, instructions)]
     finally:
@@ -401,6 +410,11 @@ def test_thoughts_that_come_beside_the_answer_do_not_hold_it_back() -> None:
         ),
         ("text/event-stream", ['data: {"choices": [{"delta": "x"}]}', "data: [DONE]"], f"{FAILED}It is 3:04 PM."),
         ("text/event-stream", ["data: [1, 2]"], f"{FAILED}It is 3:04 PM."),
+        (
+            "text/event-stream",
+            [chunk("One. "), 'data: {"object": "error", "message": "out of memory"}', chunk("Two. "), "data: [DONE]"],
+            f"One.  {FAILED}It is 3:04 PM.",
+        ),
     ],
 )
 def test_servers_that_answer_in_another_way(kind: str, script: list[str], said: str) -> None:
@@ -421,13 +435,113 @@ def test_an_answer_without_end_is_ended() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("tags", [("<think>", "</think>"), ("", "</think>")])
+def test_long_thoughts_leave_room_for_the_answer(tags: tuple[str, str]) -> None:
+    async def main() -> None:
+        script = [chunk(tags[0]), *[chunk("Hm, let me see. " * 100)] * 9, chunk(tags[1]), chunk("It is four.")]
+        async with chat_server([*script, "data: [DONE]"]) as chat:
+            assert await ask(ChatEndpoint(chat.url, "qwen-thinking")) == ["It is four."]
+
+    assert len("Hm, let me see. ") * 900 > MOST_CHARS
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        chunk("<think>" + "Hm. " * 2500),
+        chunk(None, reasoning="Hm. " * 2500),
+        'data: {"choices": [{"delta": {"tool_calls": [{"function": {"name": "f", "arguments": "%s"}}]}}]}'
+        % ("x" * 10_000),
+    ],
+)
+def test_thoughts_and_calls_without_end_are_ended(endless: str) -> None:
+    async def main() -> None:
+        async with chat_server([endless] * (MOST_CHARS_IN_ALL // 10_000 + 1) + [HANG]) as chat:
+            told: list[str] = []
+            async with asyncio.timeout(20):
+                said = "".join(await ask(ChatEndpoint(chat.url, "m"), tell=told.append))
+            assert said == f"{FAILED}It is 3:04 PM."
+            assert told == [f"The chat model m at {chat.url} failed: it comes to no end."]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("keep_alive", [[], [": still here"] * 3, [chunk("")] * 3])
+def test_a_stream_that_stalls_after_its_first_words_is_not_waited_for_long(
+    keep_alive: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("voicechat.engine.chat.STALL_TIMEOUT_S", 0.1)
+
+    async def main() -> None:
+        async with chat_server([chunk("It is late. "), chunk("Go to"), *keep_alive, HANG]) as chat:
+            told: list[str] = []
+            async with asyncio.timeout(20):
+                said = "".join(await ask(ChatEndpoint(chat.url, "m"), tell=told.append))
+                await chat.gone.wait()
+            assert said == f"It is late. Go to {FAILED}It is 3:04 PM."
+            assert told == [f"The chat model m at {chat.url} failed: nothing came for 0 s."]
+
+    asyncio.run(main())
+
+
+def test_a_server_that_only_says_that_it_is_there_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Patient(ChatServer):
+        async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            with suppress(OSError):
+                while not reader.at_eof():
+                    writer.write(b": still here\n\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+    async def main() -> None:
+        async with chat_server() as chat:
+            chat.__class__ = Patient
+            monkeypatch.setattr("voicechat.engine.chat.SILENCE_TIMEOUT_S", 1.0)
+            async with asyncio.timeout(20):
+                assert "".join(await ask(ChatEndpoint(chat.url, "m"))) == f"{FAILED}It is 3:04 PM."
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            502,
+            "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><hr></body></html>",
+            "HTTP 502: Bad Gateway",
+        ),
+        (503, "<!DOCTYPE html><html><body><h1>Sorry</h1></body></html>", "HTTP 503"),
+        (500, "<html><title>Tea &amp; cake\n are out</title>", "HTTP 500: Tea & cake are out"),
+        (
+            400,
+            '{"object": "error", "message": "the prompt is too long", "code": 400}',
+            "HTTP 400: the prompt is too long",
+        ),
+        (422, '{"detail": "no such field"}', "HTTP 422: no such field"),
+        (500, '"odd"', 'HTTP 500: "odd"'),
+        (500, "", "HTTP 500"),
+    ],
+)
+def test_a_refusal_is_told_in_words(status: int, body: str, said: str) -> None:
+    async def main() -> None:
+        async with chat_server(status=status, error=body.encode()) as chat:
+            told: list[str] = []
+            await ask(ChatEndpoint(chat.url, "m"), tell=told.append)
+            assert told == [f"The chat model m at {chat.url} failed: {said}."]
+
+    asyncio.run(main())
+
+
 def test_an_address_without_its_path_is_told(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with chat_server(status=404, error=b"404 page not found") as chat:
             await ask(ChatEndpoint(chat.url.removesuffix("/v1"), "m"))
 
     asyncio.run(main())
-    assert "HTTP 404: 404 page not found (does the address lack its /v1?)" in caplog.text
+    assert "HTTP 404: page not found (does the address lack its /v1?)" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from datetime import datetime
 import pytest
 
 from voicechat.engine.answerer import MAX_PIECE_CHARS, Message, Pieces
-from voicechat.engine.arithmetic import calculate
-from voicechat.engine.companion import _UNKNOWN, PHRASES, Companion
+from voicechat.engine.arithmetic import calculate, chinese_number
+from voicechat.engine.companion import _NO_WEATHER, _NO_WEATHER_CHINESE, _UNKNOWN, _UNKNOWN_CHINESE, PHRASES, Companion
 
 companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
 
@@ -44,10 +44,50 @@ companion = Companion(lambda: datetime(2026, 11, 20, 15, 4))
         ("现在几点？", "现在是15点4分。"),
         ("今天星期几", "今天是2026年11月20日，星期五。"),
         ("我叫小明", "很高兴认识你，小明。"),
-        ("明天天气怎么样", "对不起，我没听懂。我只是一个小程序，不是语言模型。你可以问我时间、日期，或者让我算数。"),
+        ("明天天气怎么样", _NO_WEATHER_CHINESE),
+        ("今天我很累", _UNKNOWN_CHINESE),
+        ("My name is John Smith.", "Nice to meet you, John Smith."),
+        ("my name is mary jane watson and i live here", "Nice to meet you, Mary Jane Watson."),
+        ("my name is chloé o'brien-smith", "Nice to meet you, Chloé O'Brien-Smith."),
+        ("我的名字是李雷", "很高兴认识你，李雷。"),
+        ("Please call me back", _UNKNOWN),
+        ("call me when you are there", _UNKNOWN),
+        ("call me a taxi", _UNKNOWN),
+        ("my name is hard to pronounce", _UNKNOWN),
+        ("What time is it? Thank you.", "It is 3:04 PM."),
+        ("I am bored. What time is it? I forgot.", "It is 3:04 PM."),
+        ("what day of the week is it", "Today is Friday, November 20, 2026."),
+        ("请问现在是几点了？", "现在是15点4分。"),
+        ("你好，今天几号星期几", "今天是2026年11月20日，星期五。"),
+        ("今天的日期是什么", "今天是2026年11月20日，星期五。"),
+        ("三加五等于几", "3加5等于8。"),
+        ("三除以零", "零不能做除数。"),
     ],
 )
 def test_answers(said: str, answer: str) -> None:
+    assert companion.reply(said) == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("What time is it in Tokyo?", "I know only the time here and now. It is 3:04 PM."),
+        ("What's the time in New York right now?", "I know only the time here and now. It is 3:04 PM."),
+        ("What time is dinner?", "I know only the time here and now. It is 3:04 PM."),
+        ("What is the time complexity of quicksort?", _UNKNOWN),
+        ("It was the best time of my life.", _UNKNOWN),
+        ("What is today's weather?", _NO_WEATHER),
+        ("what is today's special", _UNKNOWN),
+        ("What day is Christmas?", "I know only what day it is today. Today is Friday, November 20, 2026."),
+        ("what day is it tomorrow", "I know only what day it is today. Today is Friday, November 20, 2026."),
+        ("what year is it in the chinese calendar", _UNKNOWN),
+        ("今天天气怎么样？", _NO_WEATHER_CHINESE),
+        ("东京现在几点", "我只知道这里的时间。现在是15点4分。"),
+        ("圣诞节是几号", "我只知道今天的日期。今天是2026年11月20日，星期五。"),
+        ("时间复杂度是什么", _UNKNOWN_CHINESE),
+    ],
+)
+def test_of_other_places_and_days_it_says_that_it_knows_nothing(said: str, answer: str) -> None:
     assert companion.reply(said) == answer
 
 
@@ -79,7 +119,14 @@ def test_every_phrase_has_an_answer(phrase: str) -> None:
         ("the square root of eighty one", None),
         ("-3 + 5", ("minus 3 plus 5", "2")),
         ("1,000 − 1 =", ("1000 minus 1", "999")),
-        ("3加4等于多少", ("3 plus 4", "7")),
+        ("3加4等于多少", ("3加4", "7")),
+        ("请问十二乘以三是多少？", ("12乘以3", "36")),
+        ("帮我算一下，一百二十加30", ("120加30", "150")),
+        ("负三点五减一千五", ("负3.5减1500", "负1503.5")),
+        ("十除以三", ("10除以3", "约3.3333")),
+        ("一点", None),
+        ("三加香蕉", None),
+        ("一" * 5000 + "加一", None),
         ("forty two", None),
         ("two plus", None),
         ("two plus banana", None),
@@ -90,6 +137,28 @@ def test_every_phrase_has_an_answer(phrase: str) -> None:
 )
 def test_sums(text: str, result: tuple[str, str] | None) -> None:
     assert calculate(text) == result
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("十", "10"),
+        ("二十五", "25"),
+        ("一百五", "150"),
+        ("一百零五", "105"),
+        ("一千五百", "1500"),
+        ("两万三", "23000"),
+        ("一万二千三百四十五", "12345"),
+        ("三亿零二百", "300000200"),
+        ("一二三", "123"),
+        ("零点五", "0.5"),
+        ("点五", None),
+        ("五点", None),
+        ("二十二三", None),
+    ],
+)
+def test_chinese_numbers(said: str, number: str | None) -> None:
+    assert chinese_number(said) == number
 
 
 @pytest.mark.parametrize(
@@ -117,7 +186,19 @@ def test_a_phrase_that_was_nearly_understood_is_answered(heard: str, meant: str)
     assert companion.reply(heard) == companion.reply(meant) != _UNKNOWN
 
 
-@pytest.mark.parametrize("text", ["What are the odds?", "Where are you from?", "What is the fame of Rome?", "Go on."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What are the odds?",
+        "Where are you from?",
+        "What is the fame of Rome?",
+        "Go on.",
+        "Tell me the price.",
+        "Do you know my mother?",
+        "What is my age?",
+        "Can you feel me?",
+    ],
+)
 def test_what_is_only_a_little_alike_is_not_guessed(text: str) -> None:
     assert companion.reply(text) == _UNKNOWN
 

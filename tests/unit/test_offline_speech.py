@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from voicechat.engine.engine import OfflineSettings
 from voicechat.engine.hearing import presentable
 from voicechat.engine.provider import Offline
 from voicechat.engine.recogniser import Hypothesis
+from voicechat.engine.response import NOT_HEARD
 from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.engine.voices import DEFAULT_VOICE
 from voicechat.providers.base import ProviderOptions
@@ -125,6 +127,44 @@ def test_speech_interrupts_the_answer_at_once() -> None:
             second = (await client.until("response.done"))["response"]
             assert spoken_text(second) == "Forward it is."
             assert chat.requests[1]["messages"][-1] == {"role": "user", "content": "Go forward ten meters."}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("conversation", "said", "requests"),
+    [
+        ([("user", "What is two plus two?")], "It is four.", 2),
+        ([("user", "What is two plus two?"), ("assistant", "Four.")], NOT_HEARD, 1),  # an answer to nothing
+        ([], NOT_HEARD, 1),
+    ],
+)
+def test_a_noise_does_not_cost_the_answer_that_is_being_thought_about(
+    conversation: list[tuple[Literal["user", "assistant"], str]], said: str, requests: int
+) -> None:
+    async def main() -> None:
+        async with chat_server([HANG], words("It is four.")) as chat:
+            transport = Offline(settings=OfflineSettings(chat_url=chat.url, chat_model="m")).connect()
+            await transport.connect()
+            try:
+                await transport.send(commands.Configure(commands.SessionConfig()))
+                for number, (role, text) in enumerate(conversation):
+                    await transport.send(commands.SendText(text, role, f"item_{number}"))
+                await transport.send(commands.CreateResponse(speak=False))
+                await chat.asked.wait()
+                await transport.send(commands.AppendAudio(noise(0.2, 300), speech=True))
+                await transport.send(commands.AppendAudio(bytes(48 * 2000), speech=False))
+                ends, text = [], ""
+                async with asyncio.timeout(20):
+                    while len(ends) < 2:
+                        event = await transport.receive()
+                        if isinstance(event, events.ResponseFinished):
+                            ends.append(event.status)
+                        elif isinstance(event, events.AssistantText):
+                            text += event.delta
+            finally:
+                await transport.close()
+        assert (ends, text.strip(), len(chat.requests)) == (["cancelled", "completed"], said, requests)
 
     asyncio.run(main())
 

@@ -7,7 +7,7 @@ from typing import Any
 from tests.unit.chat_server import ChatServer, chat_server, chunk, words
 from tests.unit.offline_client import session
 from voicechat.engine.answerer import Message, Wanted
-from voicechat.engine.chat import ChatAnswerer, ChatEndpoint
+from voicechat.engine.chat import FAILED, ChatAnswerer, ChatEndpoint
 from voicechat.engine.chat_messages import MOST_CALLS, PENDING, WantedCalls, messages
 from voicechat.engine.companion import Companion
 from voicechat.engine.engine import OfflineSettings
@@ -88,6 +88,19 @@ def test_a_model_that_calls_no_tools_answers_without_them() -> None:
             await answerer.close()
             assert ["tools" in request for request in chat.requests] == [True, False, False], "asked once"
             assert told == []
+
+    asyncio.run(main())
+
+
+def test_a_call_that_nobody_offered_is_no_answer() -> None:
+    async def main() -> None:
+        async with chat_server(CALLS[1:], CALLS) as chat:
+            told: list[str] = []
+            answerer = ChatAnswerer(ChatEndpoint(chat.url, "m"), Companion(), told.append)
+            answers = [[piece async for piece in answerer.answer([Message("user", "thanks")], "")] for _ in range(2)]
+            await answerer.close()
+        assert answers == [[FAILED, "You are welcome."], ["Let me look. "]]
+        assert told == [f"The chat model m at {chat.url} failed: an empty answer."]
 
     asyncio.run(main())
 

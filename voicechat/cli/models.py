@@ -69,15 +69,19 @@ def install(
     from voicechat.models.catalogue import size
     from voicechat.models.download import hub
     from voicechat.models.download import install as fetch
-    from voicechat.models.store import begun, home_of
+    from voicechat.models.store import begun, folder_bytes, home_of, lacking
 
     model = _model(name)
-    if home_of(name).is_dir():
+    lacks = lacking(model)
+    if not lacks:
         typer.echo(home_of(name))
         tell(f"{name} is here already.")
         return
     ca_file = load(config).settings.ca_file
     here = begun(name)
+    if folder_bytes(home_of(name)):
+        here += sum(file.bytes for file in model.files if file not in lacks)
+        tell(f"{name} is damaged: {len(lacks)} of its {len(model.files)} files are fetched again.")
     tell(f"{name}: {model.title}.")
     tell(f"  {size(model.bytes)}, licence {model.licence}, from {hub()}/{model.repository}")
     tell(f"  to {home_of(name)}{f'; {size(here)} of it are here already' if here else ''}")
@@ -111,13 +115,13 @@ def path(
     name: Annotated[str | None, typer.Argument(help="One model.", metavar="NAME", show_default=False)] = None,
 ) -> None:
     """Print where models live, or where one does."""
-    from voicechat.models.store import home_of, models_folder
+    from voicechat.models.store import home_of, lacking, models_folder
 
     if name is None:
         typer.echo(models_folder())
         return
     typer.echo(home_of(_model(name).name))
-    if not home_of(name).is_dir():
+    if lacking(_model(name)):
         tell(f"It is not here yet; `voicechat models install {name}` fetches it.")
 
 
@@ -143,13 +147,14 @@ def _model(name: str) -> "Model":
 
 
 def _entry(model: "Model") -> dict[str, Any]:
-    from voicechat.models.store import begun, home_of
+    from voicechat.models.store import begun, folder_bytes, home_of, lacking
 
-    here = home_of(model.name).is_dir()
+    here = not lacking(model)
+    some = begun(model.name) or folder_bytes(home_of(model.name))
     return {
         "name": model.name,
         "use": model.use,
-        "state": "yes" if here else "in part" if begun(model.name) else "no",
+        "state": "yes" if here else "in part" if some else "no",
         "bytes": model.bytes,
         "languages": list(model.languages),
         "licence": model.licence,

@@ -9,7 +9,9 @@ from voicechat.engine.builtin import Loaded, load
 from voicechat.engine.moonshine import MoonshineRecogniser
 from voicechat.engine.recogniser import RATE_HZ, NotLoaded, Recogniser, loading
 from voicechat.errors import ConfigError
+from voicechat.models.catalogue import catalogue
 from voicechat.models.folder import MOONSHINE, MOONSHINE_ONNX, WHISPER, Folder, find, missing_runtime
+from voicechat.text.language import NAMES, tag_named
 
 
 def check_ears(wanted: str) -> None:
@@ -17,6 +19,24 @@ def check_ears(wanted: str) -> None:
     folder = find(wanted, "ears")
     if hint := missing_runtime(folder.kind):
         raise ConfigError(f"What runs {wanted} is not installed.", hint)
+
+
+def not_understood(ears: str, language: str) -> str:
+    """One line where `language` is none of those that these ears are for; "" for ears of which that is not known."""
+    spoken = tag_named(language) or language
+    models = [model for model in catalogue().values() if model.use == "ears"]
+    known = next((model.languages for model in models if model.name == ears), ("en",) if not ears else ())
+    if not spoken or not known or spoken in known or not set(known) <= set(NAMES):  # "99 languages" may be any
+        return ""
+    names = " and ".join(NAMES[tag] for tag in known)
+    better = next((model.name for model in models if spoken in model.languages), "")
+    if not better:
+        hint = "`voicechat models` lists ears for others."
+    else:
+        hint = f'`voicechat models install {better}` and [providers.offline] ears = "{better}" change that.'
+    return (
+        f"{ears or 'The built-in ears'} {'understands' if ears else 'understand'} only {names}, not {language}. {hint}"
+    )
 
 
 def load_ears(wanted: str, language: str, without: frozenset[str] = frozenset()) -> Loaded:

@@ -28,10 +28,14 @@ PROBE_TIMEOUT_S = 1.0
 """Where nothing listens it takes no time; where something does, it may be busy."""
 CONNECT_TIMEOUT_S = 5.0
 SILENCE_TIMEOUT_S = 60.0
-"""A local model may need this long to load before its first word."""
+"""A local model may need this long to load before its first word, and while it writes a call nothing may come."""
+STALL_TIMEOUT_S = 15.0
+"""Once it has begun to answer."""
 _MOST_NAMES = 6
 MOST_CHARS = 12_000
 """Of one answer, a quarter of an hour of speech: a small model may say the same for ever."""
+MOST_CHARS_IN_ALL = 100_000
+"""Of all that one answer brings, thoughts and calls included."""
 _NOT_FOR_CHAT = ("embed", "bge-", "minilm", "rerank", "whisper")
 """In the names of models that answer nobody; Ollama lists them with the others."""
 _THINKERS = ("deepseek-r", "r1-", "-r1", "qwq", "think", "reason", "magistral")
@@ -79,34 +83,41 @@ class ChatAnswerer:
         """A `ToolUser`: what the endpoint wants called comes after its words."""
         thoughts, text, pieces = Thoughts(), SpokenText(), Pieces()
         begun = spoken = False
+        chars = said = 0
         failure: ChatFailed | None = None
         wanted = WantedCalls()
         offered = declared(tools if self._takes_tools else (), tool_choice)
         try:
             async with aclosing(self._stream(history, instructions, offered)) as parts:
-                async for part in parts:
+                while part := await _next(parts, SILENCE_TIMEOUT_S if offered or not said else STALL_TIMEOUT_S):
                     wanted.add(part.calls)
                     if not begun:  # from here on it is known which model answers
                         begun, thoughts = True, Thoughts(begins_inside=thinks(self.model))
                     if part.thought:
                         thoughts.apart()
-                    for piece in pieces.feed(text.feed(thoughts.feed(part.text))):
+                    words = thoughts.feed(part.text)[:MOST_CHARS]
+                    chars, said = chars + part.chars, said + len(words)
+                    for piece in pieces.feed(text.feed(words)):
                         spoken = True
                         yield piece
+                    if said > MOST_CHARS:
+                        break
+                    if chars > MOST_CHARS_IN_ALL:
+                        raise ChatFailed("it comes to no end")
         except ChatFailed as error:
             failure = error
         if failure is not None and failure.no_tools and offered:
             self._takes_tools = False
             log.info("the chat model %s calls no tools: %s", self.model, failure)
             async with aclosing(self.answer_with(history, instructions, (), "none")) as again:
-                async for said in again:
-                    yield said
+                async for given in again:
+                    yield given
             return
-        rest = text.feed(thoughts.flush()) + text.flush()
+        rest = text.feed(thoughts.flush()[: max(0, MOST_CHARS - said)]) + text.flush()
         for piece in [*pieces.feed(rest), *pieces.flush()]:
             spoken = True
             yield piece
-        for call in () if failure else wanted.whole():
+        for call in wanted.whole() if offered and not failure else ():  # nobody would make one that was not offered
             spoken = True
             yield call
         if failure is None and not spoken:
@@ -148,15 +159,12 @@ class ChatAnswerer:
                 if kind == "application/json":  # some servers do not stream
                     yield read_chunk(answer.text)
                     return
-                ended, chars = False, 0
                 async for line in answer.aiter_lines():
                     part = read_line(line)
                     yield part
-                    chars += len(part.text)
-                    if ended := part.ended or chars > MOST_CHARS:
-                        break
-                if not ended:
-                    raise ChatFailed("the answer broke off")
+                    if part.ended:
+                        return
+                raise ChatFailed("the answer broke off")
 
     async def _explain(self, failure: ChatFailed) -> str:
         """One line for the user: what went wrong, and what to do where that is known."""
@@ -171,6 +179,19 @@ class ChatAnswerer:
         if f":{_OLLAMA_PORT}" in url or "pull" in str(failure):
             return f"Ollama has no model {self.model}: fetch it with `ollama pull {self.model}`.{_have(listed)}"
         return f"There is no model {self.model} at {where}.{_have(listed)}"
+
+
+async def _next(parts: AsyncGenerator[Part, None], patience_s: float) -> Part | None:
+    """The next one that brings anything, for a server may say for ever that it is still there; None at the end.
+    Raises ChatFailed."""
+    try:
+        async with asyncio.timeout(patience_s):
+            async for part in parts:
+                if part.chars:
+                    return part
+    except TimeoutError as error:
+        raise ChatFailed(f"nothing came for {patience_s:.0f} s") from error
+    return None
 
 
 def ollama_trouble(model: str, listed: Sequence[str]) -> str:
@@ -265,7 +286,8 @@ def _refusal(status: int, body: str, url: str) -> ChatFailed:
     missing = status == 404 and "model" in body
     hint = "" if missing or status != 404 or "/v1" in url else " (does the address lack its /v1?)"
     no_tools = status in (400, 422, 501) and "tool" in body.lower()
-    return ChatFailed(f"HTTP {status}: {complaint(body)}{hint}", missing, no_tools)
+    said = complaint(body).removeprefix(str(status)).strip()
+    return ChatFailed(f"HTTP {status}{': ' if said else ''}{said}{hint}", missing, no_tools)
 
 
 def _base(url: str) -> str:

@@ -1,5 +1,6 @@
 """What a chat endpoint says, line by line: OpenAI's stream of events, and how others write it. Sans-I/O."""
 
+import html
 import json
 import re
 from dataclasses import dataclass
@@ -19,13 +20,18 @@ class ChatFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Of an answer. `thought`: thoughts came beside its text; `ended`: it is complete; `calls`: what its `tool_calls`
+    """Of an answer. `thought`: what came beside its text; `ended`: it is complete; `calls`: what its `tool_calls`
     are, unchecked."""
 
     text: str = ""
     ended: bool = False
-    thought: bool = False
+    thought: str = ""
     calls: Any = None
+
+    @property
+    def chars(self) -> int:
+        """How much of anything it brings."""
+        return len(self.text) + len(self.thought) + (len(str(self.calls)) if self.calls else 0)
 
 
 def read_line(line: str) -> Part:
@@ -46,7 +52,7 @@ def read_chunk(data: str) -> Part:
         raise ChatFailed("a broken answer") from error
     if not isinstance(chunk, dict):
         raise ChatFailed("a broken answer")
-    if chunk.get("error"):
+    if chunk.get("error") or chunk.get("object") == "error":
         raise ChatFailed(complaint(data))
     choices = chunk.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
@@ -55,7 +61,7 @@ def read_chunk(data: str) -> Part:
     said = said if isinstance(said, dict) else {}
     # Some servers never send [DONE]: a finish reason is as good.
     ended = choices[0].get("finish_reason") is not None
-    thought = bool(said.get("reasoning") or said.get("reasoning_content"))
+    thought = str(said.get("reasoning") or said.get("reasoning_content") or "")
     return Part(_text(said.get("content")), ended, thought, said.get("tool_calls"))
 
 
@@ -68,10 +74,16 @@ def _text(content: Any) -> str:
 
 
 def complaint(body: str) -> str:
-    """What an error body says, on one line."""
+    """What an error body says, on one line; of a web page its title, "" without one."""
     try:
-        error = json.loads(body)["error"]
+        answer = json.loads(body)
+        error = answer.get("error") or answer.get("message") or answer["detail"]
         text = str(error["message"] if isinstance(error, dict) else error)
-    except (ValueError, LookupError, TypeError):
-        text = body
+    except (ValueError, LookupError, TypeError, AttributeError):
+        text = _title(body) if body.lstrip().startswith("<") else body
     return re.sub(r"\s+", " ", text).strip()[:200]
+
+
+def _title(page: str) -> str:
+    found = re.search(r"<title[^>]*>([^<]*)", page, re.IGNORECASE)
+    return html.unescape(found[1]) if found else ""

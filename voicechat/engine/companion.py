@@ -7,10 +7,10 @@ own, was most likely that phrase misheard. English, spoken or typed, and a littl
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from voicechat.engine.answerer import Message, Pieces
-from voicechat.engine.arithmetic import Unanswerable, calculate
+from voicechat.engine.arithmetic import Unanswerable, calculate, is_chinese
 
 _Clock = Callable[[], datetime]
 _Rule = tuple[re.Pattern[str], Callable[["Companion", re.Match[str], str], str]]
@@ -43,24 +43,27 @@ class Companion:
         if match := _REPEAT.search(text):
             return _sentence(match["what"] or match["chinese"])
         if introduced := _name_in(plain):
-            return f"很高兴认识你，{introduced}。" if _is_chinese(introduced) else f"Nice to meet you, {introduced}."
-        if answer := self._by_rule(plain, earlier):
+            return f"很高兴认识你，{introduced}。" if is_chinese(introduced) else f"Nice to meet you, {introduced}."
+        if answer := self._by_rule([plain, *map(_plain, _SENTENCE_END.split(text))], earlier):
             return answer
         try:
             if result := calculate(text):
-                return f"{_capital(result[0])} is {result[1]}."
+                return _capital(f"{result[0]}等于{result[1]}。" if is_chinese(text) else f"{result[0]} is {result[1]}.")
         except Unanswerable as reason:
             return str(reason)
         bare = _POLITE.sub("", plain)
         for phrase in get_close_matches(bare, PHRASES, 1, LIKENESS):
-            return self._by_rule(phrase, earlier)
-        return _UNKNOWN_CHINESE if _is_chinese(text) else _UNKNOWN
+            if _may_be_misheard(bare, phrase):
+                return self._by_rule([phrase], earlier)
+        return _UNKNOWN_CHINESE if is_chinese(text) else _UNKNOWN
 
-    def _by_rule(self, plain: str, earlier: Sequence[str]) -> str:
+    def _by_rule(self, sentences: Sequence[str], earlier: Sequence[str]) -> str:
+        """What the first rule says to any of these; the rules stand in the order of their weight."""
         for pattern, answer in _RULES:
-            if match := pattern.search(plain):
-                name = next((name for turn in reversed(earlier) if (name := _name_in(_plain(turn)))), "")
-                return answer(self, match, name)
+            for sentence in sentences:
+                if match := pattern.search(sentence):
+                    name = next((name for turn in reversed(earlier) if (name := _name_in(_plain(turn)))), "")
+                    return answer(self, match, name)
         return ""
 
     def _greet(self, match: re.Match[str], name: str) -> str:
@@ -75,9 +78,15 @@ class Companion:
         now = self._now()
         return f"It is {now.hour % 12 or 12}:{now.minute:02} {'AM' if now.hour < 12 else 'PM'}."
 
+    def _time_elsewhere(self, match: re.Match[str], name: str) -> str:
+        return f"I know only the time here and now. {self._time(match, name)}"
+
     def _date(self, match: re.Match[str], name: str) -> str:
         now = self._now()
         return f"Today is {now:%A}, {now:%B} {now.day}, {now.year}."
+
+    def _another_date(self, match: re.Match[str], name: str) -> str:
+        return f"I know only what day it is today. {self._date(match, name)}"
 
     def _year(self, match: re.Match[str], name: str) -> str:
         return f"It is {self._now().year}."
@@ -98,6 +107,12 @@ class Companion:
     def _date_chinese(self, match: re.Match[str], name: str) -> str:
         now = self._now()
         return f"今天是{now.year}年{now.month}月{now.day}日，星期{'一二三四五六日'[now.weekday()]}。"
+
+    def _time_elsewhere_chinese(self, match: re.Match[str], name: str) -> str:
+        return f"我只知道这里的时间。{self._time_chinese(match, name)}"
+
+    def _another_date_chinese(self, match: re.Match[str], name: str) -> str:
+        return f"我只知道今天的日期。{self._date_chinese(match, name)}"
 
 
 def _say(text: str) -> Callable[[Companion, re.Match[str], str], str]:
@@ -133,11 +148,20 @@ _ABOUT = (
     "and everything happens on this computer."
 )
 
+_NO_WEATHER = "I know nothing of the weather: I look nothing up. You can ask me for the time, the date or a sum."
+_NO_WEATHER_CHINESE = "我不知道天气，我不上网。你可以问我时间、日期，或者让我算数。"
+
+_SENTENCE_END = re.compile(r"[.!?。！？，；,;]+\s*")
 _POLITE = re.compile(r"^please | please$")
+_NO_NAME = (
+    r"(?:not|no|an?|the|to|of|in|on|at|for|by|as|if|when|is|was|back|up|again|later|soon|now|today|tonight|tomorrow|"
+    r"maybe|very|so|too|really|quite|hard|spelled|pronounced|please|and|but|i|i'm|what|how|nice|from|anything|whatever)\b"
+)
 _NAMING = re.compile(
-    r"^(?:hello |hi |hey |well |okay )?(?:my name is|my name's|(?:please |you can )?call me) (?P<name>[a-z][a-z'-]+)"
+    r"^(?:hello |hi |hey |well |okay )?(?:my name is|my name's|(?:please |you can )?call me) "
+    rf"(?P<name>(?!{_NO_NAME})[^\W\d_][\w'-]+(?: (?!{_NO_NAME})[^\W\d_][\w'-]*){{0,2}})"
     r"(?: please| (?:and|but|so|i|i'm|what|how|nice|from)\b.*)?$"
-    r"|我叫(?!什么)(?P<chinese>\S{1,8})$"
+    r"|(?:我叫|我的名字[是叫])(?!什么|啥|你|他|她)(?P<chinese>\S{1,8})$"
 )
 
 _REPEAT = re.compile(
@@ -146,12 +170,20 @@ _REPEAT = re.compile(
     re.IGNORECASE,
 )
 
+_NOW = r"(?: (?:is|it|now|right|today|please|here|exactly|again|at the moment|thanks|thank you))*$"
+_ASKING = "^(?:[请问你能可以帮我看报说一下告诉知道现在此刻目前这里当前今天日的是都已经到])*"
+_ASKED = "(?:了|多|钟|几分|几号|星期几|什么|多少|是|啊|呢|呀|吗)*$"
+"""Around what is asked for, and nothing else: of other places and days the companion knows nothing."""
+
 _RULES: tuple[_Rule, ...] = tuple(
     (re.compile(pattern), answer)
     for pattern, answer in (
         (r"我叫什么|我的名字", lambda self, match, name: f"你叫{name}。" if name else "你还没告诉我。"),
-        (r"几点|时间", Companion._time_chinese),
-        (r"几号|日期|星期几|今天", Companion._date_chinese),
+        (r"天气|气温|下雨|下雪", _say(_NO_WEATHER_CHINESE)),
+        (rf"{_ASKING}(?:几点|什么时间|时间|报时){_ASKED}", Companion._time_chinese),
+        (rf"{_ASKING}(?:几月几[号日]|几[号日]|日期|星期几|礼拜几|周几|哪天|什么日子){_ASKED}", Companion._date_chinese),
+        (r"几点", Companion._time_elsewhere_chinese),
+        (r"几号|日期|星期几|礼拜几|周几", Companion._another_date_chinese),
         (r"你是谁|你叫什么", _say("我是这个程序自带的小伙伴，不是语言模型。")),
         (r"你会什么|你能做什么|帮助", _say("我会报时、报日期、算数，还能记住你的名字。")),
         (r"^(?:你好|您好|早上好|晚上好)", _say("你好！有什么可以帮你？")),
@@ -160,14 +192,21 @@ _RULES: tuple[_Rule, ...] = tuple(
         (r"\b(?:what is|what's|whats|do you (?:know|remember)) my name\b|^who am i$", Companion._your_name),
         (r"\bhow are you\b|\bhow do you do\b", _say("I am fine, thank you. How can I help?")),
         (r"\bnice to meet you\b", _say("Nice to meet you too.")),
-        (r"\bwhat(?:'s| is)? (?:the )?time\b(?! does| do\b)|\btell me the time\b|^the time$", Companion._time),
+        (r"\bweather\b|\bforecast\b", _say(_NO_WEATHER)),
+        (rf"(?:\bwhat(?:'?s| is)? (?:the )?(?:current |exact )?|\bme the |^the )time{_NOW}", Companion._time),
         (
-            r"\bwhat(?:'s| is)? (?:the |today's |today |the current )?(?:day|date)\b(?! (?!is|it|today))",
+            rf"(?:\bwhat(?:'?s| is)? (?:the |today's |today |the current )?|\bme the |^the )(?:day|date)"
+            rf"(?: of the week)?{_NOW}|\bwhat(?:'s| is) today$",
             Companion._date,
         ),
-        (r"\btell me the date\b|\bwhat is today\b", Companion._date),
-        (r"\bwhat year is it\b", Companion._year),
-        (r"\bwhat month is it\b", Companion._month),
+        (rf"\bwhat year{_NOW}", Companion._year),
+        (rf"\bwhat month{_NOW}", Companion._month),
+        (
+            r"\bwhat(?:'?s| is)? (?:the )?(?:current |exact )?time(?: (?:is|it|now|right))* (?:in|on) \w"
+            r"|\bwhat time (?:is|was|will) (?!at\b)\w",
+            Companion._time_elsewhere,
+        ),
+        (r"\bwhat (?:day|date) (?:is|was|will) (?!at\b)\w|\bdate of \w", Companion._another_date),
         (r"\b(?:what is|what's|whats) your name\b|\bhave a name\b", _say("I am simply called Companion.")),
         (
             r"\b(?:are you|you are) (?:a |an )?(?:language model|large language model|ai|a i|a\. i\.|chat ?gpt|human"
@@ -195,7 +234,13 @@ def _name_in(plain: str) -> str:
         return ""
     if match["chinese"]:
         return match["chinese"]
-    return match["name"].capitalize()
+    return re.sub(r"(?<![^\W\d_])[^\W\d_]", lambda letter: letter[0].upper(), match["name"])
+
+
+def _may_be_misheard(heard: str, phrase: str) -> bool:
+    """Whether every word of some length is at all like one of the phrase: "tell me the price" is not the time."""
+    telling = (word for word in heard.split() if len(word) > 2 and word != "the")
+    return all(any(SequenceMatcher(None, word, b).ratio() >= 0.6 for b in phrase.split()) for word in telling)
 
 
 def _plain(text: str) -> str:
@@ -207,12 +252,8 @@ def _plain(text: str) -> str:
 def _sentence(text: str) -> str:
     """As it was said, with a capital and a full stop."""
     text = _capital(text.strip())
-    return text if text[-1:] in ".!?。！？" else text + ("。" if _is_chinese(text) else ".")
+    return text if text[-1:] in ".!?。！？" else text + ("。" if is_chinese(text) else ".")
 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _is_chinese(text: str) -> bool:
-    return any("\u4e00" <= letter <= "\u9fff" for letter in text)

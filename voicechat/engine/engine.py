@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from voicechat.engine.added import not_understood
 from voicechat.engine.answerer import Answerer
 from voicechat.engine.builtin import any_installed, not_installed
 from voicechat.engine.chat import (
@@ -63,6 +64,8 @@ class OfflineEngine:
         require()
         troubles: asyncio.Queue[str] = asyncio.Queue()
         settings = self._settings
+        if deaf := not_understood(settings.ears, settings.language):
+            troubles.put_nowait(deaf)
         ear = ProcessEar(troubles.put_nowait, added=settings.ears, language=settings.language, forks=settings.forks)
         synthesiser = LocalVoices(troubles.put_nowait)
         synthesiser.prepare()

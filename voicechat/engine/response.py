@@ -36,6 +36,8 @@ class Delivery:
     """The answer, when it is prescribed."""
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
+    owed: bool = False
+    """The turn interrupted an answer before its first word: that is given after all when the turn was a noise."""
 
 
 class Response:
@@ -59,7 +61,8 @@ class Response:
         self._synthesiser = synthesiser
         self._delivery = delivery
         self._item = Item(item_id, role="assistant", in_progress=True)
-        self._begun = False
+        self.begun = False
+        """Something of it has been said."""
         self._text = ""
         self._reason: Reason | None = None
         self._producer: asyncio.Task[None] | None = None
@@ -100,7 +103,8 @@ class Response:
         history = self._conversation.history()
         self._input = self._conversation.tokens()
         spoken = self._conversation.last_spoken()
-        if spoken is not None and not spoken.text:
+        owed = self._delivery.owed and history[-1:] and history[-1].role != "assistant"
+        if spoken is not None and not spoken.text and not owed:
             if spoken.audio_ms >= NOISE_MS:
                 await self._say(NOT_HEARD)
             return
@@ -123,8 +127,8 @@ class Response:
         await self._tell(ev.ToolCall(self.id, item.id, wanted.call_id, wanted.name, wanted.arguments))
 
     async def _say(self, piece: str) -> None:
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             self._conversation.add(self._item)
             await self._tell(ev.ItemAdded(self._item.id, "assistant"))
         if not self._delivery.spoken or not piece.strip():
@@ -149,7 +153,7 @@ class Response:
     async def _finish(self, error: BaseException | None) -> None:
         if error is not None:
             log.error("the answer failed", exc_info=error)
-        if self._begun:
+        if self.begun:
             if self._delivery.spoken:
                 await self._tell(ev.AssistantAudioDone(self.id, self._item.id))
             self._item.in_progress = False

@@ -70,6 +70,8 @@ class EngineSession:
         self._buffer_ms = 0.0
         self._hearing: Hearing | None = None
         self._response: Response | None = None
+        self._owed = False
+        """The user's turn interrupted an answer before its first word."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -190,8 +192,10 @@ class EngineSession:
     async def _speech_started(self, at_ms: int, turn: cmd.TurnDetection) -> None:
         item_id = _id("item")
         await self._tell(ev.SpeechStarted(item_id, at_ms))
-        if self._response is not None and turn.interrupt_response:
-            await self._response.interrupt("turn_detected")
+        interrupted = self._response if turn.interrupt_response else None
+        if interrupted is not None:
+            await interrupted.interrupt("turn_detected")
+        self._owed = interrupted is not None and not interrupted.begun
         self._hearing = self._begin_hearing(item_id)
 
     async def _speech_stopped(self, at_ms: int, turn: cmd.TurnDetection) -> None:
@@ -202,7 +206,7 @@ class EngineSession:
         await self._commit(hearing)
         if turn.create_response:
             try:
-                await self._respond(self._delivery(cmd.CreateResponse()))
+                await self._respond(replace(self._delivery(cmd.CreateResponse()), owed=self._owed))
             except CannotDo as refusal:  # an answer nobody may interrupt still runs; the sound goes on meanwhile
                 await self._tell(refusal.event)
 

@@ -19,7 +19,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from voicechat.errors import ConfigError, ConnectionFailed, Refused, VoicechatError
 from voicechat.models.catalogue import Model, ModelFile, size
-from voicechat.models.store import folder_bytes, home_of, incoming
+from voicechat.models.store import folder_bytes, home_of, incoming, lacking
 from voicechat.wire.http import HttpFailed, http_client, http_errors
 from voicechat.wire.network import retry_after_s
 from voicechat.wire.retry import RETRY_STATUSES, Retry, RetryPolicy
@@ -74,7 +74,7 @@ async def install(
     policy: RetryPolicy = RetryPolicy(),
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Path:
-    """Fetch what is missing of `model`, check it and put it in place; returns its folder.
+    """Fetch what is missing of `model`, also of one that was damaged, check it and put it in place; returns its folder.
 
     Raises ConnectionFailed (no network, a connection that stays broken, a file that arrives damaged), Refused (the hub
     does not have it), ConfigError (no space, no permission).
@@ -82,6 +82,7 @@ async def install(
     root, folder, done = f"{hub()}/{model.repository}/resolve/{model.revision}", incoming(model.name), 0
     with _disk(model), _tidied(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        _take_back(model)
         _require_space(model, folder)
         for file in model.files:
             loader = _Loader(f"{root}/{quote(file.path)}", file, folder / file.path, ca_file)
@@ -91,6 +92,19 @@ async def install(
             raise ConfigError(f"{home_of(model.name)} is there already.", f"voicechat models remove {model.name}")
         folder.rename(home_of(model.name))
     return home_of(model.name)
+
+
+def _take_back(model: Model) -> None:
+    """What is in place is damaged, if anything is: what is whole of it is kept, and checked where there is a sum."""
+    home, folder = home_of(model.name), incoming(model.name)
+    if not home.is_dir() or not (lacks := lacking(model)):
+        return
+    for file in model.files:
+        path = folder / file.path
+        if file not in lacks and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (home / file.path).replace(path.with_name(f"{path.name}.part") if file.sha256 else path)
+    shutil.rmtree(home)
 
 
 def _after(done: int, on_progress: OnProgress) -> OnProgress:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from voicechat.errors import ConfigError
 from voicechat.models.catalogue import Model, Use, catalogue
-from voicechat.models.store import begun, home_of
+from voicechat.models.store import begun, folder_bytes, home_of, lacking
 
 WHISPER = "whisper"
 ZIPFORMER = "zipformer"
@@ -63,9 +63,8 @@ def find(wanted: str, use: Use) -> Folder:
     """The model of that name, or the folder at that path, for that use. Raises ConfigError."""
     model = catalogue().get(wanted)
     path = home_of(wanted) if model else Path(wanted).expanduser()
-    if model and not path.is_dir():
-        state = "only in part" if begun(wanted) else "not"
-        raise ConfigError(f"The model {wanted} is {state} here.", f"Fetch it with: voicechat models install {wanted}")
+    if model:
+        _require_whole(model)
     if not path.exists():
         if {"/", "\\"} & set(wanted) or wanted.startswith("~"):
             raise ConfigError(f"There is no model folder {wanted}.", "`voicechat models list` shows what can be added.")
@@ -73,8 +72,6 @@ def find(wanted: str, use: Use) -> Folder:
         hint = f"Did you mean {close[0]!r}?" if close else "`voicechat models list` shows the names."
         raise ConfigError(f"{wanted!r} is neither a model's name nor a folder.", hint)
     folder = inspect(path)
-    if model:
-        _require_sizes(model, path)
     if USES[folder.kind] != use:
         raise ConfigError(
             f"{wanted} is {_WHAT[USES[folder.kind]]}, not {_WHAT[use]}.", "Which setting is it meant for?"
@@ -216,9 +213,13 @@ def _require_content(file: Path) -> None:
         raise ConfigError(f"{file} is only a pointer of Git LFS, not the file.", "git lfs pull fetches the files.")
 
 
-def _require_sizes(model: Model, path: Path) -> None:
-    for file in model.files:
-        here = path / file.path
-        if not here.is_file() or (file.bytes and here.stat().st_size != file.bytes):
-            again = f"voicechat models remove {model.name}; voicechat models install {model.name}"
-            raise ConfigError(f"The model {model.name} is damaged: {here} is not what it was.", again)
+def _require_whole(model: Model) -> None:
+    lacks, home = lacking(model), home_of(model.name)
+    if lacks and folder_bytes(home):
+        path = home / lacks[0].path
+        wrong = f"damaged: {path} is {'not what it was' if path.is_file() else 'missing'}"
+    elif lacks:
+        wrong = f"{'only in part' if begun(model.name) else 'not'} here"
+    else:
+        return
+    raise ConfigError(f"The model {model.name} is {wrong}.", f"Fetch it with: voicechat models install {model.name}")

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from voicechat.errors import ConfigError
-from voicechat.models.catalogue import catalogue
+from voicechat.models.catalogue import Model, ModelFile
 
 
 def models_folder() -> Path:
@@ -24,9 +24,15 @@ def incoming(name: str) -> Path:
     return models_folder() / f".{name}.incoming"
 
 
-def installed() -> list[str]:
-    """The names of the catalogue's models that are here."""
-    return [name for name in catalogue() if home_of(name).is_dir()]
+def lacking(model: Model) -> list[ModelFile]:
+    """What the folder of a model has not, or not in its size; none when the model is here."""
+    return [file for file in model.files if not is_whole(home_of(model.name) / file.path, file)]
+
+
+def is_whole(path: Path, file: ModelFile) -> bool:
+    """As far as its size tells."""
+    here = path.stat().st_size if path.is_file() else 0
+    return here == file.bytes if file.bytes else here > 0
 
 
 def begun(name: str) -> int:
