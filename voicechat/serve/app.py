@@ -2,20 +2,21 @@
 
 import logging
 import os
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.engine.builtin import any_installed
 from voicechat.engine.forks import ForkServer, possible
 from voicechat.serve import refusals
-from voicechat.serve.client import ClientSocket
 from voicechat.serve.dialogue import Dialogue, Outputs
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
@@ -72,7 +73,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/", page.file),
         Route("/page/{name}", page.file),
         Route("/v1/models", models),
-        Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
+        *(Route(f"{path}/client_secrets", client_secrets, methods=["POST"]) for path in PATHS[:2]),
         Route("/v1/audio/speech", speech.speak, methods=["POST"]),
         Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
         Route("/v1/voices", speech.voices),
@@ -81,12 +82,20 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/api/dialog/output/{filename}", dialogue.output),
         Route("/api/health", health),
         Route("/metrics", metrics),
+        WebSocketRoute("/{path:path}", _no_socket),
     ]
-    handlers = {Refusal: _refused, 400: _malformed, 404: _nowhere, 405: _nowhere}
+    handlers = {Refusal: _refused, 400: _malformed, 404: _nowhere, 405: _other_method}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # `/v1/models/` is none, instead of a redirection to http:// from behind a proxy that does TLS, tokens and all.
     app.router.redirect_slashes = False
-    return _Door(app, gateway)
+    return _Door(_shared(app, gateway.origins), gateway)
+
+
+def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """A browser asks beforehand, without a key, and keeps from its page what does not name it."""
+    if not origins:
+        return app
+    return CORSMiddleware(app, origins, ("GET", "POST"), ("*",), expose_headers=("Retry-After", "X-Sample-Rate"))
 
 
 def _answer(refusal: Refusal) -> Response:
@@ -107,9 +116,20 @@ async def _malformed(request: Request, error: Exception) -> Response:
 
 
 async def _nowhere(request: Request, error: Exception) -> Response:
-    status = getattr(error, "status_code", 404)
-    message = f"Invalid URL ({request.method} {request.url.path[:200]})"
-    return _answer(Refusal(status, 4000, "unknown_url", message))
+    return _answer(refusals.unknown_url(request.method, request.url.path))
+
+
+async def _other_method(request: Request, error: Exception) -> Response:
+    """A path that is served, but not in this way: `Allow` says in which."""
+    allowed: str = getattr(error, "headers", {})["Allow"]
+    message = f"{request.method[:20]} is not taken here; {allowed} is."
+    answer = _answer(Refusal(405, 4000, "method_not_allowed", message))
+    answer.headers["Allow"] = allowed
+    return answer
+
+
+async def _no_socket(socket: WebSocket) -> None:
+    await socket.send_denial_response(_answer(refusals.unknown_url("WebSocket", socket.url.path)))
 
 
 class _Door:
@@ -132,26 +152,25 @@ class _Door:
             self._check(headers.get(b"host", ""), headers.get(b"origin", ""))
         except Refusal as refusal:
             self._gateway.metrics.refused.labels(refusal.code).inc()
-            if scope["type"] == "websocket":
-                await ClientSocket(receive, send).refuse_by_status(refusal)
-            else:
-                await _answer(refusal)(scope, receive, send)
+            await _answer(refusal)(scope, receive, send)
             return
         if scope["type"] == "http":
             receive = bounded(scope, receive, self._gateway.limits.upload_bytes)
         await self._app(scope, receive, send)
 
     def _check(self, host: str, origin: str) -> None:
-        if not self._gateway.tokens.demanded and _name_of(f"//{host}") not in LOOPBACK:
+        if not self._gateway.tokens.demanded and _parts(f"//{host}").hostname not in LOOPBACK:
             raise refusals.foreign_host()
         if not origin or origin in self._gateway.origins:
             return
-        if urlsplit(origin).netloc.lower() != host.lower():
+        ours = _parts(origin).netloc.lower()
+        if not ours or ours != host.lower():
             raise refusals.foreign_origin()
 
 
-def _name_of(address: str) -> str:
+def _parts(address: str) -> SplitResult:
+    """Of what is no address: none."""
     try:
-        return urlsplit(address).hostname or ""
+        return urlsplit(address)
     except ValueError:
-        return ""
+        return urlsplit("")

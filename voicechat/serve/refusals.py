@@ -58,6 +58,10 @@ def foreign_model(name: str) -> Refusal:
     return Refusal(403, 4004, "model_not_found", message, param="model")
 
 
+def unknown_url(method: str, path: str) -> Refusal:
+    return Refusal(404, 4000, "unknown_url", f"Invalid URL ({method[:20]} {path[:200]})")
+
+
 def foreign_origin() -> Refusal:
     message = "This page may not use this server; its origin would have to be among [serve] origins."
     return Refusal(403, 3000, "origin_not_allowed", message, "permission_error")

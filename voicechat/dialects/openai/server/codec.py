@@ -67,9 +67,9 @@ class ServerCodec:
     def prepare(self, session: object) -> Json:
         """What the session begins with, laid over the defaults before anybody has begun; as clients are shown it.
 
-        Raises Rejected, as a `session.update` of it would.
+        In GA's form, whichever the client speaks. Raises Rejected, as a `session.update` of it would.
         """
-        values = session_shape.merged(self._session, session)
+        values = session_shape.merged(replace(self._session, dialect="ga"), session)
         self._session.prepare(values)
         return self._shown(values)
 

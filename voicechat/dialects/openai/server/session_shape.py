@@ -5,7 +5,7 @@ from typing import Any
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server import turn_detection
-from voicechat.dialects.openai.server.checks import as_object, known, missing, one_of, required
+from voicechat.dialects.openai.server.checks import as_object, as_text, known, missing, one_of, required
 from voicechat.dialects.openai.server.profile import Dialect, Profile
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.session_fields import FIELDS, shown
@@ -40,8 +40,8 @@ def merged(session: Session, value: object) -> Json:
     new = dict(session.values)
     for name, where, given in leaves:
         new[name] = FIELDS[name].check(given, where, session)
-    if update.get("model") is not None and session.profile.model:
-        one_of(update["model"], "session.model", (session.profile.model,))
+    if update.get("model") is not None:  # stock clients name their own default, whichever model they dialled
+        as_text(update["model"], "session.model")
     return new
 
 
