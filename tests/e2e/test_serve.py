@@ -2,9 +2,13 @@
 
 import asyncio
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.e2e.test_serve_refusals import dial, event
 from tests.gateway import served, until
 from tests.unit.offline_client import QUESTIONS, recording
 from voicechat.serve.gateway import Limits
@@ -41,5 +45,29 @@ def test_the_official_client_holds_a_spoken_turn(tmp_path: Path) -> None:
                 assert done.output[0].content[0].transcript == "12 times 7 is 84."
                 deltas = [event.delta for event in seen if event.type.endswith("audio.delta")]
                 assert sum(len(base64.b64decode(delta)) for delta in deltas) > 48_000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "response", "param"),
+    [
+        ("/v1/realtime", {}, {"audio": {"output": {"voice": "nobody"}}}, "response.audio.output.voice"),
+        ("/v1/realtime", {"OpenAI-Beta": "realtime=v1"}, {"voice": "nobody"}, "response.voice"),
+        ("/api-ws/v1/realtime", {}, {"voice": "nobody"}, "response.voice"),
+    ],
+)
+def test_nobody_answers_in_another_voice(
+    path: str, headers: dict[str, str], response: dict[str, Any], param: str, tmp_path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            served(tmp_path / "config.toml") as server,
+            dial(server, "?model=offline", path, additional_headers=headers) as socket,
+        ):
+            await event(socket, "session.created")
+            await socket.send(json.dumps({"type": "response.create", "response": response}))
+            error = (await event(socket, "error"))["error"]
+            assert (error["code"], error["param"]) == ("invalid_value", param)
 
     asyncio.run(main())

@@ -85,6 +85,10 @@ def test_what_a_key_was_made_for_holds_in_every_dialect(tmp_path: Path) -> None:
                     created = (await event(socket, "session.created"))["session"]
                     assert created["instructions"] == INSTRUCTIONS
                     assert created["modalities"] == ["text"]
+            odd = await secret(server, audio={"output": {"voice": "nobody"}})
+            assert await refused(server, query="?model=offline", **offered(odd)) == ("invalid_value", 4000)
+            async with dial(server, **offered(odd)) as socket:  # a service says itself whom it does not know
+                await event(socket, "session.created")
 
     asyncio.run(main())
 

@@ -262,3 +262,35 @@ def test_an_answer_that_went_with_whoever_was_asked_may_be_asked_for_again() -> 
     assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])
     halves.server.configure()  # a line that was connected again
     assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told", "shown"),
+    [
+        ("ga", "session.voice", "session.audio.output.voice"),
+        ("ga", "session.audio.output.voice", "session.audio.output.voice"),
+        ("beta", "session.audio.output.voice", "session.voice"),
+        ("beta", "session.truncation", "session.truncation"),
+        ("ga", "item.id", "item.id"),
+    ],
+)
+def test_a_complaint_names_what_the_client_wrote(dialect: Dialect, told: str, shown: str) -> None:
+    halves = Halves(dialect)
+    halves.tell(ev.ServiceError("No.", "invalid_value", param=told))
+    assert halves.of("error")[-1]["error"]["param"] == shown
+
+
+def test_a_picture_of_dashscopes_buffer_is_no_item_of_the_conversation() -> None:
+    halves = Halves("beta", Profile(manner="dashscope"))
+    halves.raw({"type": "input_audio_buffer.append", "audio": "AAAA"})
+    (image,), replies = halves.raw({"type": "input_image_buffer.append", "image": "/9j/4AAQ"})
+    assert isinstance(image, cmd.SendImage)
+    assert not replies
+    assert halves.tell(ev.ItemAdded(image.item_id, "user")) == []
+    assert not halves.seen, "nothing acknowledges it"
+    halves.tell(ev.ItemAdded("spoken", "user"))
+    assert halves.of("conversation.item.created")[0]["previous_item_id"] is None
+    for wrong in ("AAAA", "!!", "", "/9j"):
+        commands, (error,) = halves.raw({"type": "input_image_buffer.append", "image": wrong})
+        assert not commands
+        assert error["error"]["param"] == "image"

@@ -17,6 +17,8 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
 
+JPEG = b"\xff\xd8\xff"
+"""What every picture of that kind begins with."""
 LONGEST_MS = 24 * 3600 * 1000
 
 LONG = 256
@@ -141,8 +143,12 @@ class ClientEvents:
         try:
             data = decoded(picture)
         except ValueError:
-            raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image") from None
-        return [cmd.SendImage(data)]
+            data = b""
+        if not data.startswith(JPEG):
+            raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image")
+        item_id = _new_item_id()
+        self._conversation.pictures[item_id] = None
+        return [cmd.SendImage(data, item_id=item_id)]
 
     def _commit(self, event: Json) -> list[cmd.Command]:
         self._buffer.commit(manual=self._session.values["turn_detection"] is None)
@@ -156,7 +162,7 @@ class ClientEvents:
         after = event.get("previous_item_id")
         after = "" if after is None else as_id(after, "previous_item_id")
         shape = required(event, "item")
-        item, commands = created(shape, after, lambda: f"item_{secrets.token_hex(10)}", self._conversation.calls)
+        item, commands = created(shape, after, _new_item_id, self._conversation.calls)
         self._added(item, self._conversation.add(item, after))
         return commands
 
@@ -201,6 +207,10 @@ class ClientEvents:
         if not known_one and (response_id or self._responses.asked is None):
             raise Rejected("response_cancel_not_active", "Cancellation failed: no active response found")
         return [cmd.CancelResponse(response_id)]
+
+
+def _new_item_id() -> str:
+    return f"item_{secrets.token_hex(10)}"
 
 
 def _parsed(frame: Frame) -> Json:

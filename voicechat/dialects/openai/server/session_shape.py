@@ -74,6 +74,16 @@ def _beta_leaves(update: Json) -> Iterator[tuple[str, str, object]]:
             yield name, f"session.{key}", value
 
 
+def named(param: str, dialect: Dialect) -> str:
+    """The parameter of a complaint as this dialect calls it, whichever the one who complains speaks."""
+    head, _, path = param.partition(".")
+    name = _GA_NAMES.get(path) or _BETA_NAMES.get(path)
+    if head != "session" or name is None:
+        return param
+    path = FIELDS[name].ga if dialect == "ga" else FIELDS[name].beta
+    return f"session.{path}" if path else param
+
+
 def shape(values: Json, dialect: Dialect) -> Json:
     """The fields of the session object, as clients are shown it; whose session it is the codec adds."""
     whole: Json = {}
