@@ -17,7 +17,8 @@ from voicechat.dialects.openai.server.handshake import PATHS
 from voicechat.engine.builtin import any_installed
 from voicechat.engine.forks import ForkServer, possible
 from voicechat.serve import refusals
-from voicechat.serve.dialogue import Dialogue, Outputs
+from voicechat.serve.dialogue import PATH as DIALOGUE
+from voicechat.serve.dialogue import Dialogue, Outputs, unanswered
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
@@ -45,7 +46,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         try:
             return JSONResponse(await gateway.secrets.create(grant, await json_of(request)))
         except Rejected as error:
-            raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
+            raise refusals.rejected(error) from error
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "stopping" if gateway.stopping else "ok"}, 503 if gateway.stopping else 200)
@@ -78,7 +79,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
         Route("/v1/voices", speech.voices),
         Route("/v1/personas", page.personas),
-        Route("/api/dialog/audio", dialogue.talk, methods=["POST"]),
+        Route(DIALOGUE, dialogue.talk, methods=["POST"]),
         Route("/api/dialog/output/{filename}", dialogue.output),
         Route("/api/health", health),
         Route("/metrics", metrics),
@@ -107,23 +108,26 @@ def _answer(refusal: Refusal) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
+    if request.url.path == DIALOGUE:
+        error.more = unanswered(error.message)
     return _answer(error)
 
 
 async def _malformed(request: Request, error: Exception) -> Response:
     """A form that is none, or has too many fields."""
-    return _answer(Refusal(400, 4000, "invalid_form", f"The form cannot be read: {getattr(error, 'detail', '')}"))
+    message = f"The form cannot be read: {getattr(error, 'detail', '')}"
+    return await _refused(request, Refusal(400, 4000, "invalid_form", message))
 
 
 async def _nowhere(request: Request, error: Exception) -> Response:
-    return _answer(refusals.unknown_url(request.method, request.url.path))
+    return await _refused(request, refusals.unknown_url(request.method, request.url.path))
 
 
 async def _other_method(request: Request, error: Exception) -> Response:
     """A path that is served, but not in this way: `Allow` says in which."""
     allowed: str = getattr(error, "headers", {})["Allow"]
     message = f"{request.method[:20]} is not taken here; {allowed} is."
-    answer = _answer(Refusal(405, 4000, "method_not_allowed", message))
+    answer = await _refused(request, Refusal(405, 4000, "method_not_allowed", message))
     answer.headers["Allow"] = allowed
     return answer
 

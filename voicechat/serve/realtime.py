@@ -117,7 +117,7 @@ def _prepare(codec: ServerCodec, secret: Secret) -> None:
     try:
         codec.prepare(secret.session)
     except Rejected as error:
-        raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
+        raise refusals.rejected(error) from error
 
 
 def _note(what: str, **facts: object) -> None:
