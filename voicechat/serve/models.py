@@ -48,7 +48,8 @@ class Model:
     def profile(self, manner: Manner) -> Profile:
         """For the codec before it. Voices are refused by whoever knows them all."""
         voice = self.service.provider.voice or "default"
-        return Profile(voice=voice, knows_voice=self._knows_voice, voices="those of GET /v1/voices", manner=manner)
+        voices = "those of GET /v1/voices"
+        return Profile("", voice, self._knows_voice, voices, manner, asides=self.local)
 
     def _knows_voice(self, name: str) -> bool:
         """A service says no itself; this machine's engine lets another voice answer, without a word."""

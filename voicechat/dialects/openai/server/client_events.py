@@ -21,6 +21,8 @@ JPEG = b"\xff\xd8\xff"
 """What every picture of that kind begins with."""
 LONGEST_MS = 24 * 3600 * 1000
 
+MOST_BESIDE = 4
+
 LONG = 256
 """Characters of sound that stand nowhere else in their frame."""
 AROUND = 200
@@ -189,6 +191,12 @@ class ClientEvents:
         return [cmd.TruncateItem(item.id, index, end_ms)]
 
     def _create_response(self, event: Json) -> list[cmd.Command]:
+        command, wish = response_options.read(event.get("response"), self._session, self._conversation, self.event_id)
+        if command.aside:
+            if self._responses.beside >= MOST_BESIDE:
+                raise Rejected("rate_limit_exceeded", f"At most {MOST_BESIDE} responses run beside the conversation.")
+            self._responses.asides.append(wish)
+            return [command]
         running = self._responses.active_id
         if running or self._responses.asked is not None:
             raise Rejected(
@@ -196,7 +204,6 @@ class ClientEvents:
                 f"Conversation already has an active response in progress: {running or 'it is about to begin'}. Wait "
                 "until the response is finished before creating a new one.",
             )
-        command, wish = response_options.read(event.get("response"), self._session, self.event_id)
         self._responses.asked = wish
         return [command]
 

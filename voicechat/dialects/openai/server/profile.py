@@ -38,3 +38,5 @@ class Profile:
     voices: str = "the voices of this service"
     """What to say to a client that asked for another."""
     manner: Manner = "openai"
+    asides: bool = False
+    """Answers can be asked for that are no part of the conversation."""
