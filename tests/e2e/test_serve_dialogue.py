@@ -46,7 +46,11 @@ def test_the_engine_answers_a_recording(tmp_path: Path) -> None:
             silence = io.BytesIO()  # two minutes and five seconds in a megabyte
             soundfile.write(silence, np.zeros(8000 * 125, np.int16), 8000, "PCM_U8", format="WAV")
             for wav, status in ((b"ID3 no wav", 400), (WAV[:30], 400), (silence.getvalue(), 413), (b"", 400)):
-                assert (await ask(http, wav)).status_code == status
+                refused = await ask(http, wav)
+                told = refused.json()
+                assert (refused.status_code, told["error"]["param"]) == (status, "audio_file")
+                assert (told["success"], told["message"]) == (False, told["error"]["message"])
+                assert (told["audio_received"], told["output_audio_url"]) == (False, None)
             assert (await ask(http, recv_timeout="soon")).status_code == 400
             assert (await ask(http, model="nobody")).status_code == 404
             assert (await http.post("/api/dialog/audio", data={"recv_timeout": "3"})).status_code == 400
@@ -55,6 +59,7 @@ def test_the_engine_answers_a_recording(tmp_path: Path) -> None:
                     form = await http.post(path, content=b"--y\r\n: :\r\n", headers={"Content-Type": kind})
                     assert form.status_code == 400
                     assert form.json()["error"]["type"] == "invalid_request_error"
+                    assert ("success" in form.json()) == (path == "/api/dialog/audio")
             for path in ("/page/..%2fapp.py", "/page/%2e%2e/app.py", "/page/..%5capp.py", "/page//etc/passwd"):
                 assert (await http.get(path)).status_code == 404
             big = await ask(http, bytes(26 * 1024 * 1024))

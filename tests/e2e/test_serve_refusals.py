@@ -139,7 +139,7 @@ def test_a_page_gets_a_key_that_does_not_last(tmp_path: Path) -> None:
             server.gateway.secrets._clock = lambda: made["expires_at"] + 1
             assert await refused(server, subprotocols=offered) == ("invalid_api_key", 3000)
             server.gateway.secrets._clock = lambda: made["expires_at"] - 1
-            assert await refused(server, query="?model=nobody", subprotocols=offered) == ("invalid_model", 4000)
+            assert await refused(server, query="?model=nobody", subprotocols=offered) == ("model_not_found", 4004)
             limited = await http.get("/v1/models")
             assert (limited.status_code, limited.json()["error"]["code"]) == (429, "rate_limit_exceeded")
 
@@ -153,7 +153,8 @@ def test_a_page_of_another_host_is_sent_away(tmp_path: Path) -> None:
             httpx.AsyncClient(base_url=f"http:{server.here}") as http,
         ):
             for origin, fine in ((f"http:{server.here}", True), ("https://example.org", True), ("null", False),
-                                 ("https://evil.example", False), ("http://127.0.0.1:1", False)):  # fmt: skip
+                                 ("https://evil.example", False), ("http://127.0.0.1:1", False),
+                                 ("http://[::1", False)):  # fmt: skip
                 status = (await http.get("/v1/models", headers={"Origin": origin})).status_code
                 assert (status == 200) == fine, origin
                 if fine:

@@ -13,6 +13,7 @@ from tests.gateway import served
 from tests.recordings import INTERRUPTION
 from voicechat.audio.encoded import wav_header
 
+WORDS_TIMES = "timestamp_granularities[]"
 WORDS = "What is twelve times seven?"
 
 
@@ -88,6 +89,17 @@ def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
                 assert caught.value.status_code == status
                 assert caught.value.code == code
 
+            for param, request in (
+                ("speed", {"speed": 0.25}),
+                ("speed", {"speed": 4.0}),
+                ("voice", {"voice": "nobody"}),
+            ):
+                wish: Any = {"model": "offline", "voice": "alloy", "input": "hello", **request}
+                with pytest.raises(APIStatusError) as caught:
+                    await client.audio.speech.create(**wish)
+                assert (caught.value.status_code, caught.value.param) == (400, param)
+                assert "--" not in caught.value.message  # that would be the command line's
+
             await refused(404, "invalid_model", model="nobody", voice="alloy", input="hello")
             await refused(400, "missing_required_parameter", model="offline", voice="alloy")
             await refused(400, "invalid_value", model="offline", voice="nobody-at-all", input="hello")
@@ -104,5 +116,20 @@ def test_a_text_is_read_and_understood_again(tmp_path: Path) -> None:
             with pytest.raises(APIStatusError) as caught:
                 await client.audio.transcriptions.create(model="offline", file=wav, **captions_streamed)
             assert (caught.value.status_code, caught.value.param) == (400, "stream")
+            hints: tuple[tuple[str, dict[str, Any]], ...] = (
+                ("language", {"language": "klingon"}),
+                ("temperature", {"temperature": "abc"}),
+                ("temperature", {"temperature": 1.5}),
+                (WORDS_TIMES, {"response_format": "verbose_json", "timestamp_granularities": ["segment", "word"]}),
+                (WORDS_TIMES, {"timestamp_granularities": ["segment"]}),
+            )
+            for param, hint in hints:
+                with pytest.raises(APIStatusError) as caught:
+                    await client.audio.transcriptions.create(model="offline", file=silence, **hint)
+                assert (caught.value.status_code, caught.value.param) == (400, param)
+            fine: Any = {"language": "en-GB", "temperature": 0.2, "timestamp_granularities": ["segment"]}
+            await client.audio.transcriptions.create(
+                model="offline", file=silence, response_format="verbose_json", prompt="numbers", **fine
+            )
 
     asyncio.run(main())

@@ -9,6 +9,9 @@ from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec, chos
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
+USER: Json = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+RESULT: Json = {"type": "function_call_output", "call_id": "c", "output": "{}"}
+
 
 def update(halves: Halves, **session: Any) -> Json:
     """The session as it is shown after an update that was accepted."""
@@ -262,3 +265,76 @@ def test_an_answer_that_went_with_whoever_was_asked_may_be_asked_for_again() -> 
     assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])
     halves.server.configure()  # a line that was connected again
     assert halves.raw({"type": "response.create"}) == ([cmd.CreateResponse()], [])
+
+
+@pytest.mark.parametrize(
+    ("dialect", "told", "shown"),
+    [
+        ("ga", "session.voice", "session.audio.output.voice"),
+        ("ga", "session.audio.output.voice", "session.audio.output.voice"),
+        ("beta", "session.audio.output.voice", "session.voice"),
+        ("beta", "session.truncation", "session.truncation"),
+        ("ga", "item.id", "item.id"),
+    ],
+)
+def test_a_complaint_names_what_the_client_wrote(dialect: Dialect, told: str, shown: str) -> None:
+    halves = Halves(dialect)
+    halves.tell(ev.ServiceError("No.", "invalid_value", param=told))
+    assert halves.of("error")[-1]["error"]["param"] == shown
+
+
+def test_a_picture_of_dashscopes_buffer_is_no_item_of_the_conversation() -> None:
+    halves = Halves("beta", Profile(manner="dashscope"))
+    halves.raw({"type": "input_audio_buffer.append", "audio": "AAAA"})
+    (image,), replies = halves.raw({"type": "input_image_buffer.append", "image": "/9j/4AAQ"})
+    assert isinstance(image, cmd.SendImage)
+    assert not replies
+    assert halves.tell(ev.ItemAdded(image.item_id, "user")) == []
+    assert not halves.seen, "nothing acknowledges it"
+    halves.tell(ev.ItemAdded("spoken", "user"))
+    assert halves.of("conversation.item.created")[0]["previous_item_id"] is None
+    for wrong in ("AAAA", "!!", "", "/9j"):
+        commands, (error,) = halves.raw({"type": "input_image_buffer.append", "image": wrong})
+        assert not commands
+        assert error["error"]["param"] == "image"
+
+
+def test_answers_beside_the_conversation_are_told_apart() -> None:
+    halves = Halves("ga", Profile(asides=True))
+    halves.raw({"type": "conversation.item.create", "item": {"id": "a", **USER}})
+    wishes: list[Json] = [
+        {"metadata": {"topic": "one"}},
+        {"metadata": {"topic": "two"}, "input": [{"type": "item_reference", "id": "a"}, USER], "max_output_tokens": 5},
+        {"input": []},
+    ]
+    commands = [
+        command
+        for wish in wishes
+        for command in halves.raw({"type": "response.create", "response": {"conversation": "none", **wish}})[0]
+    ]
+    assert commands == [
+        cmd.CreateResponse(aside=True),
+        cmd.CreateResponse(aside=True, max_tokens=5, context=(cmd.SendText("hi", item_id="a"), cmd.SendText("hi"))),
+        cmd.CreateResponse(aside=True, context=()),
+    ]
+    assert halves.raw({"type": "response.create"})[0] == [cmd.CreateResponse()]  # and the conversation goes on
+    halves.tell(ev.ResponseStarted("x", out_of_band=True), ev.ResponseStarted("r"))
+    halves.tell(ev.ResponseStarted("y", out_of_band=True))
+    told = {event["response"]["id"]: event["response"]["metadata"] for event in halves.of("response.created")}
+    assert told == {"x": {"topic": "one"}, "r": None, "y": {"topic": "two"}}
+    for wish, param in (
+        ({"conversation": "some"}, "response.conversation"),
+        ({"input": []}, "response.input"),
+        ({"conversation": "none", "input": {}}, "response.input"),
+        ({"conversation": "none", "input": [USER, {"type": "nothing"}]}, "response.input[1].type"),
+        ({"conversation": "none", "input": [{"type": "item_reference", "id": "b"}]}, "response.input[0].id"),
+        ({"conversation": "none", "input": [RESULT]}, "response.input[0]"),
+    ):
+        commands, (error,) = halves.raw({"type": "response.create", "response": wish})
+        assert not commands
+        assert error["error"]["param"] == param
+    more: Json = {"type": "response.create", "response": {"conversation": "none"}}
+    assert halves.raw(more)[0] == [cmd.CreateResponse(aside=True)]
+    assert halves.raw(more)[1][0]["error"]["code"] == "rate_limit_exceeded"
+    halves.tell(ev.ResponseFinished("x", "completed"))
+    assert halves.raw(more)[0] == [cmd.CreateResponse(aside=True)]

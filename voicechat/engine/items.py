@@ -71,6 +71,12 @@ class Conversation:
         """The user's last item, "" when there is none: what a response that begins now answers."""
         return next((item.id for item in reversed(self._items) if item.role == "user"), "")
 
+    def beside(self, items: "list[Item] | None") -> "Conversation":
+        """Another that begins with `items`, or with what was said in this one, which then knows nothing of it."""
+        other = Conversation()
+        other._items = list(self._items if items is None else items)
+        return other
+
     def add(self, item: Item, after: str = "") -> None:
         """Append, or insert after the item `after` ("root": first). Raises BadId for an id in use, or no item's."""
         self.check_new(item.id)

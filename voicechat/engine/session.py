@@ -72,6 +72,7 @@ class EngineSession:
         self._response: Response | None = None
         self._owed = False
         """The user's turn interrupted an answer before its first word."""
+        self._asides: dict[str, Response] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -114,6 +115,8 @@ class EngineSession:
             case cmd.ClearAudio():
                 await self._abandon_turn()
                 await self._tell(ev.InputCleared())
+            case cmd.CreateResponse(aside=True):
+                await self._respond_aside(command)
             case cmd.CreateResponse():
                 await self._respond(self._delivery(command))
             case cmd.CancelResponse():
@@ -298,8 +301,33 @@ class EngineSession:
         await response.run()
         self._response = None
 
+    async def _respond_aside(self, command: cmd.CreateResponse) -> None:
+        """Beside whatever else is answered, from a conversation of its own."""
+        context = command.context
+        items = None if context is None else [Item(_id("item"), one.role, one.text) for one in context]
+        others, ids = self._conversation.beside(items), (_id("resp"), _id("item"))
+        response = Response(
+            ids, "", self._tell_aside, others, self._answerer, self._synthesiser, self._delivery(command)
+        )
+        self._asides[response.id] = response
+        await response.begin()
+        self._keep(asyncio.create_task(self._run_aside(response), name="offline-aside"))
+
+    async def _run_aside(self, response: Response) -> None:
+        await response.run()
+        del self._asides[response.id]
+
+    async def _tell_aside(self, event: ev.Event) -> None:
+        match event:
+            case ev.ResponseStarted():
+                await self._tell(replace(event, out_of_band=True))
+            case ev.ItemAdded():
+                pass
+            case _:
+                await self._tell(event)
+
     async def _cancel_response(self, response_id: str) -> None:
-        response = self._response
+        response = self._asides.get(response_id, self._response)
         if response is None or (response_id and response_id != response.id):
             raise CannotDo("response_cancel_not_active", "Cancellation failed: no active response found")
         await response.interrupt("client_cancelled")

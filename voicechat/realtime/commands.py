@@ -108,6 +108,8 @@ class CreateResponse:
     max_tokens: int | None = None
     aside: bool = False
     """It is no part of the conversation (`capabilities.supports_asides`): nothing that comes later knows of it."""
+    context: "tuple[SendText, ...] | None" = None
+    """What it answers in place of the conversation. The offline engine knows it, for asides."""
 
 
 @dataclass(frozen=True, slots=True)

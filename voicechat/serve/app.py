@@ -2,13 +2,15 @@
 
 import logging
 import os
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import PATHS
@@ -16,8 +18,8 @@ from voicechat.engine.builtin import any_installed
 from voicechat.engine.forks import ForkServer, possible
 from voicechat.serve import refusals
 from voicechat.serve.answers import Answers
-from voicechat.serve.client import ClientSocket
-from voicechat.serve.dialogue import Dialogue, Outputs
+from voicechat.serve.dialogue import PATH as DIALOGUE
+from voicechat.serve.dialogue import Dialogue, Outputs, unanswered
 from voicechat.serve.ears import Ears
 from voicechat.serve.gateway import Gateway
 from voicechat.serve.models import OFFLINE
@@ -45,7 +47,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
         try:
             return JSONResponse(await gateway.secrets.create(grant, await json_of(request)))
         except Rejected as error:
-            raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
+            raise refusals.rejected(error) from error
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "stopping" if gateway.stopping else "ok"}, 503 if gateway.stopping else 200)
@@ -58,6 +60,8 @@ def create_app(gateway: Gateway) -> ASGIApp:
         assert isinstance(error, Refusal)
         gateway.count_refusal(error)
         note(request, code=error.code or "no_key")
+        if request.url.path == DIALOGUE:
+            error.more = unanswered(error.message)
         return refusals.answer(error)
 
     async def malformed(request: Request, error: Exception) -> Response:
@@ -66,8 +70,20 @@ def create_app(gateway: Gateway) -> ASGIApp:
         return await refused(request, Refusal(400, 4000, "invalid_form", message))
 
     async def nowhere(request: Request, error: Exception) -> Response:
-        message = f"Invalid URL ({request.method} {request.url.path[:200]})"
-        return await refused(request, Refusal(getattr(error, "status_code", 404), 4000, "unknown_url", message))
+        return await refused(request, refusals.unknown_url(request.method, request.url.path))
+
+    async def other_method(request: Request, error: Exception) -> Response:
+        """A path that is served, but not in this way: `Allow` says in which."""
+        allowed: str = getattr(error, "headers", {})["Allow"]
+        message = f"{request.method[:20]} is not taken here; {allowed} is."
+        answer = await refused(request, Refusal(405, 4000, "method_not_allowed", message))
+        answer.headers["Allow"] = allowed
+        return answer
+
+    async def no_socket(socket: WebSocket) -> None:
+        refusal = refusals.unknown_url("WebSocket", socket.url.path)
+        gateway.count_refusal(refusal)
+        await socket.send_denial_response(refusals.answer(refusal))
 
     processors = os.cpu_count() or 1
     speech = Speech(gateway, at_once=processors)
@@ -88,21 +104,29 @@ def create_app(gateway: Gateway) -> ASGIApp:
         Route("/", page.file),
         Route("/page/{name}", page.file),
         Route("/v1/models", models),
-        Route("/v1/realtime/client_secrets", client_secrets, methods=["POST"]),
+        *(Route(f"{path}/client_secrets", client_secrets, methods=["POST"]) for path in PATHS[:2]),
         Route("/v1/audio/speech", speech.speak, methods=["POST"]),
         Route("/v1/audio/transcriptions", transcription.transcribe, methods=["POST"]),
         Route("/v1/voices", speech.voices),
         Route("/v1/personas", page.personas),
-        Route("/api/dialog/audio", dialogue.talk, methods=["POST"]),
+        Route(DIALOGUE, dialogue.talk, methods=["POST"]),
         Route("/api/dialog/output/{filename}", dialogue.output),
         Route("/api/health", health),
         Route("/metrics", metrics),
+        WebSocketRoute("/{path:path}", no_socket),
     ]
-    handlers = {Refusal: refused, 400: malformed, 404: nowhere, 405: nowhere}
+    handlers = {Refusal: refused, 400: malformed, 404: nowhere, 405: other_method}
     app = Starlette(routes=routes, exception_handlers=handlers)
     # `/v1/models/` is none, instead of a redirection to http:// from behind a proxy that does TLS, tokens and all.
     app.router.redirect_slashes = False
-    return _Door(app, gateway)
+    return _Door(_shared(app, gateway.origins), gateway)
+
+
+def _shared(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """A browser asks beforehand, without a key, and keeps from its page what does not name it."""
+    if not origins:
+        return app
+    return CORSMiddleware(app, origins, ("GET", "POST"), ("*",), expose_headers=("Retry-After", "X-Sample-Rate"))
 
 
 class _Door:
@@ -126,10 +150,7 @@ class _Door:
             self._check(headers.get(b"host", ""), headers.get(b"origin", ""))
         except Refusal as refusal:
             self._gateway.count_refusal(refusal)
-            if scope["type"] == "websocket":
-                await ClientSocket(receive, send).refuse_by_status(refusal)
-            else:
-                await refusals.answer(refusal)(scope, receive, send)
+            await refusals.answer(refusal)(scope, receive, send)
             return
         if scope["type"] == "http":
             await self._answers(scope, bounded(scope, receive, self._gateway.limits.upload_bytes), send)
@@ -137,16 +158,18 @@ class _Door:
         await self._app(scope, receive, send)
 
     def _check(self, host: str, origin: str) -> None:
-        if not self._gateway.tokens.demanded and _name_of(f"//{host}") not in LOOPBACK:
+        if not self._gateway.tokens.demanded and _parts(f"//{host}").hostname not in LOOPBACK:
             raise refusals.foreign_host()
         if not origin or origin in self._gateway.origins:
             return
-        if urlsplit(origin).netloc.lower() != host.lower():
+        ours = _parts(origin).netloc.lower()
+        if not ours or ours != host.lower():
             raise refusals.foreign_origin()
 
 
-def _name_of(address: str) -> str:
+def _parts(address: str) -> SplitResult:
+    """Of what is no address: none."""
     try:
-        return urlsplit(address).hostname or ""
+        return urlsplit(address)
     except ValueError:
-        return ""
+        return urlsplit("")

@@ -32,6 +32,7 @@ from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.requests import form_of, key_of, note, texts, uploaded, while_there
 
+PATH = "/api/dialog/audio"
 OUTPUT_HZ = 24_000
 MOST_S = 120.0
 """Of a recording."""
@@ -126,7 +127,7 @@ class Dialogue:
         config = SessionConfig(
             role, model.voice(wish.voice), None, transcription_model=model.transcription_model, source="file"
         )
-        sound = decoded(wish.data, MOST_S)
+        sound = decoded(wish.data, MOST_S, "audio_file")
         began = time.monotonic()
         first = await asyncio.to_thread(next, sound, b"")  # what is no sound is told before anybody is asked
         try:
@@ -191,6 +192,10 @@ async def _wish(form: FormData) -> _Wish:
     )
 
 
+def unanswered(message: str) -> dict[str, object]:
+    """What is said of a recording that has no answer, whoever was to blame."""
+    return {"success": False, "message": message, "audio_received": False, "output_audio_url": None}
+
+
 def _failed(message: str, status: int) -> Response:
-    body = {"success": False, "message": message, "audio_received": False, "output_audio_url": None}
-    return JSONResponse(body, status)
+    return JSONResponse(unanswered(message), status)

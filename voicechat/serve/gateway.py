@@ -117,10 +117,9 @@ class Gateway:
         secret = await self.secrets.find(key)
         if secret is None:
             return await self.admit(key), None
-        if self.tokens.demanded and not secret.grant.digest:  # of a gateway that lets everybody in
-            raise refusals.wrong_key()
-        await self.budget.request(secret.grant)
-        return secret.grant, secret
+        grant = self.tokens.again(secret.grant)  # revoked since then, or of a gateway that lets everybody in
+        await self.budget.request(grant)
+        return grant, secret
 
     async def meter(self, model: Model, grant: Grant) -> Meter:
         """For what a session costs. Raises Refusal where it may cost nothing more, or nobody knows what it does."""

@@ -47,7 +47,18 @@ class Model:
 
     def profile(self, manner: Manner) -> Profile:
         """For the codec before it. Voices are refused by whoever knows them all."""
-        return Profile(voice=self.service.provider.voice or "default", manner=manner)
+        voice = self.service.provider.voice or "default"
+        voices = "those of GET /v1/voices"
+        return Profile("", voice, self._knows_voice, voices, manner, asides=self.local)
+
+    def _knows_voice(self, name: str) -> bool:
+        """A service says no itself; this machine's engine lets another voice answer, without a word."""
+        asked = self.voice(name)
+        if not self.local or not asked:
+            return True
+        from voicechat.engine.voices import LocalVoices
+
+        return LocalVoices().knows(asked)
 
     def voice(self, asked: str) -> str:
         """The voice to ask for behind; "" is the model's own."""

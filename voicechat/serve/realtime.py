@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
 from voicechat.dialects.openai.server import ServerCodec
+from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.handshake import Handshake, read_handshake
 from voicechat.serve import refusals
 from voicechat.serve.client import ClientSocket, Message, Receive, Send
@@ -17,6 +18,7 @@ from voicechat.serve.models import Model
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.relay import Relay
 from voicechat.serve.scribe import Hear
+from voicechat.serve.secrets import Secret
 from voicechat.serve.spans import Spans
 from voicechat.serve.tokens import Grant
 from voicechat.serve.watch import Watch
@@ -57,15 +59,15 @@ class Realtime:
         async with contextlib.AsyncExitStack() as behind, contextlib.AsyncExitStack() as before:
             with gateway.counting_refusals():
                 grant, secret = await gateway.admit_session(asked.key)
-                model = self._model(asked.model or (secret.model if secret else ""), grant)
+                model = self._model(asked.model, secret.model if secret else "", grant)
                 meter = await gateway.meter(model, grant)
                 left_s = await gateway.budget.left_s(grant)
                 await before.enter_async_context(gateway.place(grant, session_id))
                 behind.enter_context(gateway.engine(model))
+                codec = ServerCodec(model.profile(asked.manner), asked.dialect)
+                if secret is not None:
+                    _prepare(codec, secret)
             await client.accept(asked.subprotocol)
-            codec = ServerCodec(model.profile(asked.manner), asked.dialect)
-            if secret is not None and codec.dialect == "ga":
-                codec.prepare(secret.session)
             spans = Spans({"session": session_id, "model": model.name, "behind": model.behind})
             watch = Watch(gateway.metrics, model.label, meter, spans)
             costs = Costs(gateway.prices.finder(model)) if query.get("cost") == "true" else None
@@ -81,10 +83,12 @@ class Realtime:
                     await before.aclose()  # whoever went may come back at once; what is behind takes its time
                     await relay.close()
 
-    def _model(self, name: str, grant: Grant) -> Model:
+    def _model(self, asked: str, made_for: str, grant: Grant) -> Model:
+        """`made_for` is what the client's secret names: it opens that alone."""
+        name = asked or made_for
         if not name:
             raise refusals.no_model()
-        if not grant.allows(name):
+        if not grant.allows(name) or (made_for and name != made_for):
             raise refusals.foreign_model(name)
         return self._gateway.models.open(name)
 
@@ -105,6 +109,14 @@ class Realtime:
                 spans.session_over(code)
                 used = {"lasted_s": lasted_s, "heard_s": watch.heard_s, "spoken_s": watch.spoken_s}
                 _note("session ends", **who, code=code, **{name: round(value, 2) for name, value in used.items()})
+
+
+def _prepare(codec: ServerCodec, secret: Secret) -> None:
+    """The session begins as its secret says. Raises Refusal for what this model cannot be asked for."""
+    try:
+        codec.prepare(secret.session)
+    except Rejected as error:
+        raise refusals.rejected(error) from error
 
 
 def _note(what: str, **facts: object) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse, Response
 
 from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server.checks import Rejected
 
 
 @dataclass(eq=False)
@@ -20,10 +21,13 @@ class Refusal(Exception):
     kind: str = "invalid_request_error"
     param: str | None = None
     retry_after_s: int | None = None
+    more: Json = field(default_factory=dict)
+    """What an HTTP answer says beside the error."""
 
     def body(self) -> Json:
         """Of an HTTP answer (reference, section 16)."""
-        return {"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+        return {"error": error, **self.more}
 
     def event(self) -> str:
         """The `error` event before the close."""
@@ -65,6 +69,15 @@ def unknown_model(name: str) -> Refusal:
 def foreign_model(name: str) -> Refusal:
     message = f"The model {name[:80]!r} does not exist or you do not have access to it."
     return Refusal(403, 4004, "model_not_found", message, param="model")
+
+
+def rejected(error: Rejected) -> Refusal:
+    """For what a client wrote."""
+    return Refusal(400, 4000, error.code, str(error), param=error.param)
+
+
+def unknown_url(method: str, path: str) -> Refusal:
+    return Refusal(404, 4000, "unknown_url", f"Invalid URL ({method[:20]} {path[:200]})")
 
 
 def foreign_origin() -> Refusal:

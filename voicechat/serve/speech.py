@@ -105,7 +105,7 @@ class Speech:
         try:
             wish = read_wish(await json_of(request))
         except Rejected as error:
-            raise Refusal(400, 4000, error.code, str(error), param=error.param) from error
+            raise refusals.rejected(error) from error
         if not grant.allows(wish.model):
             raise refusals.foreign_model(wish.model)
         choice = self._choice(wish)
@@ -117,7 +117,7 @@ class Speech:
         try:
             first = await while_there(request, anext(sound, b""))  # what goes wrong before is an answer of its own
         except UsageError as error:
-            raise Refusal(400, 4000, "invalid_value", error.message) from error
+            raise Refusal(400, 4000, "invalid_value", error.message, param="voice") from error
         except VoicechatError as error:
             raise refusals.failed(error.message) from error
         self._gateway.metrics.latency.labels(choice.name, "speech").observe(time.monotonic() - began)
@@ -149,6 +149,12 @@ class Speech:
         voice = choice.info.voice_named(wish.voice, choice.options.model)
         if not voice or (voice in FOREIGN_VOICES and voice not in voices and (voices or provider == OFFLINE)):
             voice = choice.options.voice
+        try:
+            as_number(
+                wish.speed, "speed", *abilities_of(choice.protocol).speed
+            )  # no service takes all that OpenAI's does
+        except Rejected as error:
+            raise refusals.rejected(error) from error
         return replace(choice, options=replace(choice.options, voice=voice))
 
     async def _sound(self, wish: Wish, choice: SpeechChoice, grant: Grant) -> AsyncGenerator[bytes, None]:

@@ -68,7 +68,14 @@ class Tokens:
             return Grant()
         if not key:
             raise refusals.no_key()
-        digest = digest_of(key)
+        return self._of(digest_of(key))
+
+    def again(self, grant: Grant) -> Grant:
+        """What the token of an earlier grant allows by now. Raises Refusal where it is none any more, or was none."""
+        self._look_again()
+        return self._of(grant.digest) if self.demanded else grant
+
+    def _of(self, digest: str) -> Grant:
         found = None
         for known, grant in self._grants:
             if hmac.compare_digest(digest, known):

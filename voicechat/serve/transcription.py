@@ -1,15 +1,18 @@
 """`POST /v1/audio/transcriptions`: a recording as text, by the engine's recogniser."""
 
 import asyncio
+import re
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from voicechat.dialects.fields import Json
+from voicechat.dialects.openai.server.checks import Rejected, as_number, invalid, one_of
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.turns import Sound, Turn, TurnDetector
 from voicechat.engine.utterance import NotUnderstood
@@ -21,10 +24,12 @@ from voicechat.serve.recordings import RATE_HZ, decoded
 from voicechat.serve.refusals import Refusal
 from voicechat.serve.requests import event_line, form_of, key_of, note, texts, uploaded, while_there
 from voicechat.serve.tokens import Grant
+from voicechat.text.language import tag_named
 
 MOST_S = 1800.0
 LONGEST_S = 25.0
 """Of one utterance: whoever speaks longer without a pause is cut there."""
+_TAG = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8})*", re.IGNORECASE)
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 
 
@@ -61,6 +66,10 @@ class Transcription:
             if as_events and written not in ("json", "text"):
                 message = f"{written} is given when it is complete: leave 'stream' out, or ask for json."
                 raise Refusal(400, 4000, "invalid_value", message, param="stream")
+            try:
+                _check_hints(form, given, written)
+            except Rejected as error:
+                raise refusals.rejected(error) from error
             utterances = _Utterances(await uploaded(form, "file"), MOST_S)
         segments = self._segments(utterances, grant)
         if as_events:
@@ -85,6 +94,23 @@ class Transcription:
                 self._gateway.budget.sounded(grant, utterances.length_s)
                 metrics = self._gateway.metrics
                 metrics.latency.labels(OFFLINE, "transcription").observe(time.monotonic() - began)
+
+
+def _check_hints(form: FormData, given: Mapping[str, str], written: str) -> None:
+    """Language and temperature change nothing here, and are what they should be all the same. Raises Rejected."""
+    language = given.get("language", "")
+    if language and not (_TAG.fullmatch(language) or tag_named(language)):
+        raise invalid("language", language, "ISO 639 codes, such as 'en'")
+    try:
+        as_number(float(given.get("temperature") or 0), "temperature", 0.0, 1.0)
+    except ValueError:
+        raise invalid("temperature", given["temperature"], "0 to 1") from None
+    for where in ("timestamp_granularities[]", "timestamp_granularities"):
+        for wanted in form.getlist(where):
+            one_of(wanted, where, ("segment",))  # words have no times here
+            if written != "verbose_json":
+                message = f"'{where}' is for 'verbose_json'; {written} has no place for them."
+                raise Rejected("invalid_value", message, where)
 
 
 class _Utterances:

@@ -84,6 +84,11 @@ class WebSocket(WebSocketsSansIOProtocol):
             self._waiting = 0
         return message
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # by a refusal: uvicorn would call it an error, until the connection is gone
+
     def send_now(self, text: str) -> bool:
         """Without waiting, if nothing else does; whether it was sent."""
         if (

@@ -17,7 +17,11 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.codec import Frame
 
+JPEG = b"\xff\xd8\xff"
+"""What every picture of that kind begins with."""
 LONGEST_MS = 24 * 3600 * 1000
+
+MOST_BESIDE = 4
 
 LONG = 256
 """Characters of sound that stand nowhere else in their frame."""
@@ -141,8 +145,12 @@ class ClientEvents:
         try:
             data = decoded(picture)
         except ValueError:
-            raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image") from None
-        return [cmd.SendImage(data)]
+            data = b""
+        if not data.startswith(JPEG):
+            raise Rejected("invalid_value", "Invalid 'image'. Expected base64-encoded JPEG.", "image")
+        item_id = _new_item_id()
+        self._conversation.pictures[item_id] = None
+        return [cmd.SendImage(data, item_id=item_id)]
 
     def _commit(self, event: Json) -> list[cmd.Command]:
         self._buffer.commit(manual=self._session.values["turn_detection"] is None)
@@ -156,7 +164,7 @@ class ClientEvents:
         after = event.get("previous_item_id")
         after = "" if after is None else as_id(after, "previous_item_id")
         shape = required(event, "item")
-        item, commands = created(shape, after, lambda: f"item_{secrets.token_hex(10)}", self._conversation.calls)
+        item, commands = created(shape, after, _new_item_id, self._conversation.calls)
         self._added(item, self._conversation.add(item, after))
         return commands
 
@@ -183,6 +191,12 @@ class ClientEvents:
         return [cmd.TruncateItem(item.id, index, end_ms)]
 
     def _create_response(self, event: Json) -> list[cmd.Command]:
+        command, wish = response_options.read(event.get("response"), self._session, self._conversation, self.event_id)
+        if command.aside:
+            if self._responses.beside >= MOST_BESIDE:
+                raise Rejected("rate_limit_exceeded", f"At most {MOST_BESIDE} responses run beside the conversation.")
+            self._responses.asides.append(wish)
+            return [command]
         running = self._responses.active_id
         if running or self._responses.asked is not None:
             raise Rejected(
@@ -190,7 +204,6 @@ class ClientEvents:
                 f"Conversation already has an active response in progress: {running or 'it is about to begin'}. Wait "
                 "until the response is finished before creating a new one.",
             )
-        command, wish = response_options.read(event.get("response"), self._session, self.event_id)
         self._responses.asked = wish
         return [command]
 
@@ -201,6 +214,10 @@ class ClientEvents:
         if not known_one and (response_id or self._responses.asked is None):
             raise Rejected("response_cancel_not_active", "Cancellation failed: no active response found")
         return [cmd.CancelResponse(response_id)]
+
+
+def _new_item_id() -> str:
+    return f"item_{secrets.token_hex(10)}"
 
 
 def _parsed(frame: Frame) -> Json:

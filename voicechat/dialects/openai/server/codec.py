@@ -67,9 +67,9 @@ class ServerCodec:
     def prepare(self, session: object) -> Json:
         """What the session begins with, laid over the defaults before anybody has begun; as clients are shown it.
 
-        Raises Rejected, as a `session.update` of it would.
+        In GA's form, whichever the client speaks. Raises Rejected, as a `session.update` of it would.
         """
-        values = session_shape.merged(self._session, session)
+        values = session_shape.merged(replace(self._session, dialect="ga"), session)
         self._session.prepare(values)
         return self._shown(values)
 
@@ -210,7 +210,8 @@ class ServerCodec:
             self._tell_all(frames)
 
     def _item_added(self, event: ev.ItemAdded) -> None:
-        if self._conversation.find(event.item_id) is not None or self._responses.adopts(event):
+        conversation = self._conversation
+        if event.item_id in conversation.pictures or conversation.find(event.item_id) or self._responses.adopts(event):
             return
         item = Item(event.item_id, event.kind, event.role)
         if event.kind != "message":
@@ -250,7 +251,8 @@ class ServerCodec:
             event_id = event_id or (None if event.code else self._responses.asked.event_id)
             self._responses.asked = None
         kind = "server_error" if event.severity == "retry" else "invalid_request_error"
-        self._error(kind, event.code or None, event.message, event.param or None, event_id)
+        param = session_shape.named(event.param, self._session.dialect)
+        self._error(kind, event.code or None, event.message, param or None, event_id)
 
     def _error(self, kind: str, code: str | None, message: str, param: str | None, event_id: str | None) -> None:
         self._tell(

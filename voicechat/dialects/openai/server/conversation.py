@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from voicechat.dialects.fields import Json
+from voicechat.dialects.fields import Json, Recent
 from voicechat.dialects.openai.server.checks import Rejected, as_id, shown
 from voicechat.dialects.openai.server.profile import Dialect
 from voicechat.realtime.commands import Command, SendText, SendToolCall, ToolResult
@@ -76,6 +76,8 @@ class Conversation:
 
     def __init__(self, conversation_id: str):
         self.id = conversation_id
+        self.pictures: Recent[None] = Recent()
+        """By their ids, those that are sent in no item: nobody is told of them."""
         self._items: dict[str, Item] = {}
         self._order: list[str] = []
 

@@ -31,10 +31,12 @@ class Profile:
     """The service behind the codec, as its clients see it."""
 
     model: str = ""
-    """What a client may name in an update; "" lets it name anything."""
+    """As its session is shown. An update may name any other: what was dialled stays."""
     voice: str = "alloy"
     """In force until the client chooses one."""
     knows_voice: Callable[[str], bool] = lambda voice: True
     voices: str = "the voices of this service"
     """What to say to a client that asked for another."""
     manner: Manner = "openai"
+    asides: bool = False
+    """Answers can be asked for that are no part of the conversation."""

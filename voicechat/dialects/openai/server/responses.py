@@ -5,15 +5,18 @@ between (items and parts that are added and done) are put in here, once each and
 """
 
 import json
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from voicechat.audio import g711
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server.conversation import Conversation, Item
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.session_fields import modalities, shown
 from voicechat.dialects.openai.server.speech import rate_hz
+from voicechat.dialects.openai.server.usage import usage_shape
 from voicechat.dialects.sound import encoded
 from voicechat.realtime import events as ev
 
@@ -81,11 +84,18 @@ class Responses:
         self._open: dict[str, _Response] = {}
         self.asked: Wish | None = None
         """A `response.create` that no response has answered yet."""
+        self.asides: deque[Wish] = deque()
+        """Those whose answers are no part of the conversation."""
 
     @property
     def active_id(self) -> str:
         """The response that runs in the conversation, "" when there is none."""
         return next((one.id for one in reversed(self._open.values()) if not one.out_of_band), "")
+
+    @property
+    def beside(self) -> int:
+        """How many run, or are about to, that are no part of the conversation."""
+        return len(self.asides) + sum(one.out_of_band for one in self._open.values())
 
     def is_open(self, response_id: str) -> bool:
         return response_id in self._open
@@ -121,9 +131,11 @@ class Responses:
         return event.kind in ("message", "function_call")  # a call is shown when its name is known
 
     def _started(self, event: ev.ResponseStarted) -> None:
-        wish, response_id = Wish(), event.response_id
+        response_id, wish = event.response_id, Wish()
         if not event.out_of_band:
             wish, self.asked = self.asked or wish, None
+        elif self.asides:
+            wish = self.asides.popleft()
         speak = self._session.values["speak"] if wish.speak is None else wish.speak
         voice = wish.voice or self._session.values["voice"]
         output_format = self._session.values["output_format"]
@@ -206,7 +218,7 @@ class Responses:
         law = self._session.values["output_format"]
         output.item.sound(len(event.pcm) / 2 / rate_hz(law) * 1000)
         self._session.voice_locked = True
-        data = event.pcm if law == "pcm16" else _law_coded(law, event.pcm)
+        data = event.pcm if law == "pcm16" else g711.encode(law, event.pcm)
         if not part.sound_head:
             fields = _place(response, output, event.content_index)
             part.sound_head = ENCODER.encode({"type": self._name("audio.delta"), **fields})
@@ -287,7 +299,7 @@ class Responses:
                 "status": event.status,
                 "status_details": _details(event),
                 "output": [output.item.shape(self._session.dialect) for output in response.outputs.values()],
-                "usage": _usage(usage or ev.Usage(), self._session) if usage or self._session.dashscope else None,
+                "usage": usage_shape(usage or ev.Usage(), self._session) if usage or self._session.dashscope else None,
             },
         )
 
@@ -332,12 +344,6 @@ def _place(response: _Response, output: _Output, index: int) -> Json:
     }
 
 
-def _law_coded(law: Any, pcm: bytes) -> bytes:
-    from voicechat.audio import g711
-
-    return g711.encode(law, pcm)
-
-
 def _part_shape(part: _Part) -> Json:
     return {"type": part.kind, "transcript" if part.kind == "audio" else "text": part.text}
 
@@ -351,36 +357,3 @@ def _details(event: ev.ResponseFinished) -> Json | None:
     if event.message or event.code:
         details["error"] = {"type": "server_error", "code": event.code or None, "message": event.message}
     return details
-
-
-def _usage(usage: ev.Usage, session: Session) -> Json:
-    if session.dashscope:
-        tokens = {"text_tokens": usage.input_text_tokens, "audio_tokens": usage.input_audio_tokens}
-        spoken = {"text_tokens": usage.output_text_tokens, "audio_tokens": usage.output_audio_tokens}
-        return {
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "input_tokens_details": tokens,
-            "output_tokens_details": spoken,
-        }
-    return {
-        "total_tokens": usage.input_tokens + usage.output_tokens,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "input_token_details": {
-            "text_tokens": usage.input_text_tokens,
-            "audio_tokens": usage.input_audio_tokens,
-            "image_tokens": usage.input_image_tokens,
-            "cached_tokens": usage.cached_tokens,
-            "cached_tokens_details": {
-                "text_tokens": usage.cached_text_tokens,
-                "audio_tokens": usage.cached_audio_tokens,
-                "image_tokens": usage.cached_image_tokens,
-            },
-        },
-        "output_token_details": {
-            "text_tokens": usage.output_text_tokens,
-            "audio_tokens": usage.output_audio_tokens,
-        },
-    }

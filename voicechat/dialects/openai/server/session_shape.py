@@ -5,7 +5,7 @@ from typing import Any
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server import turn_detection
-from voicechat.dialects.openai.server.checks import as_object, known, missing, one_of, required
+from voicechat.dialects.openai.server.checks import as_object, as_text, known, missing, one_of, required
 from voicechat.dialects.openai.server.profile import Dialect, Profile
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.session_fields import FIELDS, shown
@@ -40,8 +40,8 @@ def merged(session: Session, value: object) -> Json:
     new = dict(session.values)
     for name, where, given in leaves:
         new[name] = FIELDS[name].check(given, where, session)
-    if update.get("model") is not None and session.profile.model:
-        one_of(update["model"], "session.model", (session.profile.model,))
+    if update.get("model") is not None:  # stock clients name their own default, whichever model they dialled
+        as_text(update["model"], "session.model")
     return new
 
 
@@ -72,6 +72,16 @@ def _beta_leaves(update: Json) -> Iterator[tuple[str, str, object]]:
         name = _BETA_NAMES.get(key)
         if name is not None and (value is not None or name in _NULLABLE):
             yield name, f"session.{key}", value
+
+
+def named(param: str, dialect: Dialect) -> str:
+    """The parameter of a complaint as this dialect calls it, whichever the one who complains speaks."""
+    head, _, path = param.partition(".")
+    name = _GA_NAMES.get(path) or _BETA_NAMES.get(path)
+    if head != "session" or name is None:
+        return param
+    path = FIELDS[name].ga if dialect == "ga" else FIELDS[name].beta
+    return f"session.{path}" if path else param
 
 
 def shape(values: Json, dialect: Dialect) -> Json:
