@@ -206,6 +206,69 @@ def test_our_own_items_keep_our_names_and_answers_say_which_they_are_about() -> 
     assert json.loads(frame)["item_id"] == "i3"
 
 
+TRANSCRIBED = "conversation.item.input_audio_transcription"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["ids", "no ids"])
+@pytest.mark.parametrize("acknowledged", ["after the words", "after all words", "never"])
+def test_words_that_come_before_the_acknowledgement_are_those_of_the_turn_we_ended(
+    acknowledged: str, named: bool
+) -> None:
+    codec = RealtimeCodec()
+    words = ("I would like to", "go to Paris", "by train")
+    for turn in (1, 2):
+        codec.encode(cmd.CommitAudio(f"turn-{turn}"))
+    frames: list[Json] = []
+    late: list[Json] = []
+    for number, said in enumerate(words[:2], 1):
+        part, whole = {"delta": said[:4]}, {"transcript": said}
+        frames += [{"type": f"{TRANSCRIBED}.delta", "item_id": f"i{number}", **part}]
+        frames += [{"type": f"{TRANSCRIBED}.completed", "item_id": f"i{number}", **whole}]
+        (frames if acknowledged == "after the words" else late).append(
+            {"type": "input_audio_buffer.committed", "item_id": f"i{number}"}
+        )
+    frames += late if acknowledged == "after all words" else []
+    events = heard(codec, frames if named else without_ids(frames))
+    codec.encode(cmd.CommitAudio("turn-3"))
+    last = [{"type": f"{TRANSCRIBED}.completed", "item_id": "i3", "transcript": words[2]}]
+    last += [{"type": "input_audio_buffer.committed", "item_id": "i3"}] if acknowledged != "never" else []
+    events += heard(codec, last if named else without_ids(last))
+    told = [(event.item_id, event.text) for event in events if isinstance(event, ev.UserTranscript) and event.final]
+    assert told == [(f"turn-{turn}", said) for turn, said in enumerate(words, 1)]
+    committed = [event.item_id for event in events if isinstance(event, ev.InputCommitted)]
+    assert committed == ([] if acknowledged == "never" else ["turn-1", "turn-2", "turn-3"])
+
+
+def test_words_of_a_speech_that_the_service_heard_and_we_ended_come_before_the_acknowledgement() -> None:
+    codec = RealtimeCodec()
+    heard(codec, [{"type": "input_audio_buffer.speech_started", "item_id": "i1"}])
+    for turn in (1, 2):
+        codec.encode(cmd.CommitAudio(f"turn-{turn}"))
+    frames = [{"type": f"{TRANSCRIBED}.completed", "item_id": f"i{n}", "transcript": f"words {n}"} for n in (1, 2)]
+    frames += [{"type": "input_audio_buffer.committed", "item_id": f"i{n}"} for n in (1, 2)]
+    assert heard(codec, frames) == [
+        *[ev.UserTranscript(f"turn-{n}", f"words {n}", True) for n in (1, 2)],
+        *[ev.InputCommitted(f"turn-{n}") for n in (1, 2)],
+    ]
+
+
+@pytest.mark.parametrize("name", ["turn-2", "picture-2"])
+def test_what_the_service_calls_as_we_shall_call_ours_has_another_name_from_the_beginning(name: str) -> None:
+    codec = ScopedCodec(RealtimeCodec(), 1)
+    spoke = [frame | {"item_id": name} for frame in spoken(1)[:3]]
+    (started, _, _) = heard(codec, spoke)
+    assert isinstance(started, ev.SpeechStarted)
+    codec.encode(cmd.SendText("typed", item_id=name))
+    (words,) = heard(codec, [spoken(1)[5] | {"item_id": name}])
+    assert words == ev.UserTranscript(started.item_id, "words 1", True)
+    assert words.item_id != name
+    assert heard(codec, [typed("i")]) == [ev.ItemAdded(name, "user")]
+    truncated = {"type": "conversation.item.truncated", "item_id": f"{name}-x", "audio_end_ms": 5}
+    (event,) = heard(codec, [truncated])
+    assert isinstance(event, ev.ItemTruncated)
+    assert event.item_id.startswith("1:~")
+
+
 def test_a_turn_that_was_refused_does_not_take_the_next_ones_name() -> None:
     codec = RealtimeCodec()
     codec.encode(cmd.CommitAudio("turn-1"))

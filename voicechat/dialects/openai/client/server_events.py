@@ -139,7 +139,9 @@ class ServerEvents:
         if role == "user":
             kinds = [text(part, "type") for part in mappings(item, "content")]
             item_id = self.inputs.added(item_id, spoken="input_audio" in kinds if kinds else None)
-        return [ev.ItemAdded(self.names.ours(item_id), role, kind)] if item_id else []
+        else:
+            item_id = self.names.ours(item_id)
+        return [ev.ItemAdded(item_id, role, kind)] if item_id else []
 
     def _item_truncated(self, event: Json) -> list[ev.Event]:
         return [ev.ItemTruncated(self._known_item(event, "item_id"), whole(event, "audio_end_ms"))]
