@@ -168,6 +168,43 @@ def test_a_response_is_over_when_another_ends_that_was_never_announced() -> None
     check(events)
 
 
+def delta(item_id: str) -> Json:
+    return {"type": "response.output_audio.delta", "item_id": item_id, "delta": PCM}
+
+
+def test_a_late_piece_is_known_by_its_item_where_it_does_not_name_its_response() -> None:
+    codec = RealtimeCodec()
+    created, done = spoken(1)[6], spoken(1, "cancelled")[-1]
+    heard(codec, [created, delta("i1"), done])
+    call = {"id": "i1", "type": "function_call", "call_id": "c", "name": "clock", "arguments": "{}"}
+    ended = {"type": "response.output_audio.done", "item_id": "i1"}
+    late = [delta("i1"), ended, {"type": "response.output_item.done", "item": call}]
+    assert heard(codec, late) == [ev.Ignored("a late piece of a response")] * 3
+    heard(codec, [spoken(2)[6], delta("i2")])
+    assert heard(codec, late) == [ev.Ignored("a late piece of a response")] * 3
+    (sound,) = heard(codec, [delta("i2")])
+    assert isinstance(sound, ev.AssistantAudio)
+    assert (sound.response_id, sound.item_id) == ("resp_2", "i2")
+
+
+def test_a_piece_without_a_response_is_of_the_one_whose_item_it_is() -> None:
+    codec = RealtimeCodec()
+    named = [
+        {"type": f"response.{kind}", "response": {"id": "r", "conversation_id": "c"}} for kind in ("created", "done")
+    ]
+    aside = {"type": "response.created", "response": {"id": "aside", "conversation_id": None}}
+    heard(codec, [*named, aside, {**delta("note"), "response_id": "aside"}, spoken(1)[6], delta("i1")])
+    events = heard(codec, [delta("note"), delta("i1")])
+    assert [event.response_id for event in events if isinstance(event, ev.AssistantAudio)] == ["aside", "resp_1"]
+
+
+def test_a_service_that_calls_the_items_of_all_its_answers_the_same_is_heard() -> None:
+    codec = RealtimeCodec()
+    for turn in (1, 2):
+        events = heard(codec, [spoken(turn)[6], delta("i"), delta("i"), spoken(turn)[-1]])
+        assert len([event for event in events if isinstance(event, ev.AssistantAudio)]) == 2
+
+
 def test_a_response_out_of_band_runs_beside_another() -> None:
     codec = RealtimeCodec()
     aside = {"id": "aside", "conversation_id": None}

@@ -268,12 +268,17 @@ class Responses:
             return [ev.Ignored("a late beginning of a response")]
         return self._begin(wire, out_of_band=out_of_band, announced=True)
 
-    def piece(self, wire: str, *, last: bool = False) -> tuple[str, list[ev.Event]]:
+    def piece(self, wire: str, item: str = "", *, last: bool = False) -> tuple[str, list[ev.Event]]:
         """The response that a piece belongs to, "" for one that is over; with its beginning, if nobody announced it.
 
-        `last`: the piece only ends something, so that without a name it begins nothing.
+        `item`: the service's id of the item that it is of, which tells where the response's is missing. `last`: the
+        piece only ends something, so that without a name it begins nothing.
         """
-        running = self._adopt(wire)
+        owner = "" if wire else self._items.get(item, ("", ""))[0]
+        running = self._running.get(owner) or self._adopt(wire)
+        if owner and (running is None or (running.name != owner and running.begun)):
+            # While another has no piece yet, it may be of that: a service may call the items of all answers the same.
+            return "", [ev.Ignored("a late piece of a response")]
         if running is not None:
             running.begun = True
             return running.name, []
