@@ -214,15 +214,32 @@ class Session:
 
     async def _acknowledge(self, item_id: str, words: str, delay_ms: int = 0) -> None:
         await asyncio.sleep(delay_ms / 1000)
-        previous = {"previous_item_id": next(reversed(self.items), None)} if self.dialect.chained else {}
-        await self.send("input_audio_buffer.committed", item_id=item_id, **previous)
         item = {"id": item_id, "object": "realtime.item", "type": "message", "status": "completed", "role": "user"}
-        await self._add({**item, "content": [{"type": "input_audio", "transcript": None}]})
+        item |= {"content": [{"type": "input_audio", "transcript": None}]}
+        when = self.link.script.acknowledges
+        if when == "after words":
+            await self._understand(item_id, words)
+            await asyncio.sleep(delay_ms / 1000)
+        if when == "never":
+            self.remember(item)
+        else:
+            await self._tell_of(item)
+        if when != "after words":
+            await self._understand(item_id, words)
+
+    async def _tell_of(self, item: Json) -> None:
+        previous = {"previous_item_id": next(reversed(self.items), None)} if self.dialect.chained else {}
+        await self.send("input_audio_buffer.committed", item_id=item["id"], **previous)
+        await self._add(item)
+
+    async def _understand(self, item_id: str, words: str) -> None:
         how = self.link.script.transcription
         if self.dialect.transcription(self.settings) is None or how == "none":
             return
         if how == "late":
             self._late.append((item_id, words))
+        elif self.link.script.acknowledges == "after words":
+            await self._transcribe(item_id, words)
         else:
             self._spawn(asyncio.create_task(self._transcribe(item_id, words), name=f"transcription of {item_id}"))
 
