@@ -68,8 +68,9 @@ class Script:
     finish_answer: bool = True
     onset_blocks: int = 3
     touchy: bool = False
-    ids: Literal["unique", "restart", "none"] = "unique"
-    """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named."""
+    ids: Literal["unique", "restart", "none", "numbers", "ours", "items"] = "unique"
+    """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named. `numbers`:
+    the names are numbers. `ours`: items are called as the client calls its own. `items`: pieces name no response."""
     takes_names: bool = True
     """A client may name its items; else one that is named is refused."""
     acknowledges: Literal["first", "after words", "never"] = "first"

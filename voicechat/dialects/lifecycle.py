@@ -76,6 +76,7 @@ class Inputs:
         self._names = names
         self._known: Recent[str] = Recent()  # the service's id → ours
         self._committed: Recent[bool] = Recent()  # ours; true: and its words are all there
+        self._told: Recent[bool] = Recent()  # ours, whose words are all there
         self._sent: deque[_Sent] = deque(maxlen=UNCONFIRMED)
         self._speech = ""  # heard by the service, and not committed yet
         self._speaking = False  # and not stopped
@@ -163,7 +164,7 @@ class Inputs:
             self._newest, self._asked = name, None
         self._speech = ""
         if name not in self._committed:
-            self._committed[name] = False
+            self._committed[name] = name in self._told
         return name
 
     def added(self, wire: str, *, spoken: bool | None) -> str:
@@ -203,8 +204,10 @@ class Inputs:
         name = name or self._names.ours(wire) or self._speech or self._newest or self._names.new("input")
         if not wire:
             self._heard = "" if final else name
-        if final and name in self._committed:
-            self._committed[name] = True
+        if final:
+            self._told[name] = True
+            if name in self._committed:
+                self._committed[name] = True
         return name
 
     def answered(self) -> str:
