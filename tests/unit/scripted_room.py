@@ -6,22 +6,29 @@ What goes between them is what would go over the socket; the loudspeaker and the
 import asyncio
 import json
 import selectors
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from tests.doubao_server.script import Faults as DoubaoFaults
+from tests.doubao_server.session import Dialogue
+from tests.doubao_server.wire import audio_frame, error_frame, event_frame, read
 from tests.realtime_server import Faults, Script
 from tests.realtime_server.dialects import Ga
 from tests.realtime_server.script import buzz
 from tests.realtime_server.session import Json
 from tests.realtime_server.session import Session as Service
-from tests.unit.stage import RATE, Stage
+from tests.unit.stage import Stage
 from voicechat.conversation import notices as note
 from voicechat.conversation.changes import Changes
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
+from voicechat.dialects.doubao.codec import DoubaoCodec
+from voicechat.dialects.doubao.session_shape import Profile
 from voicechat.dialects.openai.client import RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
+from voicechat.realtime.codec import Codec, Frame, Parcel
 from voicechat.realtime.scope import ScopedCodec
 
 VOICE = buzz(1.0)
@@ -71,7 +78,7 @@ class _Link:
 
     async def send(self, event: Json) -> None:
         if self.open:
-            self.room.hear_of(event)
+            self.room.hear_of(json.dumps(event))
 
     async def close(self, code: int, reason: str = "") -> None:
         self.open = False
@@ -88,20 +95,35 @@ class _Link:
 class ScriptedRoom(Stage):
     """`async with` it: then a session runs. `by_service`: the service finds the turns, else the user ends them."""
 
-    def __init__(self, script: Script, *, by_service: bool = False):
+    def __init__(self, script: Any, *, by_service: bool = False):
         detection = cmd.TurnDetection() if by_service else None
-        taking = TurnTaking(hands_free=by_service)
-        super().__init__(RealtimeCodec().capabilities, taking, turn_detection=detection)
-        self.script = script
+        taking, self.capabilities = TurnTaking(hands_free=by_service), self.codec().capabilities
+        source = "microphone" if by_service else "push_to_talk"
+        super().__init__(self.capabilities, taking, turn_detection=detection, source=source)
+        self.script: Any = script
         self.turns = self.responses = self.broken = 0
         self.changes = Changes(
             self.session,
             TypedLines(self.session, lambda code, words: None),
             detection,
-            lambda: RealtimeCodec().capabilities,
+            lambda: self.capabilities,
             lambda: None,
         )
         self._connections = self._encoded = self._voiced_at = 0
+
+    def codec(self) -> Codec:
+        return RealtimeCodec()
+
+    async def answer(self) -> None:
+        """A new connection was made: the service says what it says, and listens."""
+        self.link = _Link(self, self._connections)
+        service = Service(self.link, Ga("gpt-realtime", None))
+        self.take, self.close = service.handle, service.end
+        await service.open()
+
+    def read(self, frame: Frame) -> Any:
+        """A client's frame as the service takes it."""
+        return json.loads(frame)
 
     async def __aenter__(self) -> "ScriptedRoom":
         await self._connect()
@@ -113,23 +135,27 @@ class ScriptedRoom(Stage):
 
     async def _connect(self) -> None:
         self._connections += 1
-        self._link = _Link(self, self._connections)
-        self._codec = ScopedCodec(RealtimeCodec(), self._connections)
-        self._service = Service(self._link, Ga("gpt-realtime", None))
-        self._frames: asyncio.Queue[Json] = asyncio.Queue()
+        self._codec = ScopedCodec(self.codec(), self._connections)
+        self._frames: asyncio.Queue[Frame] = asyncio.Queue()
         self._encoded = len(self.sent)
-        self._serving = asyncio.create_task(self._serve(self._service, self._frames))
-        await self._service.open()
+        await self.answer()
+        self._send(self._codec.replies())
+        self._serving = asyncio.create_task(self._serve(self._frames))
 
-    async def _serve(self, service: Service, frames: "asyncio.Queue[Json]") -> None:
+    async def _serve(self, frames: "asyncio.Queue[Frame]") -> None:
         while True:
-            await service.handle(await frames.get())
+            await self.take(self.read(await frames.get()))
 
     async def _disconnect(self) -> None:
-        self._link.open = False
+        self.link.open = False
         self._serving.cancel()
         await asyncio.gather(self._serving, return_exceptions=True)
-        await self._service.end()
+        await self.close()
+
+    def _send(self, frames: Sequence[Parcel]) -> None:
+        for frame in frames:
+            assert isinstance(frame, str | bytes)
+            self._frames.put_nowait(frame)
 
     async def drop(self) -> None:
         """The connection goes, and the next one is there."""
@@ -138,14 +164,15 @@ class ScriptedRoom(Stage):
         await self._connect()
         await self.pass_until(lambda: self.session.ready)
 
-    def hear_of(self, event: Json) -> None:
+    def hear_of(self, frame: Frame) -> None:
         """What comes from the service."""
-        for told in self._codec.decode(json.dumps(event)):
+        for told in self._codec.decode(frame):
             self.broken += isinstance(told, ev.Ignored) and told.broken
             self.session.handle(told)
+        self._send(self._codec.replies())
 
     def captured(self, voiced: bool) -> bytes:
-        size = RATE // 100 * 2
+        size = self.capabilities.input_rate_hz // 100 * 2
         if not voiced:
             return bytes(size)
         self._voiced_at = (self._voiced_at + size) % (len(VOICE) - size)
@@ -157,8 +184,7 @@ class ScriptedRoom(Stage):
             while self._encoded < len(self.sent):
                 command = self.sent[self._encoded]
                 self._encoded += 1
-                for frame in self._codec.encode(command):
-                    self._frames.put_nowait(json.loads(frame))
+                self._send(self._codec.encode(command))
             await asyncio.sleep(STEP_S)
 
     async def pass_until(self, happened: Any, *, voiced: bool = False) -> None:
@@ -188,3 +214,47 @@ class ScriptedRoom(Stage):
         """Of each answer that was heard to its end, the turn and the first word."""
         told = [turn for turn in self.of(note.AssistantTurn) if turn.text and not turn.interrupted]
         return [(turn.turn, turn.text.split()[0]) for turn in told]
+
+
+class _DoubaoLink:
+    """One connection, as Doubao's service sees it."""
+
+    def __init__(self, room: "DoubaoRoom"):
+        self.room, self.script, self.faults, self.gzipped, self.open = room, room.script, DoubaoFaults(), False, True
+
+    async def event(self, event: int, name: str, fields: Json) -> None:
+        self._tell(event_frame(event, name, fields))
+
+    async def audio(self, session_id: str, data: bytes) -> None:
+        self._tell(audio_frame(session_id, data))
+
+    async def error(self, code: int, message: str) -> None:
+        self._tell(error_frame(code, message))
+
+    def _tell(self, frame: bytes) -> None:
+        if self.open:
+            self.room.hear_of(frame)
+
+    def count(self, kind: str) -> int:
+        self.room.counted[kind] += 1
+        return self.room.counted[kind] - 1
+
+
+class DoubaoRoom(ScriptedRoom):
+    """The same with Doubao's scripted service."""
+
+    def __init__(self, script: Any, *, by_service: bool = False):
+        super().__init__(script, by_service=by_service)
+        self.counted: Counter[str] = Counter()
+
+    def codec(self) -> Codec:
+        return DoubaoCodec(Profile())
+
+    async def answer(self) -> None:
+        self.link = _DoubaoLink(self)
+        service = Dialogue(self.link, "connection")
+        self.take, self.close = service.handle, service.end
+
+    def read(self, frame: Frame) -> Any:
+        assert isinstance(frame, bytes)
+        return read(frame)

@@ -5,12 +5,14 @@ Every one of these over every carelessness; tests/e2e/test_careless_services.py 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from tests import doubao_server
 from tests.realtime_server import Reply, Script
 from tests.realtime_server.careless import CARELESS
-from tests.unit.scripted_room import ScriptedRoom, play
+from tests.unit.scripted_room import DoubaoRoom, ScriptedRoom, play
 from voicechat.conversation import notices as note
 from voicechat.realtime import commands as cmd
 
@@ -151,13 +153,48 @@ SCENES = {
 def test_each_turn_has_its_words_and_its_answer(scene: str, careless: str) -> None:
     told = SCENES[scene]
     script = Script(told.replies, heard=HEARD, **CARELESS[careless])
+    play(acted(told, ScriptedRoom(script, by_service=told.by_service)))
 
-    async def talk() -> None:
-        async with ScriptedRoom(script, by_service=told.by_service) as room:
-            await told.act(room)
-            assert sorted(room.users) == told.users
-            assert room.answers == told.answers
-            assert room.of(note.ErrorNotice) == []
-            assert room.broken == 0
 
-    play(talk())
+DOUBAO: dict[str, dict[str, Any]] = {
+    "as it should be": {},
+    "numbers afresh": {"ids": "restart"},
+    "no ids": {"ids": "none"},
+    "announces every turn": {"announces": True},
+    "everything twice": {"begins": "doubled", "ends": "doubled", "turn_ends": "doubled", "confirms": "doubled"},
+    "never ends": {"ends": "missing"},
+    "never ends, no ids": {"ends": "missing", "ids": "none"},
+    "never begins": {"begins": "missing"},
+    "never begins, no ids": {"begins": "missing", "ids": "none"},
+    "begins late": {"begins": "late"},
+    "begins late, no ids": {"begins": "late", "ids": "none"},
+    "turns never end": {"turn_ends": "missing"},
+    "confirms late": {"confirms": "late"},
+    "confirms late, names alike": {"confirms": "late", "ids": "restart"},
+}
+
+
+@pytest.mark.parametrize(
+    ("scene", "careless"),
+    [
+        (scene, careless)
+        for scene in SCENES
+        for careless in DOUBAO
+        # Of turns that are spoken at once, only their ends tell whose words come.
+        if careless != "turns never end" or not scene.endswith("at_once")
+    ],
+)
+def test_each_turn_has_its_words_and_its_answer_in_the_dialogue_of_doubao(scene: str, careless: str) -> None:
+    told = SCENES[scene]
+    replies = tuple(doubao_server.Reply(reply.text, reply.seconds, late=reply.late_deltas) for reply in told.replies)
+    script = doubao_server.Script(replies, heard=HEARD, **DOUBAO[careless])
+    play(acted(told, DoubaoRoom(script, by_service=told.by_service)))
+
+
+async def acted(told: Scene, room: ScriptedRoom) -> None:
+    async with room:
+        await told.act(room)
+        assert sorted(room.users) == told.users
+        assert room.answers == told.answers
+        assert room.of(note.ErrorNotice) == []
+        assert room.broken == 0
