@@ -109,3 +109,9 @@ class Stage:
 
     def states(self) -> list[str]:
         return [notice.state for notice in self.of(note.StateNotice)]
+
+
+def user_turn(stage: Stage, item: str = "u1", text: str = "hello") -> None:
+    stage.tell(
+        ev.SpeechStarted(item), ev.SpeechStopped(item), ev.InputCommitted(item), ev.UserTranscript(item, text, True)
+    )
