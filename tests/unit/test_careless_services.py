@@ -198,3 +198,5 @@ async def acted(told: Scene, room: ScriptedRoom) -> None:
         assert room.answers == told.answers
         assert room.of(note.ErrorNotice) == []
         assert room.broken == 0
+        named = [command.item_id for command in room.sent if isinstance(command, cmd.CommitAudio | cmd.SendText)]
+        assert all(name.startswith(cmd.OUR_NAMES) for name in named if name), "or a service may call its own so"
