@@ -34,7 +34,9 @@ class Script:
     """The n-th round says `replies[n]`, the n-th speech is understood as `heard[n]`; the last one repeats.
 
     `ids`: question and reply ids are in the payloads, numbered afresh on each connection for `restart`; older servers
-    send none. `ends`: how often a reply's end (359) is sent. `usage`: 154 after each round.
+    send none. `usage`: 154 after each round. How often is sent: `begins`: the first sign of speech (450), after its
+    first words where it is late; `turn_ends`: the end of the user's turn (459); `confirms`: that a typed question was
+    taken (553), after the first of the reply where it is late; `ends`: a reply's end (359).
     `announces`: 450 comes in push to talk too, with the first sound; the document does not say that it does.
     `crossing`: 515 stops a reply too late, whose first sentence is on its way already.
     """
@@ -43,6 +45,9 @@ class Script:
     heard: tuple[str, ...] = ("今天适合去爬山吗",)
     ids: Literal["unique", "restart", "none"] = "unique"
     ends: Literal["once", "doubled", "missing"] = "once"
+    begins: Literal["once", "doubled", "late", "missing"] = "once"
+    turn_ends: Literal["once", "doubled", "missing"] = "once"
+    confirms: Literal["once", "doubled", "late"] = "once"
     usage: bool = True
     announces: bool = False
     crossing: bool = False

@@ -26,6 +26,7 @@ SPEAKERS = {
     "2.2.0.0": ("saturn_", "S_"),
 }
 NEEDS_SILENCE = ("", "audio")
+TIMES = {"once": 1, "late": 1, "doubled": 2, "missing": 0}
 
 
 class Link(Protocol):
@@ -189,16 +190,25 @@ class Dialogue:
     async def speech_began(self) -> None:
         late = self._stop_reply()
         self._question_id = self._new_id("question")
-        await self.event(450, **self._ids(question_id=self._question_id))
+        begins = self.link.script.begins
+        if begins != "late":
+            await self._told(450, begins)
         for data in late:
             await self.link.audio(self.session_id, data)
         self._heard_as = self.link.script.words(self.link.count("turn"))
         await self._transcript(self._heard_as[: max(len(self._heard_as) // 2, 1)], interim=True)
+        if begins == "late":
+            await self._told(450, begins)
+
+    async def _told(self, event: int, how: str) -> None:
+        for _ in range(TIMES[how]):
+            await self.event(event, **self._ids(question_id=self._question_id))
 
     async def speech_ended(self) -> None:
         await self._transcript(self._heard_as, interim=True)
         await self._transcript(self._heard_as, interim=False)
-        await self.event(459)
+        for _ in range(TIMES[self.link.script.turn_ends]):
+            await self.event(459)
         self._answer()
 
     async def _transcript(self, words: str, interim: bool) -> None:
@@ -219,8 +229,9 @@ class Dialogue:
     async def _query(self, frame: ClientFrame) -> None:
         self._stop_reply()
         self._question_id = self._new_id("question")
-        await self.event(553, **self._ids(question_id=self._question_id))
-        self._answer()
+        if (confirms := self.link.script.confirms) != "late":
+            await self._told(553, confirms)
+        self._answer(confirmed=confirms != "late")
 
     # the assistant's side
 
@@ -249,11 +260,14 @@ class Dialogue:
         for data in late:
             await self.link.audio(self.session_id, data)
 
-    def _answer(self, kind: str = "default", reply: Reply | None = None, written: bool = True) -> None:
+    def _answer(
+        self, kind: str = "default", reply: Reply | None = None, written: bool = True, *, confirmed: bool = True
+    ) -> None:
         if reply is None:
             reply = self.link.script.reply(self.link.count("reply"))
         self._pending: list[bytes] = []
         self._begun = False
+        self._unconfirmed = not confirmed
         self._reply = asyncio.create_task(self._speak(reply, kind, written), name="doubao reply")
 
     def _stop_reply(self) -> list[bytes]:
@@ -279,6 +293,9 @@ class Dialogue:
         each = -(-len(pieces) // reply.sentences)
         for number in range(reply.sentences):
             await self.event(350, tts_type=kind, text="", **ids)
+            if self._unconfirmed:
+                self._unconfirmed = False
+                await self._told(553, "once")
             if written and number == 0:
                 await self.event(550, content=reply.text[:half], **ids)
                 await self.event(550, content=reply.text[half:], **ids)
@@ -289,7 +306,7 @@ class Dialogue:
                     await asyncio.Event().wait()
                 await asyncio.sleep(reply.frame_ms / 1000 / reply.pace)
             await self.event(351, **ids)
-        for _ in range({"once": 1, "doubled": 2, "missing": 0}[self.link.script.ends]):
+        for _ in range(TIMES[self.link.script.ends]):
             await self.event(359, **ids)
         if self.link.script.usage:
             usage = {

@@ -68,12 +68,16 @@ class Script:
     finish_answer: bool = True
     onset_blocks: int = 3
     touchy: bool = False
-    ids: Literal["unique", "restart", "none"] = "unique"
-    """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named."""
+    ids: Literal["unique", "restart", "none", "numbers", "ours", "items"] = "unique"
+    """`restart`: every connection numbers its things from 1 again. `none`: nothing but a tool call is named. `numbers`:
+    the names are numbers. `ours`: items are called as the client calls its own. `items`: pieces name no response."""
     takes_names: bool = True
     """A client may name its items; else one that is named is refused."""
+    acknowledges: Literal["first", "after words", "never"] = "first"
+    """When the client is told that its words are an item: before it is told which words, after that, or not at all."""
     ack_delay_ms: int = 0
-    """How much later than it is done a client's commit is acknowledged: everything else goes on meanwhile."""
+    """How much later than it is done a client's commit is acknowledged: everything else goes on meanwhile. Words that
+    come first come so much later, and the acknowledgement once more so much after them."""
     begins: Literal["once", "doubled", "missing"] = "once"
     ends: Literal["once", "doubled", "missing"] = "once"
     """How often a response's `created` and `done` are sent."""

@@ -38,12 +38,23 @@ class Link(Protocol):
     def next_response(self) -> int: ...
 
 
-def nameless(value: Any) -> Any:
-    """`value` without the names of responses and items."""
+NAMES = ("id", "item_id", "response_id", "previous_item_id", "conversation_id")
+
+
+def renamed(value: Any, new: Callable[[str, Any], Any]) -> Any:
+    """`value` with other names of responses and items: `new` is given field and name, None takes the field away."""
     if isinstance(value, dict):
-        hidden = ("id", "item_id", "response_id", "previous_item_id", "conversation_id")
-        return {key: nameless(part) for key, part in value.items() if key not in hidden}
-    return [nameless(part) for part in value] if isinstance(value, list) else value
+        told = {key: new(key, part) if key in NAMES else renamed(part, new) for key, part in value.items()}
+        return {key: part for key, part in told.items() if part is not None or value[key] is None}
+    return [renamed(part, new) for part in value] if isinstance(value, list) else value
+
+
+CARELESS: dict[str, Callable[[str, Any], Any]] = {
+    "none": lambda field, name: None,
+    "items": lambda field, name: None if field == "response_id" else name,
+    "numbers": lambda field, name: int(name) if str(name).isdecimal() else name,
+}
+"""What becomes of the names in an event, by `Script.ids`."""
 
 
 class Session:
@@ -52,7 +63,7 @@ class Session:
     def __init__(self, link: Link, dialect: Ga):
         self.link, self.dialect = link, dialect
         self.faults = link.faults
-        self._ids = count(1)
+        self._ids, self._presumed = count(1), count(2)
         self.conversation_id = self.new_id("conv")
         self.settings = dialect.default_session(self.new_id("sess"))
         if link.script.lifetime_s is not None:
@@ -85,8 +96,12 @@ class Session:
         }
 
     def new_id(self, kind: str) -> str:
-        number = f"{next(self._ids)}"
-        return f"{kind}_{number}" if self.link.script.ids == "restart" else f"{kind}_{self.link.number}x{number}"
+        number, how = next(self._ids), self.link.script.ids
+        if how == "numbers":
+            return f"{number}"
+        if how == "ours" and kind == "item":
+            return f"turn-{next(self._presumed)}"
+        return f"{kind}_{number}" if how == "restart" else f"{kind}_{self.link.number}x{number}"
 
     async def open(self) -> None:
         await self.send("session.created", session=self.settings)
@@ -120,8 +135,8 @@ class Session:
         if name is None:
             return
         told = copy.deepcopy(fields)
-        if self.link.script.ids == "none" and not name.startswith(("session.", "error")):
-            told = nameless(told)
+        if (careless := CARELESS.get(self.link.script.ids)) and not name.startswith(("session.", "error")):
+            told = renamed(told, careless)
         await self.link.send({"type": name, "event_id": self.new_id("event"), **told})
 
     async def send_item(self, type: str, item: Json, previous: str | None) -> None:
@@ -214,15 +229,32 @@ class Session:
 
     async def _acknowledge(self, item_id: str, words: str, delay_ms: int = 0) -> None:
         await asyncio.sleep(delay_ms / 1000)
-        previous = {"previous_item_id": next(reversed(self.items), None)} if self.dialect.chained else {}
-        await self.send("input_audio_buffer.committed", item_id=item_id, **previous)
         item = {"id": item_id, "object": "realtime.item", "type": "message", "status": "completed", "role": "user"}
-        await self._add({**item, "content": [{"type": "input_audio", "transcript": None}]})
+        item |= {"content": [{"type": "input_audio", "transcript": None}]}
+        when = self.link.script.acknowledges
+        if when == "after words":
+            await self._understand(item_id, words)
+            await asyncio.sleep(delay_ms / 1000)
+        if when == "never":
+            self.remember(item)
+        else:
+            await self._tell_of(item)
+        if when != "after words":
+            await self._understand(item_id, words)
+
+    async def _tell_of(self, item: Json) -> None:
+        previous = {"previous_item_id": next(reversed(self.items), None)} if self.dialect.chained else {}
+        await self.send("input_audio_buffer.committed", item_id=item["id"], **previous)
+        await self._add(item)
+
+    async def _understand(self, item_id: str, words: str) -> None:
         how = self.link.script.transcription
         if self.dialect.transcription(self.settings) is None or how == "none":
             return
         if how == "late":
             self._late.append((item_id, words))
+        elif self.link.script.acknowledges == "after words":
+            await self._transcribe(item_id, words)
         else:
             self._spawn(asyncio.create_task(self._transcribe(item_id, words), name=f"transcription of {item_id}"))
 

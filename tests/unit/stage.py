@@ -63,6 +63,10 @@ class Stage:
         for event in events:
             self.session.handle(event)
 
+    def captured(self, voiced: bool) -> bytes:
+        """Ten milliseconds of the microphone."""
+        return pcm(10)
+
     def pass_ms(self, ms: int, voiced: bool | None = None, *, speech: bool | None = None) -> None:
         """Let time pass: the speaker plays, the microphone captures when `voiced` is not None, the session ticks.
 
@@ -81,7 +85,9 @@ class Stage:
             self.now += 0.01
             if voiced is not None:
                 sure = voiced if speech is None else speech
-                self.session.hear(Frame(pcm(10), voiced, -30.0 if voiced else -70.0, self.now, speech=sure))
+                self.session.hear(
+                    Frame(self.captured(voiced), voiced, -30.0 if voiced else -70.0, self.now, speech=sure)
+                )
             if round(self.now * 100) % 10 == 0:
                 self.session.tick()
 
@@ -103,3 +109,9 @@ class Stage:
 
     def states(self) -> list[str]:
         return [notice.state for notice in self.of(note.StateNotice)]
+
+
+def user_turn(stage: Stage, item: str = "u1", text: str = "hello") -> None:
+    stage.tell(
+        ev.SpeechStarted(item), ev.SpeechStopped(item), ev.InputCommitted(item), ev.UserTranscript(item, text, True)
+    )

@@ -1,5 +1,7 @@
 """What the user changes in the middle: told to the running session where that takes it, else to a new one."""
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from voicechat.conversation import notices as note
 from voicechat.conversation.changes import Changes
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
+from voicechat.dialects.openai.client import RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import UPDATES, Capabilities
+from voicechat.realtime.scope import ScopedCodec
 
 MANUAL = TurnTaking(hands_free=False)
 SERVER = cmd.TurnDetection()
@@ -229,6 +233,31 @@ def test_again_where_nothing_can_be_taken_out_repeats_the_words() -> None:
     play.stage.speak(2, "five six")
     play.pass_ms(1500)
     assert play.session.restorer.history.items() == [("user", "hello"), ("assistant", "five six")]
+
+
+@pytest.mark.parametrize("during", [False, True], ids=["after the answer", "while it is played"])
+def test_again_in_a_new_session_repeats_the_words_for_the_old_items_are_gone(during: bool) -> None:
+    play = Play()
+    first, second = (ScopedCodec(RealtimeCodec(), number) for number in (1, 2))
+    piece = {"response_id": "r", "item_id": "i", "content_index": 0}
+    frames: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": "r"}},
+        {"type": "response.output_audio_transcript.delta", "delta": "one two", **piece},
+        {"type": "response.output_audio.delta", "delta": base64.b64encode(pcm(1000)).decode(), **piece},
+        {"type": "response.done", "response": {"id": "r", "status": "completed"}},
+    ]
+    play.session.say("hello")
+    for frame in frames:
+        play.stage.tell(*first.decode(json.dumps(frame)))
+    play.pass_ms(500 if during else 1500)
+    play.session.lost()
+    play.stage.tell(ev.SessionCreated("again"), ev.SessionConfigured("Cherry"))
+    play.pass_ms(1500 if during else 0)
+    play.stage.sent.clear()
+    assert play.changes.answer_again()
+    sent = [json.loads(frame) for command in play.stage.sent for frame in second.encode(command)]
+    assert [frame["type"] for frame in sent] == ["conversation.item.create", "response.create"]
+    assert sent[0]["item"]["content"][0]["text"] == "hello"
 
 
 def test_again_right_after_going_on_repeats_the_words_and_not_the_name_of_a_picture() -> None:

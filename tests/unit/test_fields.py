@@ -40,6 +40,22 @@ def test_what_is_no_json_is_none(frame: str) -> None:
         fields.parsed(frame, "audio")
 
 
+@pytest.mark.parametrize(("value", "read"), [(7, "7"), (0, "0"), ("7", "7"), (None, "")])
+def test_an_id_may_be_a_number(value: Any, read: str) -> None:
+    assert fields.text({"id": value}, "id") == read
+
+
+@pytest.mark.parametrize("value", [True, 7.5, ["7"], {"id": 7}])
+def test_what_else_is_no_text_is_broken(value: Any) -> None:
+    with pytest.raises(fields.BrokenFrame):
+        fields.text({"id": value}, "id")
+
+
+def test_words_are_no_number() -> None:
+    with pytest.raises(fields.BrokenFrame):
+        fields.text({"text": 7}, "text")
+
+
 def test_the_parser_does_not_see_the_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fields, "json", None)
     assert fields.parsed(f'{{"type":"append", "audio": "{SOUND}"}}', "audio") == {"type": "append", "audio": SOUND}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.stage import Stage
+from tests.unit.stage import Stage, user_turn
 from voicechat.audio.frames import Frame
 from voicechat.conversation import notices as note
 from voicechat.conversation.turn_taking import TurnTaking
@@ -10,14 +10,7 @@ from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
 
-MANUAL = TurnTaking(hands_free=False)
 PASSIVE = Capabilities(supports_interruption=False)
-
-
-def user_turn(stage: Stage, item: str = "u1", text: str = "hello") -> None:
-    stage.tell(
-        ev.SpeechStarted(item), ev.SpeechStopped(item), ev.InputCommitted(item), ev.UserTranscript(item, text, True)
-    )
 
 
 def test_configures_when_the_service_is_there_and_hears_only_when_it_agreed() -> None:
@@ -179,177 +172,6 @@ def test_no_barge_in_keeps_talking_and_sends_silence() -> None:
     assert any(stage.of(cmd.AppendAudio)[-1].pcm)
 
 
-def test_a_manual_turn_sends_only_what_was_said_between_the_two_keys() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.pass_ms(100, voiced=True)
-    assert stage.sent == []
-    stage.session.begin_turn()
-    stage.pass_ms(300, voiced=True)
-    stage.session.end_turn()
-    stage.pass_ms(100, voiced=True)
-    kinds = [type(c) for c in stage.sent]
-    assert kinds == [cmd.AppendAudio] * 30 + [cmd.CommitAudio, cmd.CreateResponse]
-    stage.tell(ev.InputCommitted("u1"))
-    stage.speak(1, ms=100)
-    stage.pass_ms(200)
-    stage.tell(ev.UserTranscript("u1", "late words", True))
-    assert stage.of(note.UserTurn) == [note.UserTurn(1, "late words")]
-    assert stage.states() == ["listening", "thinking", "speaking", "idle"]
-
-
-def test_a_manual_turn_that_is_too_short_is_not_sent() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.session.begin_turn()
-    stage.pass_ms(50, voiced=True)
-    stage.session.end_turn()
-    assert stage.of(cmd.CommitAudio) == []
-    assert stage.of(cmd.ClearAudio) == [cmd.ClearAudio()]
-    assert [w.code for w in stage.of(note.WarningNotice)] == ["too_short"]
-    assert stage.session.settled
-
-
-def test_enter_over_the_answer_interrupts_it_and_the_next_answer_waits_for_its_end() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.session.say("first")
-    stage.speak(1, ms=2000, finish=False)
-    stage.pass_ms(500)
-    stage.session.begin_turn()
-    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
-    assert stage.of(cmd.TruncateItem) == [cmd.TruncateItem("item1", 0, 510)]
-    stage.pass_ms(200, voiced=True)
-    stage.session.end_turn()
-    assert len(stage.of(cmd.CreateResponse)) == 1  # the first one's
-    stage.tell(ev.ResponseFinished("resp1", "cancelled", "client_cancelled"))
-    assert len(stage.of(cmd.CreateResponse)) == 2
-    stage.speak(2, ms=50)
-    stage.pass_ms(100)
-    assert [(a.turn, a.interrupted) for a in stage.of(note.AssistantTurn)] == [(1, True), (2, False)]
-
-
-def test_a_service_that_never_ends_a_cancelled_answer_does_not_block_the_next() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.session.say("first")
-    stage.speak(1, ms=2000, finish=False)
-    stage.pass_ms(100)
-    stage.session.say("second")
-    assert len(stage.of(cmd.CreateResponse)) == 1
-    stage.pass_ms(2500)
-    assert len(stage.of(cmd.CreateResponse)) == 2
-
-
-def test_an_answer_that_is_not_wanted_any_more_is_refused_when_it_comes() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.session.say("first")
-    stage.session.say("second")  # before anything of the first answer came
-    stage.speak(1, ms=500, finish=False)
-    stage.pass_ms(100)
-    assert stage.played_ms == 0
-    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
-    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
-    stage.speak(2, ms=100)
-    stage.pass_ms(200)
-    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
-
-
-def test_enter_before_the_service_has_begun_to_answer_speech_silences_that_answer_and_no_other() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.interrupt()
-    assert stage.session.settled
-    stage.speak(1, ms=500, finish=False)
-    stage.pass_ms(100)
-    assert stage.played_ms == 0
-    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
-    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
-    user_turn(stage)
-    stage.speak(2, ms=100)
-    stage.pass_ms(200)
-    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
-
-
-def test_enter_before_an_answer_that_never_comes_does_not_silence_the_next_turns() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.interrupt()
-    user_turn(stage)
-    stage.speak(2, ms=100)
-    stage.pass_ms(200)
-    assert stage.played_ms == 100
-    assert stage.of(cmd.CancelResponse) == []
-
-
-def test_a_line_typed_before_the_service_has_begun_to_answer_speech_takes_that_answers_place() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.say("no, tell me a joke")
-    assert stage.of(cmd.CreateResponse) == []
-    stage.tell(ev.ResponseStarted("resp1"))
-    assert stage.of(cmd.CancelResponse) == [cmd.CancelResponse("resp1")]
-    stage.tell(ev.ResponseFinished("resp1", "cancelled"))
-    assert len(stage.of(cmd.CreateResponse)) == 1
-    stage.speak(2, ms=100)
-    stage.pass_ms(200)
-    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
-
-
-def test_a_line_typed_before_an_answer_that_never_comes_is_answered_soon() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.say("no, tell me a joke")
-    stage.pass_ms(2500)
-    assert len(stage.of(cmd.CreateResponse)) == 1
-    stage.speak(2, ms=100)
-    stage.pass_ms(200)
-    assert [a.turn for a in stage.of(note.AssistantTurn)] == [2]
-
-
-def test_a_line_that_waits_is_not_answered_into_the_users_next_words() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.say("no, tell me a joke")
-    stage.tell(ev.SpeechStarted("u2"))
-    stage.pass_ms(3000, voiced=True)
-    assert stage.of(cmd.CreateResponse) == []
-    stage.tell(ev.SpeechStopped("u2"))
-    stage.speak(2, ms=100)
-    assert len(stage.of(cmd.CreateResponse)) == 1, "after what answers the words"
-
-
-def test_the_end_of_a_cancelled_answer_is_no_reason_to_answer_a_line_into_the_users_words() -> None:
-    stage = Stage().open()
-    stage.session.say("hello")
-    stage.speak(1, finish=False)
-    stage.session.say("no, tell me a joke")
-    stage.tell(ev.SpeechStarted("u1"), ev.ResponseFinished("resp1", "cancelled"))
-    stage.pass_ms(1000, voiced=True)
-    assert len(stage.of(cmd.CreateResponse)) == 1, "for the first line"
-    stage.tell(ev.SpeechStopped("u1"))
-    stage.speak(2, ms=100)
-    assert len(stage.of(cmd.CreateResponse)) == 2, "after what answers the words"
-
-
-def test_a_line_that_waits_is_answered_when_the_users_next_words_are_not() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.session.say("no, tell me a joke")
-    user_turn(stage, "u2", "")
-    stage.pass_ms(19_000)
-    assert stage.of(cmd.CreateResponse) == []
-    stage.tell(ev.SpeechStarted("u3"))
-    stage.pass_ms(21_000, voiced=False)
-    assert len(stage.of(cmd.CreateResponse)) == 1
-
-
-def test_a_refused_second_response_is_asked_for_again_when_the_first_is_over() -> None:
-    stage = Stage().open()
-    stage.session.say("typed while the service begins to answer something else")
-    assert len(stage.of(cmd.CreateResponse)) == 1
-    stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
-    stage.tell(ev.ResponseStarted("resp1"), ev.ResponseFinished("resp1", "completed"))
-    assert len(stage.of(cmd.CreateResponse)) == 2
-    assert stage.session.counters.benign_errors == 1
-
-
 def test_one_spoken_answer_split_into_two_responses_ends_twice_and_in_order() -> None:
     stage = Stage().open()
     user_turn(stage)
@@ -483,122 +305,6 @@ def test_an_uneven_network_earns_the_next_answer_a_head_start() -> None:
     assert stage.played_ms == before + 50
 
 
-# -- a connection that goes and comes back -----------------------------------------------------------------------
-
-
-def back(stage: Stage) -> None:
-    stage.sent.clear()
-    stage.tell(ev.SessionCreated("sess2"), ev.SessionConfigured("Cherry"))
-
-
-def test_after_a_drop_the_new_session_is_told_what_was_said_and_heard() -> None:
-    stage = Stage(instructions="be brief", greeting="Hi!").open()
-    stage.tell(ev.ResponseStarted("g"), ev.ResponseFinished("g", "completed"))
-    user_turn(stage)
-    stage.speak(1, ms=1000)
-    stage.pass_ms(1100)
-    stage.session.lost()
-    stage.session.say("dropped on the floor")  # nothing is sent into the void
-    assert stage.of(cmd.SendText) == []
-    stage.session.handle(ev.SessionCreated("sess2"))
-    stage.tell(ev.SessionConfigured())
-    texts = [(c.role, c.text) for c in stage.of(cmd.SendText)]
-    assert texts[:2] == [("user", "hello"), ("assistant", "one two three four")]
-    assert [c.config.greeting for c in stage.of(cmd.Configure)] == [""]  # never a second greeting
-    assert stage.session.restorer.complete
-
-
-def test_a_service_that_takes_no_items_is_told_in_its_instructions() -> None:
-    stage = Stage(Capabilities(supports_restoring=False), instructions="be brief").open()
-    user_turn(stage)
-    stage.speak(1, ms=100)
-    stage.pass_ms(200)
-    stage.session.lost()
-    back(stage)
-    (configure,) = stage.of(cmd.Configure)
-    assert configure.config.instructions.startswith("be brief")
-    assert "User: hello" in configure.config.instructions
-    assert "You: one two three four" in configure.config.instructions
-    assert stage.of(cmd.SendText) == []
-
-
-def test_audio_that_was_received_is_played_to_its_end_after_a_drop() -> None:
-    stage = Stage().open()
-    user_turn(stage)
-    stage.speak(1, ms=1000, finish=False)
-    stage.pass_ms(300)
-    stage.session.lost()
-    stage.pass_ms(1000)
-    (answer,) = stage.of(note.AssistantTurn)
-    assert (answer.heard_ms, answer.interrupted, answer.status) == (1000, False, "incomplete")
-    back(stage)
-    assert stage.of(cmd.CreateResponse) == []  # the user was not waiting for anything
-    assert stage.session.settled
-
-
-def test_a_typed_turn_without_an_answer_is_asked_again() -> None:
-    stage = Stage(turn_taking=MANUAL).open()
-    stage.session.say("what now?")
-    stage.session.lost()
-    back(stage)
-    assert [type(c) for c in stage.sent] == [cmd.Configure, cmd.SendText, cmd.CreateResponse]
-    stage.speak(1, ms=50)
-    stage.pass_ms(100)
-    assert [a.turn for a in stage.of(note.AssistantTurn)] == [1]
-
-
-def test_speech_over_a_drop_is_sent_whole_to_the_new_session() -> None:
-    stage = Stage().open()
-    stage.pass_ms(2000, voiced=False)
-    stage.pass_ms(300, voiced=True)
-    stage.tell(ev.SpeechStarted("u1"))
-    stage.pass_ms(300, voiced=True)
-    stage.session.lost()
-    stage.pass_ms(700, voiced=True)
-    back(stage)
-    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
-    assert sent_ms == pytest.approx(500 + 300 + 700, abs=20)  # from before the service noticed it
-    stage.tell(ev.SpeechStarted("v1"))
-    assert stage.session.turn == 1  # the same turn, found again
-
-
-def test_a_manual_turn_that_ends_while_the_line_is_down_is_committed_when_it_is_back() -> None:
-    stage = Stage(turn_taking=MANUAL, turn_detection=None).open()
-    stage.session.begin_turn()
-    stage.pass_ms(500, voiced=True)
-    stage.session.lost()
-    stage.pass_ms(500, voiced=True)
-    stage.session.end_turn()
-    back(stage)
-    kinds = [type(c) for c in stage.sent]
-    assert kinds.count(cmd.AppendAudio) == 100
-    assert kinds[-2:] == [cmd.CommitAudio, cmd.CreateResponse]
-
-
-def test_what_was_said_too_long_ago_is_left_out_with_a_word() -> None:
-    stage = Stage().open()
-    stage.tell(ev.SpeechStarted("u1"))
-    stage.pass_ms(500, voiced=True)
-    stage.session.lost()
-    stage.pass_ms(13_000, voiced=True)
-    back(stage)
-    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
-    assert sent_ms == pytest.approx(10_000, abs=20)
-    assert [w.code for w in stage.of(note.WarningNotice)] == ["stale"]
-
-
-def test_silence_during_the_drop_is_not_sent() -> None:
-    stage = Stage().open()
-    stage.pass_ms(1000, voiced=False)
-    stage.session.lost()
-    stage.pass_ms(3000, voiced=False)
-    back(stage)
-    assert stage.of(cmd.AppendAudio) == []
-
-
-# -- what services and rooms do that they should not ------------------------------------------------------------
-
-
 def test_a_cough_is_no_turn_of_ours_either() -> None:
     stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
     stage.session.say("hello")
@@ -652,14 +358,3 @@ def test_a_greeting_that_was_refused_for_now_keeps_its_words() -> None:
     stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
     stage.tell(ev.ResponseStarted("other"), ev.ResponseFinished("other", "completed"))
     assert ["Good day!" in c.instructions for c in stage.of(cmd.CreateResponse)] == [True, True]
-
-
-def test_local_turns_survive_a_drop_with_what_was_said_before_it() -> None:
-    stage = Stage(PASSIVE, TurnTaking(local_turns=True, silence_ms=300), turn_detection=None).open()
-    stage.pass_ms(1000, voiced=False)
-    stage.pass_ms(800, voiced=True)
-    stage.session.lost()
-    stage.pass_ms(200, voiced=True)
-    back(stage)
-    sent_ms = sum(len(c.pcm) for c in stage.of(cmd.AppendAudio)) / 48
-    assert sent_ms >= 1000

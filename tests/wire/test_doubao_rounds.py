@@ -133,7 +133,33 @@ def test_without_450_the_words_are_not_those_of_an_earlier_question() -> None:
     assert call.server(459) == ended("turn-9", "bye")
     assert call.server(350, question_id="q-2", reply_id="r-2") == [ev.ResponseStarted("r-2", "turn-9")]
     call.client(cmd.CommitAudio("turn-10"))
-    assert call.server(451, results=[{"text": "again"}]) == [ev.UserTranscript("turn-10", "again", False)]
+    assert call.server(451, results=[{"text": "again"}]) == [
+        ev.ResponseFinished("r-2", "incomplete"),  # whose end has not come
+        ev.UserTranscript("turn-10", "again", False),
+    ]
+
+
+@pytest.mark.parametrize("ids", [True, False], ids=["ids", "no ids"])
+def test_a_reply_without_an_end_is_over_when_we_end_the_next_turn(ids: bool) -> None:
+    call = Call(turn_detection=None).open()
+    names = []
+    for number in (1, 2):
+        call.client(cmd.CommitAudio(f"turn-{number}"))
+        call.server(459)
+        reply = {"question_id": f"q-{number}", "reply_id": f"r-{number}"} if ids else {}
+        events = call.server(350, **reply)
+        names += [event.response_id for event in events if isinstance(event, ev.ResponseStarted)]
+    assert len(set(names)) == 2
+
+
+def test_words_that_still_come_are_a_turn_without_450() -> None:
+    call = vad()
+    (late,) = call.server(451, results=[{"text": "late", "is_interim": False}])
+    assert isinstance(late, ev.UserTranscript)
+    began, words = call.server(451, results=[{"text": "hello", "is_interim": True}])
+    assert isinstance(began, ev.SpeechStarted)
+    assert words == ev.UserTranscript(began.item_id, "hello", False)
+    assert call.server(459) == ended(began.item_id, "hello")
 
 
 def test_the_words_of_a_turn_are_its_own_although_the_next_was_committed_already() -> None:

@@ -335,7 +335,7 @@ def test_broken_json_is_counted(event: int, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("event", "fields"),
     [
-        (350, {"reply_id": 3}),
+        (350, {"reply_id": [3]}),
         (450, {"question_id": []}),
         (451, {"results": [{"text": 4}]}),
         (451, {"results": ["x"]}),

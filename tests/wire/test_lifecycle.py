@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,6 +70,15 @@ def without_ids(frames: list[Json]) -> list[Json]:
     return [strip(frame) for frame in frames]
 
 
+def with_numbers(frames: list[Json]) -> list[Json]:
+    """The ids of responses, items and calls are numbers: users' items are 101, 102, …, answers' 201, …"""
+    told = json.dumps(frames)
+    for place, kind in enumerate(("user", "item", "resp", "call"), 1):
+        told = re.sub(rf'"{kind}_(\d)"', lambda found, place=place: f"{place}0{found[1]}", told)
+    numbered: list[Json] = json.loads(told)
+    return numbered
+
+
 def always_the_same(frames: list[Json]) -> list[Json]:
     text = json.dumps(frames)
     for number in range(1, 5):
@@ -103,6 +113,7 @@ def late_words(frames: list[Json]) -> list[Json]:
 CARELESS: dict[str, Callable[[list[Json]], list[Json]]] = {
     "as it should be": list,
     "no ids": without_ids,
+    "numbers for ids": with_numbers,
     "the same ids again": always_the_same,
     "created twice": doubled("response.created"),
     "never created": missing("response.created"),
@@ -168,6 +179,43 @@ def test_a_response_is_over_when_another_ends_that_was_never_announced() -> None
     check(events)
 
 
+def delta(item_id: str) -> Json:
+    return {"type": "response.output_audio.delta", "item_id": item_id, "delta": PCM}
+
+
+def test_a_late_piece_is_known_by_its_item_where_it_does_not_name_its_response() -> None:
+    codec = RealtimeCodec()
+    created, done = spoken(1)[6], spoken(1, "cancelled")[-1]
+    heard(codec, [created, delta("i1"), done])
+    call = {"id": "i1", "type": "function_call", "call_id": "c", "name": "clock", "arguments": "{}"}
+    ended = {"type": "response.output_audio.done", "item_id": "i1"}
+    late = [delta("i1"), ended, {"type": "response.output_item.done", "item": call}]
+    assert heard(codec, late) == [ev.Ignored("a late piece of a response")] * 3
+    heard(codec, [spoken(2)[6], delta("i2")])
+    assert heard(codec, late) == [ev.Ignored("a late piece of a response")] * 3
+    (sound,) = heard(codec, [delta("i2")])
+    assert isinstance(sound, ev.AssistantAudio)
+    assert (sound.response_id, sound.item_id) == ("resp_2", "i2")
+
+
+def test_a_piece_without_a_response_is_of_the_one_whose_item_it_is() -> None:
+    codec = RealtimeCodec()
+    named = [
+        {"type": f"response.{kind}", "response": {"id": "r", "conversation_id": "c"}} for kind in ("created", "done")
+    ]
+    aside = {"type": "response.created", "response": {"id": "aside", "conversation_id": None}}
+    heard(codec, [*named, aside, {**delta("note"), "response_id": "aside"}, spoken(1)[6], delta("i1")])
+    events = heard(codec, [delta("note"), delta("i1")])
+    assert [event.response_id for event in events if isinstance(event, ev.AssistantAudio)] == ["aside", "resp_1"]
+
+
+def test_a_service_that_calls_the_items_of_all_its_answers_the_same_is_heard() -> None:
+    codec = RealtimeCodec()
+    for turn in (1, 2):
+        events = heard(codec, [spoken(turn)[6], delta("i"), delta("i"), spoken(turn)[-1]])
+        assert len([event for event in events if isinstance(event, ev.AssistantAudio)]) == 2
+
+
 def test_a_response_out_of_band_runs_beside_another() -> None:
     codec = RealtimeCodec()
     aside = {"id": "aside", "conversation_id": None}
@@ -204,6 +252,69 @@ def test_our_own_items_keep_our_names_and_answers_say_which_they_are_about() -> 
     assert heard(codec, [{"type": "conversation.item.added", "item": item}]) == [ev.ItemAdded("turn-3", "user")]
     (frame,) = codec.encode(cmd.DeleteItem("turn-3"))
     assert json.loads(frame)["item_id"] == "i3"
+
+
+TRANSCRIBED = "conversation.item.input_audio_transcription"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["ids", "no ids"])
+@pytest.mark.parametrize("acknowledged", ["after the words", "after all words", "never"])
+def test_words_that_come_before_the_acknowledgement_are_those_of_the_turn_we_ended(
+    acknowledged: str, named: bool
+) -> None:
+    codec = RealtimeCodec()
+    words = ("I would like to", "go to Paris", "by train")
+    for turn in (1, 2):
+        codec.encode(cmd.CommitAudio(f"turn-{turn}"))
+    frames: list[Json] = []
+    late: list[Json] = []
+    for number, said in enumerate(words[:2], 1):
+        part, whole = {"delta": said[:4]}, {"transcript": said}
+        frames += [{"type": f"{TRANSCRIBED}.delta", "item_id": f"i{number}", **part}]
+        frames += [{"type": f"{TRANSCRIBED}.completed", "item_id": f"i{number}", **whole}]
+        (frames if acknowledged == "after the words" else late).append(
+            {"type": "input_audio_buffer.committed", "item_id": f"i{number}"}
+        )
+    frames += late if acknowledged == "after all words" else []
+    events = heard(codec, frames if named else without_ids(frames))
+    codec.encode(cmd.CommitAudio("turn-3"))
+    last = [{"type": f"{TRANSCRIBED}.completed", "item_id": "i3", "transcript": words[2]}]
+    last += [{"type": "input_audio_buffer.committed", "item_id": "i3"}] if acknowledged != "never" else []
+    events += heard(codec, last if named else without_ids(last))
+    told = [(event.item_id, event.text) for event in events if isinstance(event, ev.UserTranscript) and event.final]
+    assert told == [(f"turn-{turn}", said) for turn, said in enumerate(words, 1)]
+    committed = [event.item_id for event in events if isinstance(event, ev.InputCommitted)]
+    assert committed == ([] if acknowledged == "never" else ["turn-1", "turn-2", "turn-3"])
+
+
+def test_words_of_a_speech_that_the_service_heard_and_we_ended_come_before_the_acknowledgement() -> None:
+    codec = RealtimeCodec()
+    heard(codec, [{"type": "input_audio_buffer.speech_started", "item_id": "i1"}])
+    for turn in (1, 2):
+        codec.encode(cmd.CommitAudio(f"turn-{turn}"))
+    frames = [{"type": f"{TRANSCRIBED}.completed", "item_id": f"i{n}", "transcript": f"words {n}"} for n in (1, 2)]
+    frames += [{"type": "input_audio_buffer.committed", "item_id": f"i{n}"} for n in (1, 2)]
+    assert heard(codec, frames) == [
+        *[ev.UserTranscript(f"turn-{n}", f"words {n}", True) for n in (1, 2)],
+        *[ev.InputCommitted(f"turn-{n}") for n in (1, 2)],
+    ]
+
+
+@pytest.mark.parametrize("name", ["turn-2", "picture-2"])
+def test_what_the_service_calls_as_we_shall_call_ours_has_another_name_from_the_beginning(name: str) -> None:
+    codec = ScopedCodec(RealtimeCodec(), 1)
+    spoke = [frame | {"item_id": name} for frame in spoken(1)[:3]]
+    (started, _, _) = heard(codec, spoke)
+    assert isinstance(started, ev.SpeechStarted)
+    codec.encode(cmd.SendText("typed", item_id=name))
+    (words,) = heard(codec, [spoken(1)[5] | {"item_id": name}])
+    assert words == ev.UserTranscript(started.item_id, "words 1", True)
+    assert words.item_id != name
+    assert heard(codec, [typed("i")]) == [ev.ItemAdded(name, "user")]
+    truncated = {"type": "conversation.item.truncated", "item_id": f"{name}-x", "audio_end_ms": 5}
+    (event,) = heard(codec, [truncated])
+    assert isinstance(event, ev.ItemTruncated)
+    assert event.item_id.startswith("1:~")
 
 
 def test_a_turn_that_was_refused_does_not_take_the_next_ones_name() -> None:

@@ -31,7 +31,7 @@ class Answers:
     ):
         self.output_latency_ms = 0.0
         self.last: tuple[str, ...] = ()
-        """The items of the last answer that is over, or the one that is."""
+        """The items of the last answer that is over, as far as this session of the service knows them."""
         self._capabilities = capabilities
         self._speaker = speaker
         self._send = send
@@ -211,6 +211,13 @@ class Answers:
         """The service never ended the answer it was told to cancel: stop waiting for that."""
         self._running_id = None
 
+    def lost(self, *, again: bool) -> None:
+        """The session of the service is gone, and its items with it. `again`: as `abandon`."""
+        for response in self._open:
+            response.gone = True
+        self.abandon(again)
+        self.last = ()
+
     def abandon(self, again: bool = False) -> None:
         """Nothing more will come of the answer that is running: it ends with what there is.
 
@@ -225,7 +232,7 @@ class Answers:
     def _close(self, response: Response, heard_ms: float | None, *, interrupted: bool) -> None:
         self._open.remove(response)
         if not response.aside:
-            self.last = response.items
+            self.last = () if response.gone else response.items
         if response.called and not response.spoken.text and response.status == "completed":
             return
         self._publish(response.result(heard_ms, interrupted))

@@ -23,6 +23,8 @@ class Response:
     """It has called a tool: without a word it is no answer, but the way to one."""
     finished: bool = False
     """The service has ended it."""
+    gone: bool = False
+    """Its items were of a session that was lost: the next one has copies, under names that nobody knows."""
     first_token_at: float | None = None
     first_audio_at: float | None = None
     first_sound_at: float | None = None

@@ -149,7 +149,7 @@ class Session:
         self.tooling.calls.lost()
         self._interrupter.reset()
         self._requests.reset()
-        self.answers.abandon(again=self.restorer.owes_answer)
+        self.answers.lost(again=self.restorer.owes_answer)
 
     def _go_on(self) -> None:
         """A new session is there: it is told what was said, and asked for what is owed."""

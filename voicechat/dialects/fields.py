@@ -53,11 +53,16 @@ def parsed(frame: str | bytes, sound: str) -> Any:
 
 
 def text(fields: Json, *names: str) -> str:
-    """The first of `names` that is there. Lone surrogates are replaced: they could not be printed."""
+    """The first of `names` that is there. Lone surrogates are replaced: they could not be printed.
+
+    An id that is a whole number is its digits: small services number their things so.
+    """
     for name in names:
         value = fields.get(name)
         if value is None:
             continue
+        if type(value) is int and name.endswith("id"):
+            return str(value)
         if not isinstance(value, str):
             raise BrokenFrame(name)
         return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")

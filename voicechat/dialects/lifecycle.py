@@ -1,7 +1,7 @@
 """Names and brackets for services that are careless with them: the ids of `realtime.events` are made true here.
 
 `Inputs` names the user's items, `Responses` the answers; both make a name up (`~response-1`) where the service gives
-none, or one that is used up, or is not its to give. A made-up name never goes out on the wire.
+none, or one that is used up, or that is ours to give. A made-up name never goes out on the wire.
 """
 
 from collections import deque
@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from voicechat.dialects.fields import Recent
 from voicechat.realtime import events as ev
+from voicechat.realtime.commands import OUR_NAMES
 
 _MADE_UP = "~"
+_OURS = (_MADE_UP, *OUR_NAMES)
 UNCONFIRMED = 64
 """So many of our own items may wait for the service's word about them."""
 
@@ -26,13 +28,14 @@ class Names:
 
     def give(self, name: str, *, told: bool) -> None:
         """We call a new item of ours so. `told`: and so does the service; else it has a name of its own for it."""
-        self._given[name] = True
+        self._given[name] = told
         if not told:
             self._wire[name] = ""
 
     def of(self, kind: str, wire: str) -> str:
         """What we call a new thing of the service's: the same, unless that is no name, or might be one of ours."""
-        return self.new(kind, wire) if not wire or wire.startswith(_MADE_UP) or wire in self._given else wire
+        ours = not wire or wire.startswith(_OURS) or wire in self._given
+        return self.new(kind, wire) if ours else wire
 
     def new(self, kind: str, wire: str = "") -> str:
         """A name of our own; `wire` is what the service calls it, "" when it does not."""
@@ -47,8 +50,9 @@ class Names:
             self._wire[name], self._ours[wire] = wire, name
 
     def ours(self, wire: str) -> str:
-        """What we call the latest thing that the service calls `wire`."""
-        return self._ours.get(wire, wire)
+        """What we call the latest thing that the service calls `wire`; "" for ""."""
+        told = not wire or self._given.get(wire, False)
+        return self._ours.get(wire) or (wire if told else self.of("item", wire))
 
     def wire(self, name: str) -> str:
         """What the service calls `name`; "" when it has no word for it."""
@@ -72,11 +76,13 @@ class Inputs:
         self._names = names
         self._known: Recent[str] = Recent()  # the service's id → ours
         self._committed: Recent[bool] = Recent()  # ours; true: and its words are all there
+        self._told: Recent[bool] = Recent()  # ours, whose words are all there
         self._sent: deque[_Sent] = deque(maxlen=UNCONFIRMED)
         self._speech = ""  # heard by the service, and not committed yet
         self._speaking = False  # and not stopped
         self._answered = True  # the newest of them
         self._heard = ""  # whose words come without a name
+        self._early: deque[str] = deque(maxlen=UNCONFIRMED)  # whose words came so before they were committed
         self._newest = ""
         self._asked: str | None = None
 
@@ -143,6 +149,8 @@ class Inputs:
     def committed(self, wire: str) -> str:
         """Spoken words are an item now: of a turn that the service found, or one that we ended."""
         name = self._known.get(wire) or ("" if wire else self._speech)
+        if not name and not wire and self._early:
+            return self._early.popleft()
         ended = next((sent for sent in self._sent if sent.spoken), None)
         if not name or (ended is not None and ended.speech == name):
             sent = self._confirm(spoken=True)
@@ -156,7 +164,7 @@ class Inputs:
             self._newest, self._asked = name, None
         self._speech = ""
         if name not in self._committed:
-            self._committed[name] = False
+            self._committed[name] = name in self._told
         return name
 
     def added(self, wire: str, *, spoken: bool | None) -> str:
@@ -177,15 +185,29 @@ class Inputs:
         return name
 
     def words(self, wire: str, *, final: bool) -> str:
-        """Whose words these are. Without a name: of the newest item that waits for some."""
-        name = self._known.get(wire) or self._names.ours(wire) or self._heard
-        if not name:
-            waiting = [known for known, told in self._committed.items() if not told]
-            name = (waiting[-1] if waiting else "") or self._speech or self._newest or self._names.new("input")
+        """Whose words these are. Without a name: of the newest item that waits for some.
+
+        Those of a turn that we ended may come before the word that it is an item, which may never come.
+        """
+        name = self._known.get(wire, "") if wire else self._heard
+        if not name and not wire:
+            name = next((known for known, told in reversed(self._committed.items()) if not told), "")
+        ended = next((sent for sent in self._sent if sent.spoken), None)
+        if ended is not None and (not name or name == ended.speech):
+            self._sent.remove(ended)
+            name = ended.name
+            self._committed[name] = False
+            if wire:
+                self._know(wire, name)
+            else:
+                self._early.append(name)
+        name = name or self._names.ours(wire) or self._speech or self._newest or self._names.new("input")
         if not wire:
             self._heard = "" if final else name
-        if final and name in self._committed:
-            self._committed[name] = True
+        if final:
+            self._told[name] = True
+            if name in self._committed:
+                self._committed[name] = True
         return name
 
     def answered(self) -> str:
@@ -249,12 +271,17 @@ class Responses:
             return [ev.Ignored("a late beginning of a response")]
         return self._begin(wire, out_of_band=out_of_band, announced=True)
 
-    def piece(self, wire: str, *, last: bool = False) -> tuple[str, list[ev.Event]]:
+    def piece(self, wire: str, item: str = "", *, last: bool = False) -> tuple[str, list[ev.Event]]:
         """The response that a piece belongs to, "" for one that is over; with its beginning, if nobody announced it.
 
-        `last`: the piece only ends something, so that without a name it begins nothing.
+        `item`: the service's id of the item that it is of, which tells where the response's is missing. `last`: the
+        piece only ends something, so that without a name it begins nothing.
         """
-        running = self._adopt(wire)
+        owner = "" if wire else self._items.get(item, ("", ""))[0]
+        running = self._running.get(owner) or self._adopt(wire)
+        if owner and (running is None or (running.name != owner and running.begun)):
+            # While another has no piece yet, it may be of that: a service may call the items of all answers the same.
+            return "", [ev.Ignored("a late piece of a response")]
         if running is not None:
             running.begun = True
             return running.name, []

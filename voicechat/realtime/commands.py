@@ -7,6 +7,9 @@ service calls them.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+OUR_NAMES = ("turn-", "picture-")
+"""How the names begin that the conversation gives. A service's own thing that is called so is renamed by the codec."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnDetection:

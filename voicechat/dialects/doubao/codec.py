@@ -95,7 +95,7 @@ class DoubaoCodec:
             ServerEvent.TTS_SENTENCE_END: lambda _: [],
             ServerEvent.TTS_ENDED: lambda fields: self._rounds.ended(text(fields, "reply_id")),
             ServerEvent.ASR_INFO: self._speech_began,
-            ServerEvent.ASR_RESPONSE: self._questions.words,
+            ServerEvent.ASR_RESPONSE: self._understood,
             ServerEvent.ASR_ENDED: self._speech_ended,
             ServerEvent.CHAT_RESPONSE: self._chat,
             ServerEvent.CHAT_TEXT_QUERY_CONFIRMED: self._query_confirmed,
@@ -185,7 +185,7 @@ class DoubaoCodec:
         self._inputs.send(item_id, spoken=True)
         self._typed = []
         self._answering = False
-        self._rounds.user_ended(committed=True)
+        self._untold += self._rounds.committed()
         return [self._event(ClientEvent.END_ASR)]
 
     def _create(self, command: cmd.CreateResponse) -> list[bytes]:
@@ -314,6 +314,11 @@ class DoubaoCodec:
         question_id = text(fields, "question_id")
         ended = self._rounds.user_begins(question_id, speaks=self._questions.by_service)
         return [*self._questions.begins(question_id), *ended]
+
+    def _understood(self, fields: Json) -> list[ev.Event]:
+        """451: words that are still coming are a turn, should nobody have said that it began."""
+        began = self._speech_began({}) if self._questions.unannounced(fields) else []
+        return [*began, *self._questions.words(fields)]
 
     def _speech_ended(self, _: Json) -> list[ev.Event]:
         events = self._questions.ends()

@@ -17,16 +17,22 @@ class Questions:
         self.heard: str | None = None
         """What was understood of the turn so far; None between turns."""
         self._inputs = inputs
+        self._begun = False
         self._wire = ""  # the service's id of the speech
         self._speech = ""  # ours, where the service finds the turns
 
     def begins(self, question_id: str) -> list[ev.Event]:
         """450: the barge-in. Where we end the turns we have also begun this one."""
-        self._wire, self.heard = question_id, ""
+        self._wire, self.heard, self._begun = question_id, "", True
         if not self.by_service:
             return []
         self._speech = self._inputs.speech_started(question_id)
         return [ev.SpeechStarted(self._speech)]
+
+    def unannounced(self, fields: Json) -> bool:
+        """Whether these words (451) are the first sign of a turn that the service finds; final ones may be late."""
+        results = mappings(fields, "results")
+        return self.by_service and not self._begun and bool(results) and results[0].get("is_interim") is True
 
     def words(self, fields: Json) -> list[ev.Event]:
         """451: always the whole utterance so far. It is final when the turn ends, whatever it says of itself."""
@@ -42,6 +48,7 @@ class Questions:
 
     def ends(self) -> list[ev.Event]:
         """The turn is an item now, if there is one. Where we ended it, only this says which question it is."""
+        self._begun = False
         if self.heard is None and not self._inputs.unconfirmed:
             return []
         item_id = self._inputs.committed(self._wire)

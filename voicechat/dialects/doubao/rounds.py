@@ -93,15 +93,17 @@ class Rounds:
             self._shut = False
         return events
 
-    def user_ended(self, *, committed: bool = False) -> bool:
-        """The user's turn is complete: the next reply may come. False when that is one to a turn we have cancelled.
-
-        `committed`: we have ended it, so that it is newer than what we cancelled.
-        """
-        self._shut = self._shut and not committed
+    def user_ended(self) -> bool:
+        """The user's turn is complete: the next reply may come. False when that is one to a turn we have cancelled."""
         self._speaking = False
         self._floor = not self._shut
         return self._floor
+
+    def committed(self) -> list[ev.Event]:
+        """We have ended the user's turn: newer than what we cancelled, and than a reply whose end is missing."""
+        self._shut = False
+        self.user_ended()
+        return self._end("incomplete")
 
     def cancelled(self) -> list[ev.Event]:
         """We told the service to be silent; it is not sure that it says anything about that."""

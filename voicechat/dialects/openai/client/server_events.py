@@ -139,7 +139,9 @@ class ServerEvents:
         if role == "user":
             kinds = [text(part, "type") for part in mappings(item, "content")]
             item_id = self.inputs.added(item_id, spoken="input_audio" in kinds if kinds else None)
-        return [ev.ItemAdded(self.names.ours(item_id), role, kind)] if item_id else []
+        else:
+            item_id = self.names.ours(item_id)
+        return [ev.ItemAdded(item_id, role, kind)] if item_id else []
 
     def _item_truncated(self, event: Json) -> list[ev.Event]:
         return [ev.ItemTruncated(self._known_item(event, "item_id"), whole(event, "audio_end_ms"))]
@@ -233,7 +235,7 @@ class ServerEvents:
         wire, item, index = text(event, "response_id"), text(event, "item_id"), event.get("content_index")
         if type(index) is not int or index:
             index = whole(event, "content_index", "index")
-        response_id, events = self.responses.piece(wire, last=last)
+        response_id, events = self.responses.piece(wire, item, last=last)
         return ((response_id, self.responses.item(response_id, item), index) if response_id else None), events
 
     def _note_call(self, item: Json) -> None:
@@ -258,7 +260,7 @@ class ServerEvents:
 
     def _call_made(self, wire: str, call: ev.ToolCall) -> list[ev.Event]:
         """`call` has the service's ids. Three frames tell of it; the first that comes counts."""
-        response_id, events = self.responses.piece(wire)
+        response_id, events = self.responses.piece(wire, call.item_id)
         if not response_id:
             return events
         told = f"{response_id} {call.call_id or (call.name, call.arguments)}"
