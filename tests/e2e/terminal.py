@@ -68,8 +68,8 @@ class Terminal:
     def _read(self) -> None:
         while not self._over or select.select([self.master], [], [], 0)[0]:
             if select.select([self.master], [], [], 0.05)[0]:
-                data = os.read(self.master, 65536)
-                with self._changed:
+                with self._changed:  # what was taken and is not on the screen is seen by nobody
+                    data = os.read(self.master, 65536)
                     self.raw += data
                     self._stream.feed(data)
                     self._changed.notify_all()
@@ -103,9 +103,11 @@ class Terminal:
     def wait(self, timeout_s: float = 10.0) -> int:
         """The exit code. Raises TimeoutExpired."""
         code = self.process.wait(timeout_s)
-        while select.select([self.master], [], [], 0.05)[0]:
+        while True:
+            with self._changed:
+                if not select.select([self.master], [], [], 0.05)[0]:
+                    return code
             time.sleep(0.01)  # the reader thread takes what is left
-        return code
 
     def check_sane(self) -> None:
         """The terminal is as it was before: modes, cursor, no paste brackets; and nothing bad was written."""

@@ -133,6 +133,17 @@ def test_a_window_that_is_closed_ends_the_talk(more: list[str], server: Realtime
         check_files(tmp_path)
 
 
+def test_what_fails_since_the_window_was_closed_is_no_fault() -> None:
+    """It may come before the signal."""
+    master, slave = os.openpty()
+    code = "import sys; from voicechat.cli import app; app.app = lambda: (print(), sys.stdin.read(), 1 / 0); app._run()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        os.read(master, 2)
+        os.close(master)
+        assert process.wait(10) == 129
+
+
 KEYS_OFF, KEYS_ON = b"\x1b[<u", b"\x1b[>2u"
 GIVEN_BACK = ((SHOW_CURSOR, HIDE_CURSOR), (BRACKETED_PASTE_OFF, BRACKETED_PASTE_ON), (KEYS_OFF, KEYS_ON))
 

@@ -1,6 +1,7 @@
 """The Typer application and the one place where errors become exit codes."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -136,8 +137,25 @@ def _run() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 - the last resort: no traceback for users, no key in what is printed
+        if _hung_up():
+            sys.exit(129)
         _tell(*_explain_unexpected(error))
         sys.exit(1)
+
+
+def _hung_up() -> bool:
+    """The window was closed: whatever failed, failed by that, a moment before SIGHUP came."""
+    try:
+        import termios
+    except ImportError:  # Windows
+        return False
+    for fd in range(3):
+        try:
+            termios.tcgetattr(fd)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:  # what is no terminal says something else
+                return True
+    return False
 
 
 def _tell(message: str, hint: str) -> None:
