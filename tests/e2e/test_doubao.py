@@ -141,7 +141,8 @@ def test_knowledge_from_a_file_replaces_the_models_own_answer(server: DoubaoServ
 
 def test_enter_over_a_reply_interrupts_it(server: DoubaoServer, tmp_path: Path) -> None:
     server.script = Script((Reply("one two three four five six", seconds=6.0, late=3), Reply("second", seconds=0.4)))
-    with program(server, "manual", "--output", str(tmp_path / "a.wav"), "--input", str(INTERRUPTION), stdin="open") as talk:
+    files = ["--input", str(INTERRUPTION), "--output", str(tmp_path / "a.wav")]
+    with program(server, "manual", *files, stdin="open") as talk:
         talk.write("first\n")
         talk.wait_for("state", lambda event: event["state"] == "speaking")
         server.wait_for(352, count=5)
