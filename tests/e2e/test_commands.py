@@ -58,6 +58,7 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         assert items(server, 2) == ["What is it?", "It is a red square.", "picture"]
         terminal.type("/retry\r")
         terminal.see("cedar     Arr!", "● ready")
+        assert items(server, 2)[3:] == ["What is it?"], "the old answer is not this session's to take back"
         terminal.type("/persona pirate\r/image nothing.png\r/imag\r")
         terminal.see("The persona is changed.", "nothing.png cannot be read: no such file", "Did you mean /image?")
         updates = [event["session"] for event in server.received_of("session.update")]
@@ -68,7 +69,7 @@ def test_commands_on_a_terminal(soundcard: SoundCard, tmp_path: Path) -> None:
         terminal.type("/clear\r")
         terminal.see("The conversation begins afresh.")
         terminal.type("and now?\r")
-        server.wait("conversation.item.create", 6)
+        server.wait("conversation.item.create", 7)
         assert items(server, 3) == ["and now?"], "it was told nothing else"
         terminal.type("/quit\r")
         assert terminal.wait() == 0

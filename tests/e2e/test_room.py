@@ -15,7 +15,7 @@ from tests.recordings import QUESTION
 from tests.room import Room
 from tests.soundcard import SoundCard
 
-REPLY_S = 3.0
+REPLY_S = 2.0
 ASKED = ROOT / "voicechat" / "engine" / "questions"
 
 
@@ -29,15 +29,10 @@ def asked_in_turn(program: Program, card: SoundCard, questions: list[Path]) -> b
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize(
-    ("room", "level"),
-    [(Room(gain_db=-12.0, delay_ms=40), 0.09), (Room(gain_db=-6.0, delay_ms=120), 0.2)],
-    ids=["usual", "loud"],
-)
-def test_answers_in_several_voices_are_played_and_are_no_turn(room: Room, level: float) -> None:
-    spoken = replies(["espeak-ng", "ss-0870.wav", "hibari"], REPLY_S, level, 3)
+def test_answers_in_several_voices_are_played_and_are_no_turn() -> None:
+    spoken = replies(["espeak-ng", "ss-0870.wav", "hibari"], REPLY_S, 0.15, 3)
     script = Script(replies=tuple(Reply(pcm=pcm) for pcm in spoken), touchy=True, onset_blocks=5)
-    with SoundCard(room=room) as card, RealtimeServer(script=script) as server:
+    with SoundCard(room=Room(gain_db=-9.0, delay_ms=80)) as card, RealtimeServer(script=script) as server:
         words = ["vad", "--json", "--provider", "openai", "--url", server.url]
         with Program(words, card=card, env={"OPENAI_API_KEY": "test-key-0123456789"}) as program:
             program.wait_for("session")
@@ -53,7 +48,7 @@ def test_answers_in_several_voices_are_played_and_are_no_turn(room: Room, level:
 
 @pytest.mark.realtime
 def test_the_offline_engine_does_not_answer_itself() -> None:
-    questions = [ASKED / f"what-{rest}.wav" for rest in ("time-is-it", "is-twelve-times-seven", "time-is-it")]
+    questions = [ASKED / f"what-{rest}.wav" for rest in ("time-is-it", "is-twelve-times-seven")]
     with (
         SoundCard(room=Room(gain_db=-12.0, delay_ms=60)) as card,
         Program(["vad", "--json", "--provider", "offline"], card=card) as program,
@@ -63,5 +58,5 @@ def test_the_offline_engine_does_not_answer_itself() -> None:
         program.interrupt()
         assert program.wait() == 130
     if undisturbed:
-        assert [answer["interrupted"] for answer in program.of_type("assistant")] == [False] * 3, program.describe()
-        assert len(program.of_type("user")) == 3
+        assert [answer["interrupted"] for answer in program.of_type("assistant")] == [False] * 2, program.describe()
+        assert len(program.of_type("user")) == 2
