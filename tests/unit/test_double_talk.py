@@ -101,6 +101,23 @@ def test_an_echo_that_comes_later_than_it_did_is_nobodys_voice() -> None:
     assert all(moved[after : after + 50])
 
 
+@pytest.mark.parametrize(("off", "sure"), [(0, True), (3, False)], ids=["to the sample", "about"])
+def test_a_reference_that_was_put_right_to_the_sample_leaves_the_filter_as_sure_as_it_was(off: int, sure: bool) -> None:
+    sound = played("ss-0890.wav")
+    one, begin = DoubleTalk(CAPTURE, RENDER), round((LAST_S + 1) * 100)
+    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
+    before, after = (pairs(heard(sound, (90,)), np.roll(reference, shift)) for shift in (0, off))
+    for captured, late in before[:begin]:
+        one.hear(captured, late, agreed=False)
+    last = after[begin - 24 : begin]
+    one.again([late for _, late in last], [captured for captured, _ in last])
+    moved = []
+    for captured, late in after[begin : begin + 50]:
+        one.hear(captured, late, agreed=False)
+        moved.append(one.may_have_moved)
+    assert sure == (not all(moved))
+
+
 def test_what_no_canceller_confirms_is_learnt_to_be_usual() -> None:
     """A loudspeaker that begins to rattle: the filter leaves more from now on, and it is nobody."""
     sound = played("ss-0890.wav")

@@ -44,6 +44,8 @@ IN_PLACE, CHANCE, PAST_CHANCE = 0.3, 0.25, 0.1
 louder voice so much looks like it, in the last blocks and in more."""
 SETTLING_BLOCKS = 100
 """After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
+CHECKED_BLOCKS, EXACT_DB = 6, 3.0
+"""Unless it leaves no more than so much over the usual of the last blocks: then it was put right to the sample."""
 ASTRAY_BLOCKS = 150
 """An echo that is elsewhere is learnt anew only after so much of it: mostly the reference is put right before."""
 PAST_KEPT, CONFIRMED = 0.93, 10.0
@@ -85,7 +87,7 @@ class DoubleTalk:
 
     def hear(self, captured: bytes, reference: bytes, agreed: bool) -> None:
         """One block of both. `agreed`: of the one before the canceller has left a voice, too."""
-        heard = np.frombuffer(captured, "<i2").astype(np.float64).reshape(-1, self._ratio).mean(axis=1)
+        heard = self._at_render_rate(captured)
         played = np.frombuffer(reference, "<i2").astype(np.float64)
         self._before = float(self._rest[-1])
         learn = self._learns and not self.speaking
@@ -124,14 +126,29 @@ class DoubleTalk:
         self._used = False
         return cross_fade(captured, clean)
 
-    def again(self, references: list[bytes]) -> None:
-        """The reference was put right: what the last blocks of it should have been."""
-        for reference in references:
-            self._filter.played(np.frombuffer(reference, "<i2").astype(np.float64))
-        self._filter.moved()
-        self._settling = SETTLING_BLOCKS
+    def again(self, references: list[bytes], captured: list[bytes]) -> None:
+        """The reference was put right: what the last blocks of it should have been, and what was captured meanwhile.
+
+        Where that is to the sample, the filter leaves as little of the last ones as ever, and is as right as it was.
+        """
+        rest = echo = 0.0
+        for number, reference in enumerate(references, start=CHECKED_BLOCKS - len(references)):
+            played = np.frombuffer(reference, "<i2").astype(np.float64)
+            if number < 0:
+                self._filter.played(played)
+                continue
+            parts = self._filter.split(self._at_render_rate(captured[number - CHECKED_BLOCKS]), played, learn=False)
+            low_echo, low_rest = (self._low_tones(part) for part in parts)
+            rest, echo = rest + _product(low_rest, low_rest), echo + _product(low_echo, low_echo)
+        left_db = 10 * math.log10((rest + 1) / (echo + HEARD * CHECKED_BLOCKS))
+        if left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
+            self._filter.moved()
+            self._settling = SETTLING_BLOCKS
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self._hold, self._past = 0, [0.0] * 3
+
+    def _at_render_rate(self, captured: bytes) -> Samples:
+        return np.asarray(np.frombuffer(captured, "<i2").astype(np.float64).reshape(-1, self._ratio).mean(axis=1))
 
     def _low_tones(self, block: Samples) -> Spectrum:
         return np.asarray(np.fft.rfft(block)[: self._low]) * (math.sqrt(2) / len(block))

@@ -55,6 +55,8 @@ AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
 STEPS_MS = (-15.0, -10.0, -5.0, 5.0, 10.0, 15.0)
 """Where no delay stands out, since a voice is nothing but a tone, sound servers' own steps are tried: their blocks."""
+SERVER_BLOCK_MS, SNAP_MS = 5.0, 0.15
+"""A step so close to a multiple of such a block is that multiple, to the sample."""
 TOLERATED_MS = 0.2
 """The canceller learns smaller steps without a leak."""
 LEAD_IN_BLOCKS = 20
@@ -182,7 +184,8 @@ class EchoWatch:
         moved, later_ms = max((path.explained(captured, reference[ms], self._rest_ms(ms)), ms) for ms in tried)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
-        self._move(later_ms)
+        steps_ms = SERVER_BLOCK_MS * round(later_ms / SERVER_BLOCK_MS)
+        self._move(steps_ms if steps_ms and abs(later_ms - steps_ms) < SNAP_MS else later_ms)
         return True
 
     def _shifted(self, later_ms: float) -> int:
@@ -208,7 +211,8 @@ class EchoWatch:
             ]
         )
         blocks = min(len(self._references), LENGTH_MS // BLOCK_MS)
-        self._double_talk.again([self._delayed(at, self._shift + self._base) for at in range(-blocks, 0)])
+        references = [self._delayed(at, self._shift + self._base) for at in range(-blocks, 0)]
+        self._double_talk.again(references, [self._captured[at] for at in range(-blocks, 0)])
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
