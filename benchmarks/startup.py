@@ -2,7 +2,8 @@
 
     python -m benchmarks.startup [--runs 10] [--json]
 
-Whole processes, started in turn, medians; `imports` is what `python -X importtime` counts for the command line.
+Whole processes, started in turn, medians; `serve, listens`: until `voicechat serve` says where; `imports` is what
+`python -X importtime` counts for the command line.
 """
 
 import argparse
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "none.toml").touch()
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE)
         commands = {
@@ -58,6 +60,7 @@ def main() -> int:
                 times[name].append(took_ms(command))
             for name, line in TAB.items():
                 times.setdefault(name, []).append(took_ms([sys.executable, "-c", NAMED], tab(line)))
+            times.setdefault("serve, listens", []).append(listens_ms(folder))
     # The first round filled the file cache.
     figures: dict[str, float] = {name: round(statistics.median(each[1:]), 1) for name, each in times.items()}
     figures["ratio"] = round(figures["voicechat --help"] / figures["bare Typer --help"], 2)
@@ -80,6 +83,17 @@ def took_ms(command: list[str], environment: dict[str, str] | None = None) -> fl
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     return (time.perf_counter() - began) * 1000
+
+
+def listens_ms(home: str) -> float:
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "voicechat", "serve", "--port", "0", "--config", f"{home}/none.toml"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        took = (time.perf_counter() - began) * 1000
+        server.kill()
+    return took
 
 
 def import_ms() -> float:
