@@ -11,7 +11,6 @@ import pytest
 from benchmarks.voices import replies
 from tests.program import ROOT, Program
 from tests.realtime_server import RealtimeServer, Reply, Script
-from tests.recordings import QUESTION
 from tests.room import Room
 from tests.soundcard import SoundCard
 
@@ -36,7 +35,7 @@ def test_answers_in_several_voices_are_played_and_are_no_turn() -> None:
         words = ["vad", "--json", "--provider", "openai", "--url", server.url]
         with Program(words, card=card, env={"OPENAI_API_KEY": "test-key-0123456789"}) as program:
             program.wait_for("session")
-            undisturbed = asked_in_turn(program, card, [QUESTION] * 3)
+            undisturbed = asked_in_turn(program, card, [ASKED / "what-time-is-it.wav"] * 3)
             program.interrupt()
             assert program.wait() == 130
         turns = len(server.sent_of("input_audio_buffer.speech_started"))
