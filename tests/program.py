@@ -42,7 +42,7 @@ class Program:
         stdin: bytes | str | None = None,
         home: Path | None = None,
     ):
-        self._scratch = tempfile.TemporaryDirectory(prefix="voicechat-home-")
+        self._scratch = tempfile.TemporaryDirectory(prefix="voicechat-home-", ignore_cleanup_errors=True)
         self.home = home or Path(self._scratch.name)
         self.arguments = arguments
         self.lines: list[str] = []

@@ -157,6 +157,7 @@ def last_is(terminal: Terminal, one: bytes, other: bytes) -> bool:
 def test_a_talk_is_stopped_and_goes_on(how: str, server: RealtimeServer, tmp_path: Path) -> None:
     with Terminal(talk(server, tmp_path), tmp_path) as terminal:
         terminal.see("● speaking")
+        wait_until_heard(tmp_path)
         terminal.type("\x1b[?0u")  # it knows kitty's keyboard protocol
         terminal.until(lambda: KEYS_ON in terminal.raw, "releases are asked for")
         for _ in range(2):
