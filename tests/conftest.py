@@ -24,7 +24,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 GRACE_S = 5.0
-WORKERS_PER_CORE, MOST_WORKERS = 4, 12  # most tests wait for sound, a child process or a time-out
+WORKERS_PER_CORE, MOST_WORKERS = 3, 12  # most tests wait for sound, a child process or a time-out
 
 # A shell's background job ignores Ctrl-C, and so would every program that a test starts from it and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
