@@ -192,7 +192,7 @@ def tell(name: str, sessions: int, took: list[float], late: list[float], more: s
 def most_sessions(name: str, port: int, pid: int, seconds: float, most_ms: float, start: int, path: str = PATH) -> int:
     """The largest number tried whose p99 stays below, to within a sixteenth."""
     best, worst, sessions = 0, 0, start
-    while sessions > 0 and not (best and worst and worst - best <= best / 16):
+    while sessions > 0 and not (best and worst and worst - best <= max(1, best / 16)):
         before = memory_mb(pid)
         took, late, lost = asyncio.run(load(port, sessions, seconds, path))
         tell(name, sessions, took, late, f"lost {lost}, memory {before:.0f} → {memory_mb(pid):.0f} MB")
