@@ -141,7 +141,7 @@ class DoubleTalk:
             low_echo, low_rest = (self._low_tones(part) for part in parts)
             rest, echo = rest + _product(low_rest, low_rest), echo + _product(low_echo, low_echo)
         left_db = 10 * math.log10((rest + 1) / (echo + HEARD * CHECKED_BLOCKS))
-        if left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
+        if self._usual_db >= LEARNT_DB or left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
             self._filter.moved()
             self._settling = SETTLING_BLOCKS
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))

@@ -149,10 +149,8 @@ class Speech:
         voice = choice.info.voice_named(wish.voice, choice.options.model)
         if not voice or (voice in FOREIGN_VOICES and voice not in voices and (voices or provider == OFFLINE)):
             voice = choice.options.voice
-        try:
-            as_number(
-                wish.speed, "speed", *abilities_of(choice.protocol).speed
-            )  # no service takes all that OpenAI's does
+        try:  # no service takes all that OpenAI's does
+            as_number(wish.speed, "speed", *abilities_of(choice.protocol).speed)
         except Rejected as error:
             raise refusals.rejected(error) from error
         return replace(choice, options=replace(choice.options, voice=voice))
