@@ -60,11 +60,21 @@ class Page:
 
     async def press(self, name: str) -> None:
         """Click the button of that name as a mouse does, which is what lets a page make sound."""
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.mouse(kind, name)
+
+    async def mouse(self, kind: str, name: str) -> None:
+        """One half of a click: `mousePressed` or `mouseReleased`, in the middle of the button of that name."""
         find = f"[...document.querySelectorAll('button')].find((one) => one.textContent === {json.dumps(name)})"
         box = await self.run(f"(({find}).getBoundingClientRect()).toJSON()")
         where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2, "button": "left", "clickCount": 1}
-        for kind in ("mousePressed", "mouseReleased"):
-            await self.call("Input.dispatchMouseEvent", type=kind, **where)
+        await self.call("Input.dispatchMouseEvent", type=kind, **where)
+
+    async def choose(self, id: str, value: str) -> None:
+        """Another entry of a list, which must have it."""
+        chosen = f"document.querySelector('#{id}')"
+        await self.run(f"{chosen}.value = {json.dumps(value)}, {chosen}.dispatchEvent(new Event('change'))")
+        assert await self.run(f"{chosen}.value") == value
 
     async def write(self, text: str) -> None:
         """Type into the field at the bottom, and Enter."""
@@ -76,6 +86,10 @@ class Page:
         """Go on by the Tab key; the id of what has the focus then."""
         await self._key("Tab", 9)
         return str(await self.run("document.activeElement.id"))
+
+    async def space(self, kind: str) -> None:
+        """One half of a stroke: `keyDown` or `keyUp`."""
+        await self.call("Input.dispatchKeyEvent", type=kind, key=" ", code="Space", windowsVirtualKeyCode=32)
 
     async def _key(self, name: str, code: int, text: str = "") -> None:
         what = {"key": name, "code": name, "windowsVirtualKeyCode": code}
