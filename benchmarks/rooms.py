@@ -32,7 +32,7 @@ import numpy as np
 
 from benchmarks.voices import replies
 from tests.recordings import GO_FORWARD, INTERRUPTION, QUESTION, STORY, Sound, speech, trimmed
-from tests.unit.conversation_room import Conversation, Walls
+from tests.unit.conversation_room import Conversation, Walls, wandering
 from tests.unit.lockstep_room import CAPTURE, RENDER
 
 ROOMS = {
@@ -49,6 +49,9 @@ ROOMS = {
     "television": Walls(rt60_ms=300, television="ss-0890.wav"),
     "slips": Walls(slips=((6.0, 30), (14.2, 60), (22.5, 15), (30.0, 110))),
     "jitters": Walls(slips=((5.0, 60), *((6.0 + 0.9 * n, 10 if n % 2 else -10) for n in range(60)))),
+    "comes earlier": Walls(slips=((6.3, -10), (14.6, -5), (23.1, -8.8), (30.4, 8.8), (38.9, -10))),
+    "wanders": Walls(slips=wandering(3)),
+    "wanders, tail 300": Walls(rt60_ms=300, slips=wandering(4)),
     "slips, tail 300": Walls(rt60_ms=300, slips=((6.0, 20), (14.2, 45), (22.5, 15), (30.0, 110))),
 }
 VOICES = ("ss-0870.wav,ss-0890.wav", "espeak-ng,hibari", "espeak-ng:de,ss-0880.wav")

@@ -6,6 +6,8 @@ service that hears with the scripted server's ear and answers what it takes for 
 recorder's thread, in `Card.read`.
 """
 
+import itertools
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -45,8 +47,29 @@ class Walls:
     noise_dbfs: float = -78.0
     television: str = ""
     """A recording that is heard in the room over and over, 25 dB below who speaks to the program."""
-    slips: tuple[tuple[float, int], ...] = ()
-    """(s, ms): when the machine or a sound server stands still, and how late what is captured is from then on."""
+    slips: tuple[tuple[float, float], ...] = ()
+    """(s, ms): when the machine or a sound server stands still, and how much later what is captured is from then on;
+    below 0, earlier."""
+
+    @property
+    def earliest_ms(self) -> int:
+        """So much earlier than in the beginning the echo comes at the most."""
+        sums = itertools.accumulate(late for _, late in self.slips)
+        return -math.floor(min(sums, default=0.0)) if self.slips else 0
+
+
+def wandering(seed: int) -> tuple[tuple[float, float], ...]:
+    """Slips as on a virtual card of a host that stands still now and then: by a block of a sound server, or by any
+    little, and about the same place, which is sometimes earlier than in the beginning."""
+    random, slips = np.random.default_rng(seed), []
+    at_s = place_ms = 0.0
+    while at_s < 90.0:
+        at_s += random.exponential(2.0) + 0.3
+        to_ms = random.choice((-10.0, 0.0, 10.0)) + random.uniform(-1.5, 1.5) if random.random() < 0.5 else place_ms
+        to_ms += random.uniform(-1.0, 1.0)
+        slips.append((at_s, float(to_ms - place_ms)))
+        place_ms = to_ms
+    return tuple(slips)
 
 
 class Card:
@@ -61,14 +84,16 @@ class Card:
         self.now = 0.0
         self.played: list[Sound] = []
         self._step = step
-        self._room = Convolution(impulse_response(walls.gain_db, walls.delay_ms - AHEAD_MS, walls.rt60_ms))
+        early_ms = max(walls.earliest_ms, 0)
+        way = impulse_response(walls.gain_db, walls.delay_ms - AHEAD_MS - early_ms, walls.rt60_ms)
+        self._room = Convolution(way)
         self._random, self._noise = np.random.default_rng(5), 32768 * 10 ** (walls.noise_dbfs / 20)
         self._television = np.zeros(1)
         if walls.television:
             self._television = at_level(speech(walls.television, CAPTURE)) * 10 ** (-25 / 20)
         self._held: Sound = np.zeros(0)
         self._slips = list(walls.slips)
-        self._echo: Sound = np.zeros(0)
+        self._echo: Sound = np.zeros(early_ms * CAPTURE // 1000)
         self._said: Sound = np.zeros(0)
         self._blocks = 0
 
@@ -94,7 +119,7 @@ class Card:
         self.now += BLOCK_MS / 1000
         self._blocks += 1
         while self._slips and self._slips[0][0] <= self.now:
-            late = self._slips.pop(0)[1] * CAPTURE // 1000
+            late = round(self._slips.pop(0)[1] * CAPTURE / 1000)
             self._echo = np.concatenate([self._echo[max(-late, 0) :], np.zeros(max(late, 0))])
         if self._blocks % 2:
             last = np.concatenate([np.zeros(BLOCK), *self.played[-2:]])[-BLOCK:]

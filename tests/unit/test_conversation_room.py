@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.recordings import INTERRUPTION, QUESTION, Sound, at_level, speech, trimmed
-from tests.unit.conversation_room import Conversation, Walls
+from tests.unit.conversation_room import Conversation, Walls, wandering
 from tests.unit.lockstep_room import CAPTURE, RENDER
 from voicechat.conversation.notices import AssistantTurn
 from voicechat.engine.voices import DEFAULT_VOICE, PLAIN_VOICE, LocalVoices
@@ -52,9 +52,19 @@ def replies(level: float) -> list[Sound]:
         (Walls(gain_db=-6, delay_ms=150), True, LOUD),
         (Walls(gain_db=-12, delay_ms=60, rt60_ms=500), True, ORDINARY),
         (Walls(gain_db=-12, delay_ms=60, slips=SLIPS), True, ORDINARY),
+        (Walls(gain_db=-12, delay_ms=80, slips=wandering(3)), True, LOUD),
+        (Walls(gain_db=-12, delay_ms=80, slips=wandering(7)), True, LOUD),
         (Walls(gain_db=-12, delay_ms=60, rt60_ms=300, television="ss-0890.wav"), False, ORDINARY),
     ],
-    ids=["living room", "loud speaker", "bathroom", "sound that slips", "television"],
+    ids=[
+        "living room",
+        "loud speaker",
+        "bathroom",
+        "sound that slips",
+        "sound that wanders",
+        "and otherwise",
+        "television",
+    ],
 )
 def test_in_a_room_it_never_hears_itself_and_always_the_user(walls: Walls, touchy: bool, level: float) -> None:
     """`touchy`: a service's ear that finds a turn in whatever is a voice. It would take the television for one."""

@@ -219,6 +219,26 @@ def test_a_path_that_was_learnt_explains_its_echo_and_nobody_else() -> None:
     assert path.explained(delayed(sound, 100)[end - size : end], reference, later_ms=20) > 0.9
 
 
+@pytest.mark.parametrize("later_ms", [-12.5, -0.5, 0.0, 0.625, 10.0])
+def test_what_was_expected_is_found_a_little_later_or_earlier(later_ms: float) -> None:
+    path, sound = learnt(80), at_rate("ss-0890.wav")
+    end, size = 3 * RATE_HZ, 40 * RATE_HZ // 1000
+    captured = delayed(sound, 80 + later_ms)[end - size : end]
+    early = 20 * RATE_HZ // 1000
+    reference = sound[end + early - size - (40 + RESPONSE_MS) * RATE_HZ // 1000 : end + early]
+    assert path.later_ms(captured, reference, 40, usual_ms=20.0) - 20 == pytest.approx(later_ms, abs=0.126)
+
+
+def test_of_a_tones_periods_the_nearest_is_taken() -> None:
+    path, t, random = learnt(80), np.arange(2 * RATE_HZ) / RATE_HZ, np.random.default_rng(1)
+    buzz = np.sum([3000 * np.sin(2 * np.pi * 125 * k * t) / k for k in range(1, 9)], axis=0)  # a period is 8 ms
+    end, size, early = RATE_HZ, 40 * RATE_HZ // 1000, 20 * RATE_HZ // 1000
+    reference = buzz[end + early - size - (40 + RESPONSE_MS) * RATE_HZ // 1000 : end + early]
+    for _ in range(10):
+        captured = delayed(buzz, 81)[end - size : end] + random.normal(0, 200, size)
+        assert path.later_ms(captured, reference, 40, usual_ms=20.0) - 20 == pytest.approx(1.0, abs=0.3)
+
+
 def test_somebody_elses_voice_is_not_learnt_until_it_stays() -> None:
     path, sound = learnt(80), at_rate("ss-0890.wav")
     size = SEGMENT_MS * RATE_HZ // 1000

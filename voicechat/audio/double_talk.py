@@ -42,6 +42,9 @@ HEARD = 10 ** (-62 / 10) * 32768**2
 IN_PLACE, CHANCE, PAST_CHANCE = 0.3, 0.25, 0.1
 """The echo comes when and as loud as it was expected: so much more or less of it is in what was captured, and of a
 louder voice so much looks like it, in the last blocks and in more."""
+ELSEWHERE, LEAST_ELSEWHERE = 0.5, 0.15
+"""Of an echo that is as loud as expected, but comes at another time, what is left holds half of itself less of the
+expected one: |c - e|² = 2 (|e|² - c·e) where |c| = |e|. Of a voice it holds nothing but chance."""
 SETTLING_BLOCKS = 100
 """After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
 CHECKED_BLOCKS, EXACT_DB = 6, 3.0
@@ -117,6 +120,16 @@ class DoubleTalk:
             return own
         return cross_fade(clean, own) if self._used else cross_fade(own, clean)
 
+    @property
+    def left(self) -> float:
+        """The share of what was captured in the last blocks that no echo explains."""
+        rest, echo = sum(self._rests), sum(self._echoes)
+        return rest / max(2 * sum(self._common) - echo + rest, 1.0)
+
+    def deny(self) -> None:
+        """Nobody speaks: the filter is wrong."""
+        self.speaking, self._hold = False, 0
+
     def silent(self, captured: bytes, clean: bytes) -> bytes:
         """The block to use when there was no echo for a while."""
         self.speaking = self.echo_only = False
@@ -126,7 +139,7 @@ class DoubleTalk:
         self._used = False
         return cross_fade(captured, clean)
 
-    def again(self, references: list[bytes], captured: list[bytes]) -> None:
+    def again(self, references: list[bytes], captured: list[bytes], exact: bool) -> None:
         """The reference was put right: what the last blocks of it should have been, and what was captured meanwhile.
 
         Where that is to the sample, the filter leaves as little of the last ones as ever, and is as right as it was.
@@ -141,10 +154,11 @@ class DoubleTalk:
             low_echo, low_rest = (self._low_tones(part) for part in parts)
             rest, echo = rest + _product(low_rest, low_rest), echo + _product(low_echo, low_echo)
         left_db = 10 * math.log10((rest + 1) / (echo + HEARD * CHECKED_BLOCKS))
-        if self._usual_db >= LEARNT_DB or left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
+        if not exact or self._usual_db >= LEARNT_DB or left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
             self._filter.moved()
             self._settling = SETTLING_BLOCKS
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
+        self.speaking = False
         self._hold, self._past = 0, [0.0] * 3
 
     def _at_render_rate(self, captured: bytes) -> Samples:
@@ -194,7 +208,10 @@ class DoubleTalk:
 
     def _is_in_place(self, rest: float, echo: float) -> bool:
         """In the last blocks, as far as there should be any, and in this answer."""
-        if echo > HEARD * WINDOW and not _same(rest, echo, sum(self._common), CHANCE):
+        common = sum(self._common)
+        if echo > HEARD * WINDOW and not _same(rest, echo, common, CHANCE):
+            return False
+        if 2 * (echo - common) > ELSEWHERE * rest and rest > LEAST_ELSEWHERE * echo > HEARD * WINDOW:
             return False
         rest_past, echo_past, common_past = self._past
         return echo_past > HEARD * WINDOW * CONFIRMED and _same(rest_past, echo_past, common_past, PAST_CHANCE)

@@ -36,6 +36,8 @@ WINDOW_MS = 100
 RECENT_MS = 300
 DECAY_DB = 1.4
 """In 10 ms a room loses so much of an echo (60 dB in 0.4 s). Less shuts out a user who is no louder than the echo."""
+NEARLY = 0.9
+"""What is so much as good as the best place is as good: a voice is alike from one of its periods to the next."""
 MARGIN, LEAST_SHARE = 0.1, 0.5
 """So much less than usual may be explained of an echo, but not less than this."""
 
@@ -142,6 +144,19 @@ class EchoPath:
         """
         heard = _whitened(captured)
         return _correlation(heard, self._expected(_whitened(reference), later_ms)[-len(heard) :])
+
+    def later_ms(self, captured: Samples, reference: Samples, most_ms: int, usual_ms: float) -> float:
+        """How much later than `reference`, up to `most_ms`, its echo is most of `captured`; of several that are nearly
+        as good, a voice's periods, the one that is next to `usual_ms`."""
+        heard, most = _whitened(captured), most_ms * RATE_HZ // 1000
+        expected = self._expected(_whitened(reference), 0.0)[-len(heard) - most :]
+        common = np.correlate(expected, heard, "valid")
+        energies = np.cumsum(np.concatenate([[0.0], expected**2]))
+        energies = energies[len(heard) :] - energies[: -len(heard)]
+        likeness = common / np.sqrt(np.maximum(energies, 0.05 * energies.max() + 1e-9))
+        found = (most - np.arange(len(likeness))) * 1000 / RATE_HZ
+        good = likeness >= NEARLY * likeness.max()
+        return float(found[good][np.argmin(np.abs(found[good] - usual_ms))])
 
     def judge(self, captured: Samples, reference: Samples) -> tuple[float, bool]:
         """(the share of the last WINDOW_MS that is explained, whether the rest of it is the room's).

@@ -45,6 +45,14 @@ MOVED_MARGIN, LEAST_MOVED = 0.2, 0.6
 """So much less than usual may be explained of an echo that has moved, but not less than this."""
 SEARCH_BLOCKS = 6
 """So many blocks that are no known echo are searched one by one for an echo at another delay, then fewer."""
+WATCH_BLOCKS, WATCH_MARGIN = 5, 0.25
+"""How often it is looked whether the echo is where it was, and how much less than usual is explained of one that is
+looked for."""
+VOICE_BLOCKS, BEGINNING_MS = 12, 40
+"""So many blocks of a voice that the canceller takes for echo are doubted; of one that has just begun no more than its
+beginning can be an echo that has moved."""
+DENIED = 2.0
+"""The filter is not believed where it leaves so much more than the way explains of the same sound."""
 DOUBT_BLOCKS = 8
 """So many blocks of them are not believed to be the user where the echo is missing at its place."""
 LONG_MS = 300
@@ -53,8 +61,8 @@ LEAST_SHARE, LEAST_CLARITY, SAME_SHARE = 0.4, 8.5, 0.3
 """For an echo of which nothing was learnt yet, and where it was before; a voice over no echo reaches 0.25 and 9."""
 AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
-STEPS_MS = (-15.0, -10.0, -5.0, 5.0, 10.0, 15.0)
-"""Where no delay stands out, since a voice is nothing but a tone, sound servers' own steps are tried: their blocks."""
+NEARBY_MS = 20
+"""Where no delay stands out, since a voice is nothing but a tone, what was expected is looked for so much around."""
 SERVER_BLOCK_MS, SNAP_MS = 5.0, 0.15
 """A step so close to a multiple of such a block is that multiple, to the sample."""
 TOLERATED_MS = 0.2
@@ -88,6 +96,9 @@ class EchoWatch:
         self._learn_in = self._pause = LEARN_FIRST_BLOCKS
         self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
         self._agreed = False  # what the canceller left of the last block was somebody's
+        self._watch_in = 0
+        self._spoken = 0  # blocks of a voice that the filter found
+        self._here = 0.0  # the share of the last sound that was found to be echo where it was expected
         self._gain = 1.0
         self._double_talk = DoubleTalk(capture_hz, render_hz)
         self._found_ms: float | None = None
@@ -118,6 +129,8 @@ class EchoWatch:
         if self.path.delay_ms is not None:
             reference = self._delayed(-1, self._shift + self._base)
             self._double_talk.hear(captured, reference, agreed=self._agreed)
+            self._doubt_voice()
+            self._watch_way()
         level = dbfs(clean)
         gain = 1.0
         if level <= LOUD_DBFS:
@@ -153,6 +166,31 @@ class EchoWatch:
         astray = talk.may_have_moved if self.shifts else talk.out_of_place
         return self.path.known and astray and self._unknown <= DOUBT_BLOCKS
 
+    def _doubt_voice(self) -> None:
+        """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
+        self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
+        if not 0 < self._spoken <= VOICE_BLOCKS or self._agreed:
+            return
+        for window_ms in (BEGINNING_MS, WINDOW_MS):
+            share = self._explained(window_ms)
+            if self._has_moved(window_ms, share):
+                return
+            if (1 - max(share, self._here) ** 2) * DENIED < self._double_talk.left:
+                self._double_talk.deny()
+                return
+
+    def _watch_way(self) -> None:
+        """An echo that has moved is followed before the canceller leaves anything of it."""
+        self._watch_in = (self._watch_in or WATCH_BLOCKS) - 1
+        if self._watch_in or not self.path.known:
+            return
+        share = self._explained(WINDOW_MS)
+        if share < self.path.usual - WATCH_MARGIN:
+            self._has_moved(WINDOW_MS, share)
+
+    def _explained(self, window_ms: int) -> float:
+        return self.path.explained(self._heard(window_ms), self._played(window_ms + RESPONSE_MS))
+
     @property
     def _searches(self) -> bool:
         """To look for an echo at any delay takes half a millisecond: not for every block of a user who talks on."""
@@ -169,24 +207,36 @@ class EchoWatch:
 
     def _has_moved(self, window_ms: int, share: float) -> bool:
         """Whether the last sound is echo at another delay, by which more than `share` is explained. It is put right."""
-        captured, path = self._heard(window_ms), self.path
-        if path.delay_ms is None or not self._double_talk.may_have_moved:
+        captured, path, self._here = self._heard(window_ms), self.path, 0.0
+        if path.delay_ms is None:
             return False
         echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
-        later_ms = echo.delay_ms - path.delay_ms - self._late_ms
+        found = []
         if echo.clarity >= LEAST_CLARITY:
+            later_ms = echo.delay_ms - path.delay_ms - self._late_ms
             if abs(later_ms) < TOLERATED_MS:
+                self._here = echo.share
                 return False
-            tried = [later_ms + ms for ms in AROUND_MS]
+            found.append((echo.share, later_ms))
         else:
-            tried = list(STEPS_MS)
-        reference = {ms: self._played(window_ms + RESPONSE_MS, self._shifted(ms)) for ms in tried}
-        moved, later_ms = max((path.explained(captured, reference[ms], self._rest_ms(ms)), ms) for ms in tried)
+            later_ms = self._nearby(captured, window_ms)
+        for ms in AROUND_MS:
+            reference = self._played(window_ms + RESPONSE_MS, self._shifted(later_ms + ms))
+            found.append((path.explained(captured, reference, self._rest_ms(later_ms + ms)), later_ms + ms))
+        moved, later_ms = max(found)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
         steps_ms = SERVER_BLOCK_MS * round(later_ms / SERVER_BLOCK_MS)
-        self._move(steps_ms if steps_ms and abs(later_ms - steps_ms) < SNAP_MS else later_ms)
+        exact = bool(steps_ms) and abs(later_ms - steps_ms) < SNAP_MS
+        self._move(steps_ms if exact else later_ms, exact)
         return True
+
+    def _nearby(self, captured: Samples, window_ms: int) -> float:
+        """How much later than expected the last sound comes, as far as it is echo and at most by NEARBY_MS."""
+        early = min(self._samples(NEARBY_MS), self._shift + self._base)
+        reference = self._played(window_ms + 2 * NEARBY_MS + RESPONSE_MS, self._shift + self._base - early)
+        early_ms = early * 1000 / self._render_hz
+        return self.path.later_ms(captured, reference, 2 * NEARBY_MS, early_ms) - early_ms
 
     def _shifted(self, later_ms: float) -> int:
         return max(self._shift + self._base + self._samples(later_ms), 0)
@@ -195,7 +245,7 @@ class EchoWatch:
         """What whole samples leave of it."""
         return later_ms - (self._shifted(later_ms) - self._shift - self._base) * 1000 / self._render_hz
 
-    def _move(self, later_ms: float) -> None:
+    def _move(self, later_ms: float, exact: bool) -> None:
         """The echo comes so much later: so shall the reference, as far as that can be."""
         self.shifts += 1
         before = self._shift
@@ -212,7 +262,7 @@ class EchoWatch:
         )
         blocks = min(len(self._references), LENGTH_MS // BLOCK_MS)
         references = [self._delayed(at, self._shift + self._base) for at in range(-blocks, 0)]
-        self._double_talk.again(references, [self._captured[at] for at in range(-blocks, 0)])
+        self._double_talk.again(references, [self._captured[at] for at in range(-blocks, 0)], exact)
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
