@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Callable
 
 from voicechat.dialects.doubao.codec import DoubaoCodec
-from voicechat.dialects.doubao.frames import MessageType, Serialization, WireFrame, decode, encode
-from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.dialects.doubao.frames import BinaryFrame, MessageType, Serialization, decode, encode
+from voicechat.dialects.doubao.session_shape import DialogueProfile
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -22,13 +22,13 @@ GOAL = 20_000
 
 def running_codec() -> tuple[DoubaoCodec, str]:
     """A codec in mid reply, and its session id."""
-    codec = DoubaoCodec(Profile())
-    codec.decode(encode(WireFrame(MessageType.SERVER_FULL, 50, "c"), "server"))
+    codec = DoubaoCodec(DialogueProfile())
+    codec.decode(encode(BinaryFrame(MessageType.SERVER_FULL, 50, "c"), "server"))
     (start,) = codec.encode(cmd.Configure(cmd.SessionConfig()))
     assert isinstance(start, bytes)
     session_id = decode(start, "client").id
     for event in (150, 350):
-        codec.decode(encode(WireFrame(MessageType.SERVER_FULL, event, session_id), "server"))
+        codec.decode(encode(BinaryFrame(MessageType.SERVER_FULL, event, session_id), "server"))
     return codec, session_id
 
 
@@ -51,9 +51,9 @@ def main() -> int:
     seconds = parser.parse_args().seconds
     codec, session_id = running_codec()
     sound = bytes(range(256)) * 4
-    plain = WireFrame(MessageType.SERVER_AUDIO, 352, session_id, sound[:960], Serialization.RAW)
+    plain = BinaryFrame(MessageType.SERVER_AUDIO, 352, session_id, sound[:960], Serialization.RAW)
     wire = encode(plain, "server")
-    zipped = encode(WireFrame(plain.kind, 352, session_id, plain.payload, plain.serialization, True), "server")
+    zipped = encode(BinaryFrame(plain.kind, 352, session_id, plain.payload, plain.serialization, True), "server")
     assert codec.decode(wire) == [ev.AssistantAudio("reply-1", "reply-1", 0, plain.payload)]
     spoken = cmd.AppendAudio(sound[:640])
     figures = {

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec
+from voicechat.dialects.openai.server import Dialect, ServerCodec, ServerProfile
 from voicechat.engine.engine import OfflineSettings, connect
 from voicechat.engine.espeak import find_voice
 from voicechat.realtime import events as ev
@@ -47,7 +47,9 @@ async def served_engine(
 ) -> AsyncIterator[ServedEngine]:
     engine = connect(settings)
     knows: Callable[[str], bool] = lambda voice: find_voice(voice) is not None  # noqa: E731
-    profile = Profile(settings.model, settings.voice, knows, "espeak-ng's languages, such as 'en-us' and 'en-gb+f3'")
+    profile = ServerProfile(
+        settings.model, settings.voice, knows, "espeak-ng's languages, such as 'en-us' and 'en-gb+f3'"
+    )
     served = ServedEngine(engine, ServerCodec(profile, dialect))
     await engine.connect()
     pump = asyncio.create_task(served.pump())

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.served_engine import served_engine
 from tests.unit.offline_client import QUESTIONS, recording
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.dialects.openai.server import chosen_dialect
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
@@ -111,7 +111,7 @@ def test_our_own_client_half_hears_what_the_engine_says(dialect: Any) -> None:
     async def main() -> None:
         from tests.wire.brackets import check
 
-        codec = RealtimeCodec(Profile(dialect=dialect))
+        codec = RealtimeCodec(ClientProfile(dialect=dialect))
         async with served_engine(dialect=dialect) as served:
             seen: list[ev.Event] = []
 

@@ -7,7 +7,7 @@ from tests.doubao_server.wire import event_frame
 from tests.fuzz.harness import main
 from voicechat.dialects.doubao.codec import DoubaoCodec
 from voicechat.dialects.doubao.frames import FrameError, decode
-from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.dialects.doubao.session_shape import DialogueProfile
 from voicechat.realtime.commands import Configure, SessionConfig
 from voicechat.realtime.events import SessionConfigured
 
@@ -30,7 +30,7 @@ def check(data: bytes) -> None:
 
 def open_session(audio_format: str) -> DoubaoCodec:
     with patch("uuid.uuid4", return_value=SESSION_ID):
-        codec = DoubaoCodec(Profile("1.2.1.1", audio_format=audio_format))
+        codec = DoubaoCodec(DialogueProfile("1.2.1.1", audio_format=audio_format))
     codec.decode(event_frame(50, "c-1", {}))
     codec.encode(Configure(SessionConfig()))
     assert isinstance(codec.decode(event_frame(150, SESSION_ID, {"dialog_id": "d"}))[0], SessionConfigured)

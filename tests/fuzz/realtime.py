@@ -1,9 +1,9 @@
 """The codec of the OpenAI Realtime family: each line of the input is one frame of the same session."""
 
 from tests.fuzz.harness import main
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 
-PROFILES = (Profile(), Profile(audio_format="g711_ulaw"))
+PROFILES = (ClientProfile(), ClientProfile(audio_format="g711_ulaw"))
 
 
 def check(data: bytes) -> None:

@@ -3,14 +3,14 @@
 import json
 
 from tests.fuzz.harness import main
-from voicechat.dialects.openai.server import Profile, ServerCodec
+from voicechat.dialects.openai.server import ServerCodec, ServerProfile
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
 
 def check(data: bytes) -> None:
     """Any frame gives commands or an error, and never an exception; so do the answers to it."""
-    for codec in (ServerCodec(), ServerCodec(dialect="beta"), ServerCodec(Profile(manner="dashscope"), "beta")):
+    for codec in (ServerCodec(), ServerCodec(dialect="beta"), ServerCodec(ServerProfile(manner="dashscope"), "beta")):
         for line in data.split(b"\n")[:20]:
             for frame in (line, line.decode("utf-8", "surrogateescape")):
                 for command in codec.decode(frame):

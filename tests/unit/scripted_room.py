@@ -24,11 +24,11 @@ from voicechat.conversation.changes import Changes
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.conversation.typed import TypedLines
 from voicechat.dialects.doubao.codec import DoubaoCodec
-from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.dialects.doubao.session_shape import DialogueProfile
 from voicechat.dialects.openai.client import RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Codec, Frame, Parcel
+from voicechat.realtime.codec import Codec, Parcel, WireFrame
 from voicechat.realtime.scope import ScopedCodec
 
 VOICE = buzz(1.0)
@@ -121,7 +121,7 @@ class ScriptedRoom(Stage):
         self.take, self.close = service.handle, service.end
         await service.open()
 
-    def read(self, frame: Frame) -> Any:
+    def read(self, frame: WireFrame) -> Any:
         """A client's frame as the service takes it."""
         return json.loads(frame)
 
@@ -136,13 +136,13 @@ class ScriptedRoom(Stage):
     async def _connect(self) -> None:
         self._connections += 1
         self._codec = ScopedCodec(self.codec(), self._connections)
-        self._frames: asyncio.Queue[Frame] = asyncio.Queue()
+        self._frames: asyncio.Queue[WireFrame] = asyncio.Queue()
         self._encoded = len(self.sent)
         await self.answer()
         self._send(self._codec.replies())
         self._serving = asyncio.create_task(self._serve(self._frames))
 
-    async def _serve(self, frames: "asyncio.Queue[Frame]") -> None:
+    async def _serve(self, frames: "asyncio.Queue[WireFrame]") -> None:
         while True:
             await self.take(self.read(await frames.get()))
 
@@ -164,7 +164,7 @@ class ScriptedRoom(Stage):
         await self._connect()
         await self.pass_until(lambda: self.session.ready)
 
-    def hear_of(self, frame: Frame) -> None:
+    def hear_of(self, frame: WireFrame) -> None:
         """What comes from the service."""
         for told in self._codec.decode(frame):
             self.broken += isinstance(told, ev.Ignored) and told.broken
@@ -248,13 +248,13 @@ class DoubaoRoom(ScriptedRoom):
         self.counted: Counter[str] = Counter()
 
     def codec(self) -> Codec:
-        return DoubaoCodec(Profile())
+        return DoubaoCodec(DialogueProfile())
 
     async def answer(self) -> None:
         self.link = _DoubaoLink(self)
         service = Dialogue(self.link, "connection")
         self.take, self.close = service.handle, service.end
 
-    def read(self, frame: Frame) -> Any:
+    def read(self, frame: WireFrame) -> Any:
         assert isinstance(frame, bytes)
         return read(frame)

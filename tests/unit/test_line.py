@@ -10,14 +10,14 @@ import pytest
 from tests.unit.stage import Stage
 from voicechat.conversation import line as line_module
 from voicechat.conversation.line import HURRY_S, SHORTEST_LIFE_S, Line
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.errors import ConnectionFailed, VoicechatError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.codec import Codec, WireFrame
 from voicechat.wire.retry import RetryPolicy
 from voicechat.wire.transport import Closed
 
@@ -29,20 +29,20 @@ class Scripted:
     round_trip_ms: float | None = None
 
     def __init__(self) -> None:
-        self.frames: asyncio.Queue[Frame | Closed] = asyncio.Queue()
+        self.frames: asyncio.Queue[WireFrame | Closed] = asyncio.Queue()
         for kind in ("session.created", "session.updated"):
             self.frames.put_nowait(f'{{"type": "{kind}", "session": {{"id": "s"}}}}')
 
     async def connect(self) -> None:
         """Nothing to do."""
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         """Nobody listens."""
 
-    def send_now(self, frame: Frame) -> bool:
+    def send_now(self, frame: WireFrame) -> bool:
         return False  # let it wait for `send`
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> WireFrame:
         frame = await self.frames.get()
         if isinstance(frame, Closed):
             raise frame
@@ -241,7 +241,7 @@ class Broken:
         self.capabilities = codec.capabilities
         self.decode, self.replies = codec.decode, codec.replies
 
-    def encode(self, command: cmd.Command) -> list[Frame]:
+    def encode(self, command: cmd.Command) -> list[WireFrame]:
         if isinstance(command, cmd.SendText):
             raise ZeroDivisionError("a bug")
         return self._codec.encode(command)
@@ -315,7 +315,7 @@ class Configured(Scripted):
         if speaks_first:
             self.frames.put_nowait('{"type": "session.created", "session": {"id": "s"}}')
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         self.asked.append(json.loads(frame)["type"])
         if self.asked == ["session.update"]:
             self.frames.put_nowait('{"type": "session.updated", "session": {}}')
@@ -326,7 +326,7 @@ def test_a_session_is_configured_when_the_service_has_spoken_or_at_once_where_it
     connection = Configured(speaks_first=speaks_first)
     provider = OpenAI(ProviderOptions(api_key="k" * 20))
     known = provider.codec().capabilities
-    codec = RealtimeCodec(Profile(replace(known, emits_session_created=speaks_first), dialect="ga"))
+    codec = RealtimeCodec(ClientProfile(replace(known, emits_session_created=speaks_first), dialect="ga"))
 
     async def main() -> None:
         ready = asyncio.Event()
@@ -354,7 +354,7 @@ def test_a_session_is_configured_when_the_service_has_spoken_or_at_once_where_it
 @pytest.mark.parametrize("tells", [True, False])
 def test_the_last_word_is_waited_for_where_the_service_has_one(tells: bool) -> None:
     connection = Configured(speaks_first=True)
-    codec = RealtimeCodec(Profile(Capabilities(emits_session_finished=tells), dialect="qwen"))
+    codec = RealtimeCodec(ClientProfile(Capabilities(emits_session_finished=tells), dialect="qwen"))
     provider = OpenAI(ProviderOptions(api_key="k" * 20))
     provider.codec = lambda: codec  # type: ignore[method-assign]
 

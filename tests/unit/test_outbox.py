@@ -2,25 +2,25 @@
 
 import asyncio
 
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.serve.outbox import HEARTBEAT, MOST_UNREAD, Outbox
 
 
 def test_frames_go_at_once_while_nothing_waits_and_keep_their_order_when_something_does() -> None:
     async def main() -> None:
-        told: list[Frame] = []
-        at_once: list[Frame] = []
+        told: list[WireFrame] = []
+        at_once: list[WireFrame] = []
         gate = asyncio.Event()
         open_to = 2
 
-        def send_now(frame: Frame) -> bool:
+        def send_now(frame: WireFrame) -> bool:
             if len(at_once) >= open_to:
                 return False
             told.append(frame)
             at_once.append(frame)
             return True
 
-        async def send(frame: Frame) -> None:
+        async def send(frame: WireFrame) -> None:
             await gate.wait()
             told.append(frame)
 
@@ -63,7 +63,7 @@ def test_what_went_at_once_fills_nothing() -> None:
 
 def test_a_sign_of_life_comes_while_nothing_else_waits() -> None:
     async def main() -> None:
-        told: asyncio.Queue[Frame] = asyncio.Queue()
+        told: asyncio.Queue[WireFrame] = asyncio.Queue()
         outbox = Outbox(told.put)
         beating = asyncio.create_task(outbox.beat(0.001))
         outbox.put(["waits"])

@@ -9,7 +9,7 @@ from voicechat.conversation.uplink import Uplink
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.wire.memory import MemoryTransport
 
 MANUAL = TurnTaking(hands_free=False)
@@ -209,22 +209,22 @@ class Polite:
     capabilities = Capabilities()
 
     def __init__(self) -> None:
-        self._due: list[Frame] = ["hello"]
+        self._due: list[WireFrame] = ["hello"]
 
-    def encode(self, command: cmd.Command) -> list[Frame]:
+    def encode(self, command: cmd.Command) -> list[WireFrame]:
         return [type(command).__name__]
 
-    def decode(self, frame: Frame) -> list[ev.Event]:
+    def decode(self, frame: WireFrame) -> list[ev.Event]:
         self._due.append(f"got {frame!s}")
         return []
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         due, self._due = self._due, []
         return due
 
 
 def test_what_the_protocol_wants_said_is_sent_on_connecting_and_before_commands() -> None:
-    async def main() -> list[Frame]:
+    async def main() -> list[WireFrame]:
         near, far = MemoryTransport.pair()
         codec = Polite()
         uplink = Uplink(codec)

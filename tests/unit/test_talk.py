@@ -19,7 +19,7 @@ from voicechat.conversation.talk import Talk
 from voicechat.conversation.turn_taking import TurnTaking
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.openai import OpenAI
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.realtime.commands import SessionConfig
 
 SOUND = base64.b64encode(bytes(24_000)).decode()
@@ -82,11 +82,11 @@ class Late(Scripted):
         super().__init__()
         self.go_on, self.heard, self.all_heard = asyncio.Event(), b"", asyncio.Event()
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> WireFrame:
         await self.go_on.wait()
         return await super().receive()
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         event = json.loads(frame)
         if event["type"] == "input_audio_buffer.append":
             self.heard += base64.b64decode(event["audio"])

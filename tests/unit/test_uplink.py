@@ -8,7 +8,7 @@ import pytest
 from voicechat.conversation.uplink import BACKLOG_MS, Uplink
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.realtime.events import Event
 from voicechat.wire.memory import MemoryTransport
 from voicechat.wire.transport import Closed
@@ -21,17 +21,17 @@ class Plain:
 
     capabilities = Capabilities(input_rate_hz=16_000)
 
-    def encode(self, command: cmd.Command) -> list[Frame]:
+    def encode(self, command: cmd.Command) -> list[WireFrame]:
         if isinstance(command, cmd.AppendAudio):
             return [command.pcm]
         if isinstance(command, cmd.SendText):
             return [command.text, f"end of {command.text}"]
         return [type(command).__name__]
 
-    def decode(self, frame: Frame) -> list[Event]:
+    def decode(self, frame: WireFrame) -> list[Event]:
         raise NotImplementedError(json.dumps(str(frame)))
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         return []
 
 
@@ -40,7 +40,7 @@ def second(number: int) -> cmd.AppendAudio:
 
 
 def test_commands_leave_in_order_and_all_frames_of_each() -> None:
-    async def main() -> list[Frame]:
+    async def main() -> list[WireFrame]:
         near, far = MemoryTransport.pair()
         uplink = Uplink(Plain())
         running = asyncio.create_task(uplink.run(near))
@@ -100,7 +100,7 @@ def test_flushed_waits_for_a_slow_network() -> None:
         gate = asyncio.Event()
 
         class Slow(MemoryTransport):
-            async def send(self, frame: Frame) -> None:
+            async def send(self, frame: WireFrame) -> None:
                 await gate.wait()
 
         uplink = Uplink(Plain())
@@ -124,7 +124,7 @@ class Sleepy(Plain):
 
 
 def test_a_session_that_would_fall_asleep_is_kept_open_by_empty_appends_and_no_other_is() -> None:
-    async def first(codec: Plain) -> Frame:
+    async def first(codec: Plain) -> WireFrame:
         near, far = MemoryTransport.pair()
         uplink = Uplink(codec)
         running = asyncio.create_task(uplink.run(near))
@@ -145,7 +145,7 @@ def test_sound_leaves_at_once_while_nothing_waits_and_in_its_turn_otherwise() ->
         class Narrow(MemoryTransport):
             open = True
 
-            def send_now(self, frame: Frame) -> bool:
+            def send_now(self, frame: WireFrame) -> bool:
                 return self.open and super().send_now(frame)
 
         near, far = Narrow.pair()

@@ -5,10 +5,10 @@ from typing import Any
 
 from tests.doubao_server.wire import audio_frame, event_frame, read
 from voicechat.dialects.doubao.codec import DoubaoCodec
-from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.dialects.doubao.session_shape import DialogueProfile
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 
 Sent = tuple[int, dict[str, Any]]
 VAD = cmd.TurnDetection()
@@ -19,7 +19,7 @@ class Call:
     """A session with the codec under test on one side and hand-made frames on the other."""
 
     def __init__(self, model: str = "1.2.1.1", audio_format: str = "pcm16", **config: Any):
-        self.codec = DoubaoCodec(Profile(model, audio_format=audio_format))
+        self.codec = DoubaoCodec(DialogueProfile(model, audio_format=audio_format))
         self.config = cmd.SessionConfig(**config)
         self.session_id = ""
 
@@ -48,7 +48,7 @@ class Call:
     def audio(self, data: bytes) -> list[ev.Event]:
         return self.codec.decode(audio_frame(self.session_id, data))
 
-    def _read(self, frame: Frame) -> Sent:
+    def _read(self, frame: WireFrame) -> Sent:
         assert isinstance(frame, bytes)
         parsed = read(frame)
         self.session_id = parsed.session_id or self.session_id

@@ -29,9 +29,9 @@ EVERYTHING = Capabilities(supports_images=True, supports_semantic_vad=True)
 class Halves:
     """A client's codec and a server's; nothing of either is known to the other but frames."""
 
-    def __init__(self, dialect: server.Dialect, profile: server.Profile | None = None, law: str = "pcm16"):
+    def __init__(self, dialect: server.Dialect, profile: server.ServerProfile | None = None, law: str = "pcm16"):
         self.client = client.RealtimeCodec(
-            client.Profile(EVERYTHING, dialect=dialect, audio_format=law, takes_names=True)  # type: ignore[arg-type]
+            client.ClientProfile(EVERYTHING, dialect=dialect, audio_format=law, takes_names=True)  # type: ignore[arg-type]
         )
         self.server = server.ServerCodec(profile, dialect)
         self.dialect = dialect

@@ -313,11 +313,11 @@ def test_a_refused_connection_is_lost() -> None:
 
 def test_a_key_in_a_complaint_is_not_repeated() -> None:
     from voicechat.dialects.doubao.codec import DoubaoCodec
-    from voicechat.dialects.doubao.session_shape import Profile
+    from voicechat.dialects.doubao.session_shape import DialogueProfile
     from voicechat.redaction import remember
 
     remember("access-token-1")
-    codec = DoubaoCodec(Profile())
+    codec = DoubaoCodec(DialogueProfile())
     assert only_error(codec.decode(error_frame(45000001, "bad access-token-1"))).message == "bad *** (code 45000001)."
 
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire.brackets import check
-from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, Dialect, RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.codec import Codec, WireFrame
 from voicechat.realtime.scope import ScopedCodec
 
 Json = dict[str, Any]
@@ -342,7 +342,7 @@ def test_a_word_that_comes_after_the_end_begins_nothing() -> None:
 
 @pytest.mark.parametrize("takes_names", [True, False])
 def test_a_typed_turn_that_was_refused_does_not_take_the_next_ones_name(takes_names: bool) -> None:
-    codec = RealtimeCodec(Profile(takes_names=takes_names))
+    codec = RealtimeCodec(ClientProfile(takes_names=takes_names))
     (frame,) = codec.encode(cmd.SendText("x", item_id="turn-1"))
     error = {"code": "invalid_value", "message": "m", "event_id": json.loads(frame)["event_id"]}
     heard(codec, [{"type": "error", "error": error}])
@@ -351,7 +351,7 @@ def test_a_typed_turn_that_was_refused_does_not_take_the_next_ones_name(takes_na
 
 
 def test_names_go_to_services_that_are_known_to_take_them_and_are_known_again() -> None:
-    codec = RealtimeCodec(Profile(takes_names=True))
+    codec = RealtimeCodec(ClientProfile(takes_names=True))
     frames = [json.loads(codec.encode(cmd.SendText("x", item_id=f"turn-{n}"))[0]) for n in (1, 2)]
     assert [frame["item"]["id"] for frame in frames] == ["turn-1", "turn-2"]
     (frame,) = codec.encode(cmd.SendText("y", after="turn-2"))
@@ -362,7 +362,7 @@ def test_names_go_to_services_that_are_known_to_take_them_and_are_known_again() 
 
 @pytest.mark.parametrize("dialect", ["ga", "beta", "qwen"])
 def test_others_are_told_no_names_and_asked_about_none(dialect: Dialect) -> None:
-    codec = RealtimeCodec(Profile(dialect=dialect))
+    codec = RealtimeCodec(ClientProfile(dialect=dialect))
     frames = codec.encode(cmd.SendText("x", item_id="turn-1")) + codec.encode(cmd.SendText("y", after="turn-1"))
     assert "turn-1" not in "".join(str(frame) for frame in frames)
     assert codec.encode(cmd.DeleteItem("turn-1")) == []
@@ -472,14 +472,14 @@ class Recorded:
         self.commands: list[cmd.Command] = []
         self._codec = RealtimeCodec()
 
-    def encode(self, command: cmd.Command) -> list[Frame]:
+    def encode(self, command: cmd.Command) -> list[WireFrame]:
         self.commands.append(command)
         return self._codec.encode(command)
 
-    def decode(self, frame: Frame) -> list[ev.Event]:
+    def decode(self, frame: WireFrame) -> list[ev.Event]:
         return self._codec.decode(frame)
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         return []
 
 

@@ -9,7 +9,7 @@ from openai.types.realtime import RealtimeClientEvent
 from pydantic import TypeAdapter
 
 from voicechat.audio import g711
-from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, Dialect, RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
 
@@ -22,7 +22,7 @@ TOOL = cmd.Tool("clock", "The time.", PARAMETERS)
 
 
 def codec_for(dialect: Dialect, **fields: Any) -> RealtimeCodec:
-    return RealtimeCodec(Profile(capabilities=ABLE, dialect=dialect, **fields))
+    return RealtimeCodec(ClientProfile(capabilities=ABLE, dialect=dialect, **fields))
 
 
 def sent(codec: RealtimeCodec, command: cmd.Command) -> list[dict[str, Any]]:
@@ -446,6 +446,6 @@ def test_what_a_service_does_not_support_is_not_sent() -> None:
     able, unable = Capabilities(supports_images=True), Capabilities(supports_images=False, supports_tools=False)
     session = cmd.Configure(cmd.SessionConfig(tools=(TOOL,)))
     for capabilities in (able, unable):
-        codec = RealtimeCodec(Profile(capabilities=capabilities, dialect="qwen"))
+        codec = RealtimeCodec(ClientProfile(capabilities=capabilities, dialect="qwen"))
         assert bool(sent(codec, cmd.SendImage(b"JPG"))) is capabilities.supports_images
         assert ("tools" in sent(codec, session)[0]["session"]) is capabilities.supports_tools

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.realtime import events as ev
 from voicechat.redaction import remember
 
 
 def complain(error: Any, **profile: Any) -> ev.ServiceError:
-    codec = RealtimeCodec(Profile(**profile))
+    codec = RealtimeCodec(ClientProfile(**profile))
     (event,) = codec.decode(json.dumps({"type": "error", "event_id": "event_1", "error": error}))
     assert isinstance(event, ev.ServiceError)
     return event

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
@@ -49,14 +49,14 @@ def complain(codec: RealtimeCodec, **error: Any) -> ev.Event:
     ],
 )
 def test_the_dialect_is_read_from_session_created(session: dict[str, Any], expected: str | None) -> None:
-    codec, other = RealtimeCodec(Profile()), RealtimeCodec(Profile(fallback="beta"))
+    codec, other = RealtimeCodec(ClientProfile()), RealtimeCodec(ClientProfile(fallback="beta"))
     created(codec, session)
     created(other, session)
     assert (dialect(codec), dialect(other)) == (expected or "ga", expected or "beta")
 
 
 def test_a_dialect_known_beforehand_is_not_guessed() -> None:
-    codec = RealtimeCodec(Profile(dialect="beta"))
+    codec = RealtimeCodec(ClientProfile(dialect="beta"))
     created(codec, {"type": "realtime"})
     assert dialect(codec) == "beta"
 
@@ -85,7 +85,7 @@ UNKNOWN_MODALITIES = {
 @pytest.mark.parametrize("only", ["code", "message"])
 def test_the_dialect_is_changed_once_on_a_complaint(start: Any, error: dict[str, Any], end: str, only: str) -> None:
     said = {"message": error["message"]} if only == "message" else error
-    codec = RealtimeCodec(Profile(dialect=start))
+    codec = RealtimeCodec(ClientProfile(dialect=start))
     assert dialect(codec) == start
     assert isinstance(complain(codec, **said), ev.ConfigureAgain)
     assert dialect(codec) == end
@@ -97,7 +97,7 @@ def test_the_dialect_is_changed_once_on_a_complaint(start: Any, error: dict[str,
 
 
 def test_more_complaints_about_a_replaced_update_are_harmless() -> None:
-    codec = RealtimeCodec(Profile(dialect="ga"))
+    codec = RealtimeCodec(ClientProfile(dialect="ga"))
     first = configure(codec)["event_id"]
     assert isinstance(complain(codec, **UNKNOWN_TYPE, event_id=first), ev.ConfigureAgain)
     configure(codec)
@@ -107,7 +107,7 @@ def test_more_complaints_about_a_replaced_update_are_harmless() -> None:
 
 
 def test_a_refused_voice_is_left_to_the_model() -> None:
-    codec = RealtimeCodec(Profile(dialect="qwen", voice="Cherry"))
+    codec = RealtimeCodec(ClientProfile(dialect="qwen", voice="Cherry"))
     assert configure(codec)["session"]["voice"] == "Cherry"
     again = complain(codec, code="invalid_value", param="session.voice", message="Voice 'Cherry' is not supported.")
     assert again == ev.ConfigureAgain("the voice was refused", voice_dropped="Cherry")
@@ -116,7 +116,7 @@ def test_a_refused_voice_is_left_to_the_model() -> None:
 
 
 def test_a_personas_refused_voice_is_not_replaced_by_another_guess() -> None:
-    codec = RealtimeCodec(Profile(dialect="qwen", voice="Cherry"))
+    codec = RealtimeCodec(ClientProfile(dialect="qwen", voice="Cherry"))
     configure(codec, cmd.SessionConfig(voice="Nobody"))
     again = complain(codec, param="session.voice", message="no")
     assert again == ev.ConfigureAgain("the voice was refused", voice_dropped="Nobody")
@@ -127,14 +127,14 @@ def test_a_personas_refused_voice_is_not_replaced_by_another_guess() -> None:
     ("message", "again"), [("Voice Cherry is unknown.", True), ("No human voice was found in the audio.", False)]
 )
 def test_a_voice_refused_after_the_update_must_be_named(message: str, again: bool) -> None:
-    codec = RealtimeCodec(Profile(dialect="qwen", voice="Cherry"))
+    codec = RealtimeCodec(ClientProfile(dialect="qwen", voice="Cherry"))
     configure(codec)
     updated(codec)
     assert isinstance(complain(codec, message=message), ev.ConfigureAgain) is again
 
 
 def test_the_voice_is_not_named_again_once_it_was_heard() -> None:
-    codec = RealtimeCodec(Profile(dialect="ga", voice="marin"))
+    codec = RealtimeCodec(ClientProfile(dialect="ga", voice="marin"))
     assert configure(codec)["session"]["audio"]["output"]["voice"] == "marin"
     updated(codec)
     codec.decode('{"type":"response.output_audio.delta","item_id":"a","delta":"AAAA"}')
@@ -143,7 +143,7 @@ def test_the_voice_is_not_named_again_once_it_was_heard() -> None:
 
 def test_refused_semantic_turns_become_server_turns() -> None:
     config = cmd.SessionConfig(turn_detection=cmd.TurnDetection("semantic", threshold=0.4))
-    codec = RealtimeCodec(Profile(capabilities=ABLE, dialect="beta"))
+    codec = RealtimeCodec(ClientProfile(capabilities=ABLE, dialect="beta"))
     assert configure(codec, config)["session"]["turn_detection"] == {"type": "semantic_vad"}
     error = {"code": "invalid_value", "param": "session.turn_detection.type", "message": "Invalid value"}
     assert isinstance(complain(codec, **error), ev.ConfigureAgain)
@@ -157,7 +157,7 @@ def test_refused_semantic_turns_become_server_turns() -> None:
 
 
 def test_a_refused_transcription_model_is_left_out() -> None:
-    codec = RealtimeCodec(Profile(dialect="ga"))
+    codec = RealtimeCodec(ClientProfile(dialect="ga"))
     assert "transcription" in configure(codec)["session"]["audio"]["input"]
     param = "session.audio.input.transcription.model"
     assert isinstance(complain(codec, code="invalid_value", param=param, message="?"), ev.ConfigureAgain)
@@ -166,7 +166,7 @@ def test_a_refused_transcription_model_is_left_out() -> None:
 
 def test_a_configuration_refused_for_good_is_fatal_at_first_and_no_longer_later() -> None:
     error = {"code": "invalid_value", "param": "session.turn_detection.threshold", "message": "Too large."}
-    codec = RealtimeCodec(Profile(dialect="beta"))
+    codec = RealtimeCodec(ClientProfile(dialect="beta"))
     event_id = configure(codec)["event_id"]
     first = complain(codec, **error, event_id=event_id)
     assert isinstance(first, ev.ServiceError)
@@ -179,7 +179,7 @@ def test_a_configuration_refused_for_good_is_fatal_at_first_and_no_longer_later(
 
 
 def test_a_complaint_about_another_event_changes_nothing() -> None:
-    codec = RealtimeCodec(Profile(dialect="ga", voice="marin"))
+    codec = RealtimeCodec(ClientProfile(dialect="ga", voice="marin"))
     configure(codec)
     event = complain(codec, param="session.voice", message="voice?", event_id="event_of_another")
     assert isinstance(event, ev.ServiceError)
@@ -187,7 +187,7 @@ def test_a_complaint_about_another_event_changes_nothing() -> None:
 
 
 def test_images_are_a_matter_of_the_dialect() -> None:
-    codec = RealtimeCodec(Profile(capabilities=ABLE))
+    codec = RealtimeCodec(ClientProfile(capabilities=ABLE))
     assert codec.capabilities.supports_images
     created(codec, {"modalities": ["text", "audio"]})
     assert not codec.capabilities.supports_images

@@ -10,7 +10,7 @@ from openai.types.beta.realtime import RealtimeServerEvent as BetaServerEvent
 from openai.types.realtime import RealtimeServerEvent
 from pydantic import BaseModel
 
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.realtime import events as ev
 
 
@@ -65,7 +65,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 KNOWN = st.sampled_from([json.dumps(sample(model)) for model in ALL.values()])
-SHARED = [RealtimeCodec(Profile()), RealtimeCodec(Profile(dialect="qwen", audio_format="g711_ulaw"))]
+SHARED = [RealtimeCodec(ClientProfile()), RealtimeCodec(ClientProfile(dialect="qwen", audio_format="g711_ulaw"))]
 
 
 def check(frame: str | bytes) -> None:

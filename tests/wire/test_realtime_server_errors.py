@@ -12,12 +12,12 @@ from openai.types.realtime import RealtimeClientEvent
 from tests.wire.server_halves import Halves, Json, by_type
 from tests.wire.test_realtime_oracle import JSON, sample
 from voicechat.dialects.openai.client import RealtimeCodec
-from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec
+from voicechat.dialects.openai.server import Dialect, ServerCodec, ServerProfile
 from voicechat.dialects.openai.server.conversation import MAX_ITEMS
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
-PROFILE = Profile("some-model", "alloy", lambda voice: voice in ("alloy", "marin"), "'alloy' and 'marin'")
+PROFILE = ServerProfile("some-model", "alloy", lambda voice: voice in ("alloy", "marin"), "'alloy' and 'marin'")
 USER = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]}
 
 

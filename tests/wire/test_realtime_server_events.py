@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from voicechat.audio import g711
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.dialects.openai.client.server_events import UNUSED
 from voicechat.realtime import events as ev
 from voicechat.redaction import remember
@@ -22,7 +22,7 @@ def decode(codec: RealtimeCodec, kind: str, **fields: Any) -> list[ev.Event]:
 
 def answering(**profile: Any) -> RealtimeCodec:
     """A codec in the middle of the response `resp_1`."""
-    codec = RealtimeCodec(Profile(**profile))
+    codec = RealtimeCodec(ClientProfile(**profile))
     decode(codec, "response.created", response={"id": "resp_1"})
     return codec
 
@@ -324,7 +324,7 @@ def test_a_call_without_a_name_waits_for_its_item() -> None:
 def test_no_text_of_the_service_repeats_the_key() -> None:
     key = "0123456789abcdef"
     remember(key)
-    codec = RealtimeCodec(Profile())
+    codec = RealtimeCodec(ClientProfile())
     error = {"type": f"t {key}", "code": f"c {key}", "message": f"m {key}", "param": f"p {key}"}
     kind = "conversation.item.input_audio_transcription.failed"
     events = decode(codec, kind, item_id="i", error=error) + decode(codec, kind, item_id="i", error={"code": key})

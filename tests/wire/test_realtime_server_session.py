@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.wire.server_halves import Halves, Json
-from voicechat.dialects.openai.server import Dialect, Profile, ServerCodec, chosen_dialect
+from voicechat.dialects.openai.server import Dialect, ServerCodec, ServerProfile, chosen_dialect
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -63,7 +63,7 @@ def test_else_the_first_update_does_by_its_shape(session: Json, dialect: str) ->
 
 
 def test_a_session_begins_with_everything_it_is() -> None:
-    halves = Halves("ga", Profile("some-model", "alloy"))
+    halves = Halves("ga", ServerProfile("some-model", "alloy"))
     created = ev.SessionCreated("sess_1", "some-model", "marin", 1_800_000_000)
     assert halves.tell(created) == [created]
     session = halves.seen[0]["session"]
@@ -81,7 +81,7 @@ def test_a_session_begins_with_everything_it_is() -> None:
 
 
 def test_a_beta_session_is_flat_and_tells_of_its_conversation() -> None:
-    halves = Halves("beta", Profile("some-model", "alloy"))
+    halves = Halves("beta", ServerProfile("some-model", "alloy"))
     halves.tell(ev.SessionCreated("sess_1"))
     assert halves.kinds() == ["session.created", "conversation.created"]
     session = halves.seen[0]["session"]
@@ -247,7 +247,7 @@ def test_an_answer_out_of_band_leaves_the_conversation_alone() -> None:
 
 def test_whoever_is_behind_may_begin_more_than_once() -> None:
     """An update that comes while it begins, or was on its way when it went, is answered once it is in force."""
-    halves = Halves("ga", Profile("some-model", "alloy"))
+    halves = Halves("ga", ServerProfile("some-model", "alloy"))
     first = halves.server.configure()
     assert first == cmd.Configure(halves.server.config)
     halves.raw({"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}})
@@ -284,7 +284,7 @@ def test_a_complaint_names_what_the_client_wrote(dialect: Dialect, told: str, sh
 
 
 def test_a_picture_of_dashscopes_buffer_is_no_item_of_the_conversation() -> None:
-    halves = Halves("beta", Profile(manner="dashscope"))
+    halves = Halves("beta", ServerProfile(manner="dashscope"))
     halves.raw({"type": "input_audio_buffer.append", "audio": "AAAA"})
     (image,), replies = halves.raw({"type": "input_image_buffer.append", "image": "/9j/4AAQ"})
     assert isinstance(image, cmd.SendImage)
@@ -300,7 +300,7 @@ def test_a_picture_of_dashscopes_buffer_is_no_item_of_the_conversation() -> None
 
 
 def test_answers_beside_the_conversation_are_told_apart() -> None:
-    halves = Halves("ga", Profile(asides=True))
+    halves = Halves("ga", ServerProfile(asides=True))
     halves.raw({"type": "conversation.item.create", "item": {"id": "a", **USER}})
     wishes: list[Json] = [
         {"metadata": {"topic": "one"}},

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from voicechat.dialects.openai.client import Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, RealtimeCodec
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.newapi import NewAPI
 from voicechat.realtime import commands as cmd
@@ -14,7 +14,7 @@ from voicechat.realtime.capabilities import Capabilities
 CONFIG = cmd.SessionConfig(voice="ara", turn_detection=cmd.TurnDetection(silence_ms=300))
 
 
-def session(profile: Profile) -> dict[str, object]:
+def session(profile: ClientProfile) -> dict[str, object]:
     codec = RealtimeCodec(profile)
     (frame,) = codec.encode(cmd.Configure(CONFIG))
     update: dict[str, dict[str, object]] = json.loads(frame)
@@ -22,8 +22,8 @@ def session(profile: Profile) -> dict[str, object]:
 
 
 def test_voice_and_turn_detection_stand_where_the_service_looks_for_them() -> None:
-    flat = session(Profile(dialect="ga", flat_fields=frozenset({"voice", "turn_detection"})))
-    nested = session(Profile(dialect="ga"))
+    flat = session(ClientProfile(dialect="ga", flat_fields=frozenset({"voice", "turn_detection"})))
+    nested = session(ClientProfile(dialect="ga"))
     assert (flat["voice"], flat["turn_detection"]["silence_duration_ms"]) == ("ara", 300)
     assert "voice" not in flat["audio"]["output"]
     assert "turn_detection" not in flat["audio"]["input"]
@@ -33,8 +33,8 @@ def test_voice_and_turn_detection_stand_where_the_service_looks_for_them() -> No
 
 @pytest.mark.parametrize("dialect", ["ga", "beta", "qwen"])
 def test_the_model_is_named_in_the_session_only_where_the_service_wants_it_there(dialect: str) -> None:
-    assert session(Profile(dialect=dialect, model="eleven_1"))["model"] == "eleven_1"
-    assert "model" not in session(Profile(dialect=dialect))
+    assert session(ClientProfile(dialect=dialect, model="eleven_1"))["model"] == "eleven_1"
+    assert "model" not in session(ClientProfile(dialect=dialect))
 
 
 def test_what_was_understood_may_be_repeated_whole() -> None:
@@ -47,7 +47,7 @@ def test_what_was_understood_may_be_repeated_whole() -> None:
 
 
 def test_an_empty_append_is_sent_where_it_keeps_a_session_open_and_nowhere_else() -> None:
-    kept = RealtimeCodec(Profile(capabilities=Capabilities(keep_alive_s=30.0)))
+    kept = RealtimeCodec(ClientProfile(capabilities=Capabilities(keep_alive_s=30.0)))
     assert kept.encode(cmd.AppendAudio(b"")) == ['{"type":"input_audio_buffer.append","audio":""}']
     assert RealtimeCodec().encode(cmd.AppendAudio(b"")) == []
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voicechat.dialects.openai.server import Profile, ServerCodec
+from voicechat.dialects.openai.server import ServerCodec, ServerProfile
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 
@@ -15,7 +15,7 @@ SOUND = bytes(range(256))
 
 
 def codec() -> ServerCodec:
-    codec = ServerCodec(Profile(), "ga")
+    codec = ServerCodec(ServerProfile(), "ga")
     codec.encode(ev.SessionCreated(""))
     codec.configure()
     codec.encode(ev.SessionConfigured())

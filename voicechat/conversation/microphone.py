@@ -10,7 +10,7 @@ from voicechat.conversation.interrupter import Interrupter
 from voicechat.conversation.local_turns import LocalTurns, Step
 from voicechat.conversation.restore import Restorer
 from voicechat.conversation.turn_taking import TurnTaking
-from voicechat.conversation.voice import Voice
+from voicechat.conversation.voice import UserVoice
 from voicechat.realtime.commands import AppendAudio, Command
 
 
@@ -50,7 +50,7 @@ class Microphone:
         turns: TurnTaker,
         clock: Callable[[], float],
     ):
-        self.voice = Voice(turn_taking.silence_ms)
+        self.voice = UserVoice(turn_taking.silence_ms)
         self.turn_taking = turn_taking
         self._rate_hz = rate_hz
         self._answers = answers

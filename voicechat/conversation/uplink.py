@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 
 from voicechat.audio.frames import duration_ms
-from voicechat.realtime.codec import Codec, Frame
+from voicechat.realtime.codec import Codec, WireFrame
 from voicechat.realtime.commands import AppendAudio, Command
 from voicechat.wire.transport import Transport
 
@@ -24,7 +24,7 @@ class Uplink:
         self._rate_hz = codec.capabilities.input_rate_hz
         self._keep_alive_s = codec.capabilities.keep_alive_s  # a codec works out its capabilities when asked
         self._commands: deque[Command] = deque()
-        self._replies: deque[Frame] = deque()
+        self._replies: deque[WireFrame] = deque()
         self._waiting_ms = 0.0
         self._at_rest: Transport | None = None
         """The connection, while nothing waits for it: then there is no need for another task to send."""

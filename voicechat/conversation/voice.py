@@ -13,7 +13,7 @@ TURNS = 5
 """So many of them count: he may have moved."""
 
 
-class Voice:
+class UserVoice:
     """Times in seconds of the session's clock; `patience_ms` is the silence after which a service ends a turn."""
 
     def __init__(self, patience_ms: float):

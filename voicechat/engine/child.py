@@ -25,7 +25,7 @@ READ_BYTES = 65_536
 """As much as a pipe holds: two seconds of sound."""
 
 
-class Frame(NamedTuple):
+class PipeFrame(NamedTuple):
     """`B` begins an utterance, `A` is sound of it, `E` its end, and `X` the end of one that nobody wants any more."""
 
     kind: bytes
@@ -42,11 +42,11 @@ class Frame(NamedTuple):
         """The silence at its end has become long enough in it."""
         return SETTLE_MS <= self.quiet_ms < SETTLE_MS + len(self.pcm) / BYTES_PER_MS
 
-    def joined(self, other: "Frame") -> "Frame | None":
+    def joined(self, other: "PipeFrame") -> "PipeFrame | None":
         """With the one that follows, where nobody may ever know that they were two."""
         if self.kind != b"A" or other.kind != b"A" or self.spoken != other.spoken or self.settles:
             return None
-        return Frame(b"A", other.quiet_ms, self.pcm + other.pcm)
+        return PipeFrame(b"A", other.quiet_ms, self.pcm + other.pcm)
 
 
 def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Callable[[dict[str, Any]], None]) -> None:
@@ -66,12 +66,12 @@ def recognise(recogniser: Recogniser, read: Callable[[int], bytes], write: Calla
             write({"final": recogniser.finish() if kind == b"E" else ""})
 
 
-def frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
+def frames(read: Callable[[int], bytes]) -> Iterator[PipeFrame]:
     """Those that have waited, joined as far as that changes nothing of what is understood in the end."""
     waiting = bytearray()
     while more := read(READ_BYTES):
         waiting += more
-        last: Frame | None = None
+        last: PipeFrame | None = None
         for frame in _whole(waiting):
             both = last.joined(frame) if last is not None else None
             if last is not None and both is None:
@@ -81,7 +81,7 @@ def frames(read: Callable[[int], bytes]) -> Iterator[Frame]:
             yield last
 
 
-def _whole(waiting: bytearray) -> list[Frame]:
+def _whole(waiting: bytearray) -> list[PipeFrame]:
     """The frames that have come in full, which are taken away."""
     found, at = [], 0
     while len(waiting) - at >= HEADER.size:
@@ -89,7 +89,7 @@ def _whole(waiting: bytearray) -> list[Frame]:
         begin, end = at + HEADER.size, at + HEADER.size + size
         if end > len(waiting):
             break
-        found.append(Frame(kind, quiet_ms, bytes(waiting[begin:end])))
+        found.append(PipeFrame(kind, quiet_ms, bytes(waiting[begin:end])))
         at = end
     del waiting[:at]
     return found

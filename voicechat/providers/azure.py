@@ -3,7 +3,7 @@
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
-from voicechat.dialects.openai.client import Profile
+from voicechat.dialects.openai.client import ClientProfile
 from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
@@ -70,8 +70,8 @@ class AzureOpenAI(RealtimeService):
             url="Check the resource's host (--url, AZURE_OPENAI_ENDPOINT).",
         )
 
-    def profile(self) -> Profile:
-        return Profile(
+    def profile(self) -> ClientProfile:
+        return ClientProfile(
             capabilities=Capabilities(
                 supports_semantic_vad=True, supports_images=True, supports_asides=True, session_limit_s=1800.0
             ),

@@ -68,7 +68,9 @@ class Doubao:
 
     def codec(self) -> DoubaoCodec:
         options = self._options
-        return DoubaoCodec(session_shape.Profile(self.model, self.voice, options.audio_format, options.location))
+        return DoubaoCodec(
+            session_shape.DialogueProfile(self.model, self.voice, options.audio_format, options.location)
+        )
 
     def refusal(self, status: int | None, close_code: int | None, text: str) -> VoicechatError:
         """What an HTTP status of the handshake, or an early close, means and what to fix."""

@@ -1,6 +1,6 @@
 """Any gateway that speaks the OpenAI Realtime protocol, New-API first of all. A token is sent when there is one."""
 
-from voicechat.dialects.openai.client import Profile
+from voicechat.dialects.openai.client import ClientProfile
 from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
@@ -37,8 +37,8 @@ class NewAPI(RealtimeService):
             model="Check the model's name (--model): the gateway must have a channel for it.",
         )
 
-    def profile(self) -> Profile:
-        return Profile(
+    def profile(self) -> ClientProfile:
+        return ClientProfile(
             capabilities=Capabilities(supports_semantic_vad=True, supports_images=True, session_limit_s=1800.0),
             dialect=self.dialect,
             fallback="beta",

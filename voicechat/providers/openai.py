@@ -1,6 +1,6 @@
 """OpenAI's own service, and any server that speaks like it (`--url`)."""
 
-from voicechat.dialects.openai.client import Profile
+from voicechat.dialects.openai.client import ClientProfile
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.service import RealtimeService
 from voicechat.realtime.capabilities import Capabilities
@@ -38,8 +38,8 @@ class OpenAI(RealtimeService):
             headers["OpenAI-Beta"] = "realtime=v1"
         return headers
 
-    def profile(self) -> Profile:
-        return Profile(
+    def profile(self) -> ClientProfile:
+        return ClientProfile(
             capabilities=Capabilities(
                 supports_semantic_vad=True,
                 supports_images="4o" not in self.model,

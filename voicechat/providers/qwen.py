@@ -6,7 +6,7 @@ model's name, as DashScope's own SDK does.
 
 from urllib.parse import urlsplit, urlunsplit
 
-from voicechat.dialects.openai.client import Dialect, Profile
+from voicechat.dialects.openai.client import ClientProfile, Dialect
 from voicechat.errors import ConfigError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.refusals import Hints
@@ -88,11 +88,11 @@ class Qwen(RealtimeService):
             key=f"Check {self.key_env}: a key is bound to its region (Beijing and Singapore keys differ).", model=model
         )
 
-    def profile(self) -> Profile:
+    def profile(self) -> ClientProfile:
         dialect = _dialect(self.model)
         newer = "3.5" in self.model or "3.8" in self.model
         speech_only = dialect == "qwen_audio"
-        return Profile(
+        return ClientProfile(
             capabilities=Capabilities(
                 input_rate_hz=16_000,
                 output_rate_hz=24_000,

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from voicechat.dialects.openai.client import Dialect, Profile, RealtimeCodec
+from voicechat.dialects.openai.client import ClientProfile, Dialect, RealtimeCodec
 from voicechat.dialects.openai.client.profile import AudioFormat
 from voicechat.errors import ConfigError, CredentialsError, VoicechatError
 from voicechat.providers.base import ProviderOptions
@@ -75,7 +75,7 @@ class RealtimeService:
         """What to check when that is refused."""
         return replace(self.hints(), model="Check the names of the model and the voice (--model, --voice).")
 
-    def profile(self) -> Profile:
+    def profile(self) -> ClientProfile:
         raise NotImplementedError
 
     def hints(self) -> Hints:

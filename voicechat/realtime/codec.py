@@ -10,10 +10,10 @@ from voicechat.realtime.capabilities import Capabilities
 from voicechat.realtime.commands import Command
 from voicechat.realtime.events import Event
 
-Frame = str | bytes
+WireFrame = str | bytes
 Parcel = Any
-"""What a codec and its transport agree on: a `Frame` on every wire. Between two ends in one process it is the command
-or event itself (`DirectCodec`), so whoever only carries parcels does not look inside."""
+"""What a codec and its transport agree on: a `WireFrame` on every wire. Between two ends in one process it is the
+command or event itself (`DirectCodec`), so whoever only carries parcels does not look inside."""
 
 
 class Codec(Protocol):

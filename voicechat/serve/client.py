@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.serve.refusals import Refusal
 from voicechat.wire.transport import Closed
 
@@ -19,9 +19,9 @@ _REASON_BYTES = 120
 
 
 class Client(Protocol):
-    async def receive(self) -> Frame: ...
-    async def send(self, frame: Frame) -> None: ...
-    def send_now(self, frame: Frame) -> bool: ...
+    async def receive(self) -> WireFrame: ...
+    async def send(self, frame: WireFrame) -> None: ...
+    def send_now(self, frame: WireFrame) -> bool: ...
     def take_now(self, take: Callable[[str], bool]) -> None: ...
     async def close(self, code: int, reason: str = "") -> None: ...
 
@@ -39,17 +39,17 @@ class ClientSocket:
         # Of a client that has gone the server tells in its own way, and wants to be told so.
         await self._send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> WireFrame:
         message = await self._receive()
         if message["type"] != "websocket.receive":
             raise Closed(message.get("code") or 1006, message.get("reason") or "")
         text = message.get("text")
         return text if text is not None else bytes(message["bytes"])
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         await self._put({"type": "websocket.send", ("text" if isinstance(frame, str) else "bytes"): frame})
 
-    def send_now(self, frame: Frame) -> bool:
+    def send_now(self, frame: WireFrame) -> bool:
         """Without waiting, if that is possible; whether it was."""
         return self._at_once is not None and isinstance(frame, str) and self._at_once.send_now(frame)
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from voicechat.conversation.notices import UsageNotice
 from voicechat.conversation.usage import UsageMeter
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.realtime.price import Price
 
 FindPrice = Callable[[str], Awaitable[Price | None]]
@@ -30,7 +30,7 @@ class Costs:
         self._transcriber = ""
         self._last: UsageNotice | None = None
 
-    async def learn(self) -> list[Frame]:
+    async def learn(self) -> list[WireFrame]:
         """Find the price when the session is open. What was used before is told then."""
         if self._find is None:
             return []
@@ -41,7 +41,7 @@ class Costs:
         self._settled = True
         return [] if self._last is None else [self._frame(self._last.cost)]
 
-    def take(self, event: ev.Event) -> list[Frame]:
+    def take(self, event: ev.Event) -> list[WireFrame]:
         match event:
             case ev.SessionConfigured():
                 self._transcriber = self._transcriber or event.transcriber
@@ -55,6 +55,6 @@ class Costs:
                 return []
         return [self._frame(self._last.cost)] if self._settled and self._last else []
 
-    def _frame(self, cost: float | None) -> Frame:
+    def _frame(self, cost: float | None) -> WireFrame:
         told = {"cost": cost, "session_cost": self._meter.cost, "currency": self._meter.currency}
         return json.dumps({"type": "voicechat.cost", "event_id": f"event_{secrets.token_hex(8)}", **told})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from voicechat.config import choose_provider, missing_settings
 from voicechat.config.choose import FLAG
 from voicechat.config.load import Loaded
-from voicechat.dialects.openai.server import Profile
+from voicechat.dialects.openai.server import ServerProfile
 from voicechat.dialects.openai.server.profile import Manner
 from voicechat.errors import VoicechatError
 from voicechat.providers.catalogue import ProviderInfo, providers, speech_providers
@@ -45,11 +45,11 @@ class Model:
     turns_here: bool = False
     """This machine finds the user's turns, as `turn = "local"` wants it."""
 
-    def profile(self, manner: Manner) -> Profile:
+    def profile(self, manner: Manner) -> ServerProfile:
         """For the codec before it. Voices are refused by whoever knows them all."""
         voice = self.service.provider.voice or "default"
         voices = "those of GET /v1/voices"
-        return Profile("", voice, self._knows_voice, voices, manner, asides=self.local)
+        return ServerProfile("", voice, self._knows_voice, voices, manner, asides=self.local)
 
     def _knows_voice(self, name: str) -> bool:
         """A service says no itself; this machine's engine lets another voice answer, without a word."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from voicechat.realtime.codec import Frame, Parcel
+from voicechat.realtime.codec import Parcel, WireFrame
 from voicechat.wire.transport import Transport
 
 MOST_UNREAD = 1_000_000
@@ -21,11 +21,13 @@ class Outbox:
     no other task.
     """
 
-    def __init__(self, send: Callable[[Frame], Awaitable[None]], send_now: Callable[[Frame], bool] = lambda _: False):
+    def __init__(
+        self, send: Callable[[WireFrame], Awaitable[None]], send_now: Callable[[WireFrame], bool] = lambda _: False
+    ):
         self._send = send
         self._send_now = send_now
         self._at_rest = False
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[WireFrame] = deque()
         self.chars = 0
         """What waits, in characters."""
         self._some = asyncio.Event()
@@ -34,7 +36,7 @@ class Outbox:
         self._room = asyncio.Event()
         self._room.set()
 
-    def put(self, frames: list[Frame]) -> None:
+    def put(self, frames: list[WireFrame]) -> None:
         if self._at_rest and frames and not self._frames:
             sent = 0
             while sent < len(frames) and self._send_now(frames[sent]):

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from voicechat.errors import ConnectionFailed, Refused, VoicechatError
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.speech.base import Interrupted
 from voicechat.wire.network import ConnectRequest, Network
 from voicechat.wire.transport import Closed, HandshakeRefused
@@ -35,13 +35,13 @@ class SpeechSocket:
         """The piece is over and the connection may serve another."""
         self.kept = True
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         try:
             await self.transport.send(frame)
         except Closed as closed:
             raise self._ended(closed) from closed
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> WireFrame:
         try:
             async with asyncio.timeout(SILENCE_TIMEOUT_S):
                 return await self.transport.receive()

@@ -8,7 +8,7 @@ from websockets import frames
 from websockets.asyncio.client import ClientConnection
 from websockets.protocol import Event, State
 
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.wire.cutting import Cutter, text_frame
 
 MOST_WAITING = 65_536
@@ -65,7 +65,7 @@ class Connection(ClientConnection):
         if self._some is not None and not self._some.done():
             self._some.set_result(None)
 
-    async def next_frame(self) -> Frame:
+    async def next_frame(self) -> WireFrame:
         while not self._inbox:
             self._some = self.loop.create_future()
             await self._some
@@ -80,7 +80,7 @@ class Connection(ClientConnection):
             self.transport.resume_reading()
         return message
 
-    def send_now(self, frame: Frame) -> bool:
+    def send_now(self, frame: WireFrame) -> bool:
         """Without waiting, if nothing else does; whether it was sent."""
         if (
             not isinstance(frame, str)

@@ -6,7 +6,7 @@ import socket
 from typing import Any
 
 from voicechat.errors import ConnectionFailed
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.wire.network import (
     CONNECT_TIMEOUT_S,
     ConnectRequest,
@@ -149,28 +149,28 @@ class WebSocketTransport:
 
         return self._ws is not None and self._ws.state is State.OPEN
 
-    def send_now(self, frame: Frame) -> bool:
+    def send_now(self, frame: WireFrame) -> bool:
         if self._ws is None or not self._ws.send_now(frame):
             return False
         self._note("→", frame)
         return True
 
-    async def send(self, frame: Frame) -> None:
+    async def send(self, frame: WireFrame) -> None:
         try:
             await self._ws.send(frame)
         except self._gone as error:
             raise self._closed(error) from error
         self._note("→", frame)
 
-    async def receive(self) -> Frame:
+    async def receive(self) -> WireFrame:
         try:
-            frame: Frame = await self._ws.next_frame()
+            frame: WireFrame = await self._ws.next_frame()
         except self._gone as error:
             raise self._closed(error) from error
         self._note("←", frame)
         return frame
 
-    def _note(self, way: str, frame: Frame) -> None:
+    def _note(self, way: str, frame: WireFrame) -> None:
         if wire.isEnabledFor(logging.DEBUG):
             wire.debug("%s %s", way, described(frame, self._network.log_audio))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from voicechat.dialects.doubao import session_shape
 from voicechat.dialects.doubao.audio import ReplySound
 from voicechat.dialects.doubao.errors import classify, complaint_of, is_invalid_speaker, status_of
-from voicechat.dialects.doubao.frames import FrameError, MessageType, Serialization, WireFrame, decode, encode
+from voicechat.dialects.doubao.frames import BinaryFrame, FrameError, MessageType, Serialization, decode, encode
 from voicechat.dialects.doubao.payloads import (
     fields_of,
     items_created,
@@ -20,14 +20,14 @@ from voicechat.dialects.doubao.payloads import (
 )
 from voicechat.dialects.doubao.questions import Questions
 from voicechat.dialects.doubao.rounds import Rounds
-from voicechat.dialects.doubao.session_shape import Profile
+from voicechat.dialects.doubao.session_shape import DialogueProfile
 from voicechat.dialects.doubao.wire import ClientEvent, ServerEvent
 from voicechat.dialects.fields import BrokenFrame, Json, text
 from voicechat.dialects.lifecycle import Inputs, Names
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def capabilities(model: str) -> Capabilities:
 class DoubaoCodec:
     """Implements `realtime.codec.Codec`."""
 
-    def __init__(self, profile: Profile):
+    def __init__(self, profile: DialogueProfile):
         self.capabilities = capabilities(profile.model)
         self._profile = profile
         self._session_id = ""
@@ -110,12 +110,12 @@ class DoubaoCodec:
 
     # -- out ---------------------------------------------------------------------------------------------------
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         """StartConnection first, FinishConnection when the session has ended, external knowledge when it is asked."""
         due, self._replies = self._replies, []
         return list(due)
 
-    def encode(self, command: cmd.Command) -> list[Frame]:
+    def encode(self, command: cmd.Command) -> list[WireFrame]:
         """The frames for `command`; none when the protocol has no word for it, or no session runs."""
         if isinstance(command, cmd.AppendAudio):
             return self._append(command.pcm)
@@ -151,7 +151,7 @@ class DoubaoCodec:
             case _:
                 return []
 
-    def _finish(self) -> list[Frame]:
+    def _finish(self) -> list[WireFrame]:
         """A session that was asked for and has not begun is ended with its connection: it would count as running."""
         if not self._session_id:
             return []
@@ -159,14 +159,14 @@ class DoubaoCodec:
         running = self._running
         return [self._event(ClientEvent.FINISH_SESSION) if running else json_frame(ClientEvent.FINISH_CONNECTION)]
 
-    def _append(self, pcm: bytes) -> list[Frame]:
+    def _append(self, pcm: bytes) -> list[WireFrame]:
         """The hot path: everything before the size is always the same. The reference asks for 20 ms a piece."""
         if not self._running:
             return []
         pieces = (pcm[at : at + PIECE_BYTES] for at in range(0, len(pcm), PIECE_BYTES))
         return [self._audio_head + len(piece).to_bytes(4, "big") + piece for piece in pieces]
 
-    def _configure(self, config: cmd.SessionConfig) -> list[Frame]:
+    def _configure(self, config: cmd.SessionConfig) -> list[WireFrame]:
         self._config = config
         self._questions.by_service = config.turn_detection is not None
         asked = session_shape.speaker(config, self._profile)
@@ -175,7 +175,9 @@ class DoubaoCodec:
             shape = session_shape.update_config(config, self._profile, self._voice)
             return [self._event(ClientEvent.UPDATE_CONFIG, shape)]
         self._session_id, self._next_id = self._next_id, str(uuid.uuid4())  # an id is never used twice
-        audio = WireFrame(MessageType.CLIENT_AUDIO, ClientEvent.TASK_REQUEST, self._session_id, b"", Serialization.RAW)
+        audio = BinaryFrame(
+            MessageType.CLIENT_AUDIO, ClientEvent.TASK_REQUEST, self._session_id, b"", Serialization.RAW
+        )
         self._audio_head = encode(audio)[:-4]
         shape = session_shape.start_session(config, self._profile, self._voice)
         return [self._event(ClientEvent.START_SESSION, shape)]
@@ -226,12 +228,12 @@ class DoubaoCodec:
 
     # -- in ----------------------------------------------------------------------------------------------------
 
-    def decode(self, frame: Frame) -> list[ev.Event]:
+    def decode(self, frame: WireFrame) -> list[ev.Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
         untold, self._untold = self._untold, []
         return [*untold, *self._decode(frame)]
 
-    def _decode(self, frame: Frame) -> list[ev.Event]:
+    def _decode(self, frame: WireFrame) -> list[ev.Event]:
         if isinstance(frame, str):
             return [ev.Ignored("a text message", broken=True)]
         try:
@@ -251,7 +253,7 @@ class DoubaoCodec:
             log.debug("broken frame: %s", error)
             return [ev.Ignored(f"broken frame: {error}"[:100], broken=True)]
 
-    def _audio(self, wire: WireFrame) -> list[ev.Event]:
+    def _audio(self, wire: BinaryFrame) -> list[ev.Event]:
         reply = self._rounds.current
         if wire.event != ServerEvent.TTS_RESPONSE or (wire.id and wire.id != self._session_id):
             return [ev.Ignored(f"audio of event {wire.event}")]
@@ -345,7 +347,7 @@ class DoubaoCodec:
 
     # -- complaints --------------------------------------------------------------------------------------------
 
-    def _error_frame(self, wire: WireFrame) -> list[ev.Event]:
+    def _error_frame(self, wire: BinaryFrame) -> list[ev.Event]:
         try:
             message = complaint_of(fields_of(wire))
         except (BrokenFrame, ValueError, RecursionError):  # a bare text is as good

@@ -54,7 +54,7 @@ _SIZE = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
-class WireFrame:
+class BinaryFrame:
     """One frame. `payload` is inflated; `event` None means that no event number is on the wire.
 
     `id` is the session's, or the connection's for a server's events 50 to 52. `flags` are only the two sequence bits
@@ -72,7 +72,7 @@ class WireFrame:
     error_code: int = 0
 
 
-def encode(frame: WireFrame, sender: Sender = "client") -> bytes:
+def encode(frame: BinaryFrame, sender: Sender = "client") -> bytes:
     """The bytes of `frame`. Raises FrameError for values that have no place in it."""
     if not 0 <= frame.flags <= 3:
         raise FrameError(f"the sequence bits are 0 to 3, not {frame.flags}")
@@ -97,7 +97,7 @@ def encode(frame: WireFrame, sender: Sender = "client") -> bytes:
     return b"".join(parts)
 
 
-def decode(data: bytes, sender: Sender = "server") -> WireFrame:
+def decode(data: bytes, sender: Sender = "server") -> BinaryFrame:
     """The frame in `data`. Raises FrameError, and nothing else, for anything that is not exactly one frame."""
     if len(data) < 4:
         raise FrameError(f"a header has 4 bytes, this message {len(data)}")
@@ -138,7 +138,7 @@ def decode(data: bytes, sender: Sender = "server") -> WireFrame:
     payload = data[at:]
     if compression:
         payload = inflate(payload)
-    return WireFrame(kind, event, name, payload, serialization, compression == 1, flags & 3, sequence, error_code)
+    return BinaryFrame(kind, event, name, payload, serialization, compression == 1, flags & 3, sequence, error_code)
 
 
 def inflate(data: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import json
 
 from voicechat.dialects.doubao.errors import complaint_of, status_of
-from voicechat.dialects.doubao.frames import MessageType, WireFrame, encode
+from voicechat.dialects.doubao.frames import BinaryFrame, MessageType, encode
 from voicechat.dialects.doubao.wire import ClientEvent
 from voicechat.dialects.fields import BrokenFrame, Json, mapping, mappings, text, whole
 from voicechat.realtime import events as ev
@@ -11,10 +11,10 @@ from voicechat.realtime import events as ev
 
 def json_frame(event: ClientEvent, fields: Json | None = None, session_id: str = "") -> bytes:
     payload = json.dumps(fields or {}, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return encode(WireFrame(MessageType.CLIENT_FULL, event, session_id, payload))
+    return encode(BinaryFrame(MessageType.CLIENT_FULL, event, session_id, payload))
 
 
-def fields_of(wire: WireFrame) -> Json:
+def fields_of(wire: BinaryFrame) -> Json:
     """The object in a frame's payload. Raises BrokenFrame and ValueError (JSON and UTF-8 alike)."""
     if not wire.payload:
         return {}

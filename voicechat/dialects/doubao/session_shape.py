@@ -23,7 +23,7 @@ DEFAULT_SILENCE_MS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class DialogueProfile:
     """What a codec is told about the service. `audio_format` is one of `audio.FORMS`."""
 
     model: str = DEFAULT_MODEL
@@ -46,13 +46,13 @@ def default_speaker(model: str) -> str:
     return _ROLE_PLAY_SPEAKERS[model[0]] if plays_roles(model) else DEFAULT_SPEAKER
 
 
-def speaker(config: SessionConfig, profile: Profile, *, refused: bool = False) -> str:
+def speaker(config: SessionConfig, profile: DialogueProfile, *, refused: bool = False) -> str:
     """The voice to ask for; `refused` when the one asked for was not accepted."""
     asked = "" if refused else config.voice or profile.voice
     return asked or default_speaker(profile.model)
 
 
-def start_session(config: SessionConfig, profile: Profile, voice: str) -> Json:
+def start_session(config: SessionConfig, profile: DialogueProfile, voice: str) -> Json:
     extra: Json = {"model": profile.model}
     if mode := _INPUT_MODES.get(config.source):
         extra["input_mod"] = mode
@@ -68,7 +68,7 @@ def start_session(config: SessionConfig, profile: Profile, voice: str) -> Json:
     }
 
 
-def update_config(config: SessionConfig, profile: Profile, voice: str) -> Json:
+def update_config(config: SessionConfig, profile: DialogueProfile, voice: str) -> Json:
     """For a running session. It replaces everything, so it says everything that may be said again."""
     tts: Json = {"speaker": voice}
     if rate := _speech_rate(config, profile):
@@ -93,18 +93,18 @@ def _end_of_speech(config: SessionConfig) -> Json:
     return {"end_smooth_window_ms": min(max(window_ms, 500), 50_000), "enable_custom_vad": True}
 
 
-def _audio_config(config: SessionConfig, profile: Profile) -> Json:
+def _audio_config(config: SessionConfig, profile: DialogueProfile) -> Json:
     shape: Json = {"channel": 1, "format": FORMS[profile.audio_format], "sample_rate": 24_000}
     return shape | _speech_rate(config, profile)
 
 
-def _speech_rate(config: SessionConfig, profile: Profile) -> Json:
+def _speech_rate(config: SessionConfig, profile: DialogueProfile) -> Json:
     if config.speed is None or not second_generation(profile.model):
         return {}
     return {"speech_rate": min(max(round((config.speed - 1) * 100), -50), 100)}
 
 
-def _tts(config: SessionConfig, profile: Profile, voice: str) -> Json:
+def _tts(config: SessionConfig, profile: DialogueProfile, voice: str) -> Json:
     shape: Json = {"speaker": voice}
     if audio := _audio_config(config, profile):
         shape["audio_config"] = audio
@@ -114,7 +114,7 @@ def _tts(config: SessionConfig, profile: Profile, voice: str) -> Json:
     return shape
 
 
-def _dialog(config: SessionConfig, profile: Profile) -> Json:
+def _dialog(config: SessionConfig, profile: DialogueProfile) -> Json:
     shape: Json = {}
     if plays_roles(profile.model):
         parts = [f"你的名字是{config.name}。" if config.name else "", config.instructions, config.style]

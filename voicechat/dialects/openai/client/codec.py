@@ -9,13 +9,13 @@ from voicechat.dialects.complaints import Complaint, classify
 from voicechat.dialects.fields import BrokenFrame, Json, Recent, mapping, parsed
 from voicechat.dialects.openai.client.client_events import client_event, image_buffer_event, with_ids
 from voicechat.dialects.openai.client.negotiation import Negotiation
-from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Profile
+from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, ClientProfile
 from voicechat.dialects.openai.client.server_events import ServerEvents, session_created, session_updated
 from voicechat.dialects.openai.client.session_shape import session
 from voicechat.dialects.sound import encoded
 from voicechat.realtime import commands as cmd
 from voicechat.realtime.capabilities import Capabilities
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 from voicechat.realtime.commands import AppendAudio, Command, Configure, SendImage, SendText, SetTools
 from voicechat.realtime.events import Event, Ignored, ResponseFinished, ServiceError
 
@@ -25,8 +25,8 @@ _AUDIO_EVENTS = ("response.audio.delta", "response.output_audio.delta")
 class RealtimeCodec:
     """Sans-I/O codec of GA, Beta and the Qwen variations; implements `realtime.codec.Codec`."""
 
-    def __init__(self, profile: Profile | None = None):
-        self._profile = profile or Profile()
+    def __init__(self, profile: ClientProfile | None = None):
+        self._profile = profile or ClientProfile()
         self._negotiation = Negotiation(self._profile)
         self._server_events = ServerEvents(self._profile.audio_format)
         # Errors quote the id of the event that caused them; the random part keeps sessions apart in a log.
@@ -46,7 +46,7 @@ class RealtimeCodec:
         semantic_vad = self._negotiation.semantic_vad
         return replace(known, supports_images=images, supports_semantic_vad=semantic_vad, updates=updates)
 
-    def encode(self, command: Command) -> list[Frame]:
+    def encode(self, command: Command) -> list[WireFrame]:
         """The frames for `command`; none when the dialect has no word for it."""
         if isinstance(command, AppendAudio):
             return self._append(command.pcm)
@@ -68,7 +68,7 @@ class RealtimeCodec:
             return []
         return [self._frame(event, command, self._note(command, told=names))]
 
-    def decode(self, frame: Frame) -> list[Event]:
+    def decode(self, frame: WireFrame) -> list[Event]:
         """The events of one frame. Never raises: a broken frame is one `Ignored(broken=True)`."""
         kind = "not JSON"
         try:
@@ -83,7 +83,7 @@ class RealtimeCodec:
         except (BrokenFrame, ValueError, RecursionError):  # ValueError: JSON, UTF-8 and base64 alike
             return [Ignored(kind, broken=True)]
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         """None: the service speaks first, and nothing it says has to be acknowledged."""
         return []
 
@@ -141,7 +141,7 @@ class RealtimeCodec:
         error = classify(Complaint("", last.code, last.message, "", ""), self._profile.key_name)
         return [*events, *([error] if error.severity == "fatal" else [])]
 
-    def _append(self, pcm: bytes) -> list[Frame]:
+    def _append(self, pcm: bytes) -> list[WireFrame]:
         """The hot path, fifty times a second: no event id (never answered), no JSON encoder (base64 has no escapes)."""
         if not pcm and self._profile.capabilities.keep_alive_s is None:
             return []
@@ -169,7 +169,7 @@ class RealtimeCodec:
                 pass
         return ""
 
-    def _image_frames(self, command: SendImage) -> list[Frame]:
+    def _image_frames(self, command: SendImage) -> list[WireFrame]:
         event = image_buffer_event(command)
         if event is None:
             return []

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from voicechat.dialects.complaints import Complaint
 from voicechat.dialects.fields import Json
-from voicechat.dialects.openai.client.profile import Dialect, Profile
+from voicechat.dialects.openai.client.profile import ClientProfile, Dialect
 from voicechat.dialects.openai.client.session_shape import Terms
 from voicechat.realtime.commands import SessionConfig
 from voicechat.realtime.events import ConfigureAgain
@@ -31,7 +31,7 @@ def dialect_of(session: Json) -> Dialect | None:
 class Negotiation:
     """The terms of one session. `configured` turns true with the service's first `session.updated`."""
 
-    def __init__(self, profile: Profile):
+    def __init__(self, profile: ClientProfile):
         self._profile = profile
         self._known = profile.dialect is not None
         self._terms = Terms(

@@ -15,7 +15,7 @@ OPENAI_DIALECTS: tuple[Dialect, ...] = ("ga", "beta")
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ClientProfile:
     """A service, as far as the wire is concerned. Only a dialect known for sure is given.
 
     With `dialect` None the dialect is read from `session.created`, and `fallback` holds until and unless that tells.

@@ -8,7 +8,7 @@ sent: documents and services disagree about its default (500, 200, 800).
 from dataclasses import dataclass
 
 from voicechat.dialects.fields import Json
-from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, Dialect, Profile
+from voicechat.dialects.openai.client.profile import OPENAI_DIALECTS, ClientProfile, Dialect
 from voicechat.realtime.commands import SessionConfig, SetTools, Tool, TurnDetection
 
 DEFAULT_SILENCE_MS = 500
@@ -37,13 +37,13 @@ class Terms:
     transcription: bool = True
 
 
-def session(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
+def session(config: SessionConfig, profile: ClientProfile, terms: Terms) -> Json:
     """The session object for `config` in the dialect of `terms`."""
     write = {"ga": _ga, "beta": _beta}.get(terms.dialect, _qwen)
     return write(config, profile, terms) | _present(model=profile.model or None)
 
 
-def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
+def _ga(config: SessionConfig, profile: ClientProfile, terms: Terms) -> Json:
     audio_format = _GA_FORMATS[profile.audio_format]
     shape: Json = {
         "type": "realtime",
@@ -66,7 +66,7 @@ def _ga(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
     return shape | _present(instructions=config.instructions or None, max_output_tokens=config.max_tokens)
 
 
-def _beta(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
+def _beta(config: SessionConfig, profile: ClientProfile, terms: Terms) -> Json:
     shape: Json = {
         "modalities": ["text", "audio"] if config.speak else ["text"],
         "input_audio_format": profile.audio_format,
@@ -87,7 +87,7 @@ def _beta(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
     )
 
 
-def _qwen(config: SessionConfig, profile: Profile, terms: Terms) -> Json:
+def _qwen(config: SessionConfig, profile: ClientProfile, terms: Terms) -> Json:
     shape: Json = {
         "modalities": ["text", "audio"] if config.speak else ["text"],
         "turn_detection": _qwen_turn_detection(config.turn_detection, terms),
@@ -127,11 +127,11 @@ def _present(**fields: object) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _transcriber(config: SessionConfig, profile: Profile, terms: Terms) -> str:
+def _transcriber(config: SessionConfig, profile: ClientProfile, terms: Terms) -> str:
     return config.transcription_model or profile.transcription_model or _TRANSCRIBERS[terms.dialect]
 
 
-def _transcription(config: SessionConfig, profile: Profile, terms: Terms) -> Json | None:
+def _transcription(config: SessionConfig, profile: ClientProfile, terms: Terms) -> Json | None:
     if not config.transcribe or not terms.transcription:
         return None
     language = config.language.partition("-")[0]  # ISO 639 alone: a region is refused

@@ -8,6 +8,6 @@ the ladder from `response.created` to `response.done`.
 """
 
 from voicechat.dialects.openai.server.codec import ServerCodec
-from voicechat.dialects.openai.server.profile import Dialect, Profile, chosen_dialect
+from voicechat.dialects.openai.server.profile import Dialect, ServerProfile, chosen_dialect
 
-__all__ = ["Dialect", "Profile", "ServerCodec", "chosen_dialect"]
+__all__ = ["Dialect", "ServerCodec", "ServerProfile", "chosen_dialect"]

@@ -15,7 +15,7 @@ from voicechat.dialects.openai.server.speech import InputBuffer
 from voicechat.dialects.sound import decoded
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 
 JPEG = b"\xff\xd8\xff"
 """What every picture of that kind begins with."""
@@ -77,7 +77,7 @@ class ClientEvents:
             "response.cancel": (("response_id",), self._cancel_response),
         }
 
-    def read(self, frame: Frame) -> list[cmd.Command]:
+    def read(self, frame: WireFrame) -> list[cmd.Command]:
         self.event_id = None
         event = _parsed(frame)
         event_id = event.get("event_id")
@@ -113,7 +113,7 @@ class ClientEvents:
         self.event_id = None
         return pcm
 
-    def _remember(self, frame: Frame, event: Json) -> None:
+    def _remember(self, frame: WireFrame, event: Json) -> None:
         audio = event["audio"]
         if isinstance(frame, str) and len(event) == 2 and len(audio) > LONG:
             before, _, behind = frame.partition(audio)
@@ -220,7 +220,7 @@ def _new_item_id() -> str:
     return f"item_{secrets.token_hex(10)}"
 
 
-def _parsed(frame: Frame) -> Json:
+def _parsed(frame: WireFrame) -> Json:
     if isinstance(frame, bytes):
         raise Rejected("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
     try:

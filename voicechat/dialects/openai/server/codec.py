@@ -9,12 +9,12 @@ from voicechat.dialects.openai.server import session_shape
 from voicechat.dialects.openai.server.checks import Rejected
 from voicechat.dialects.openai.server.client_events import ClientEvents
 from voicechat.dialects.openai.server.conversation import Conversation, Item
-from voicechat.dialects.openai.server.profile import Dialect, Profile
+from voicechat.dialects.openai.server.profile import Dialect, ServerProfile
 from voicechat.dialects.openai.server.responses import ENCODER, Responses
 from voicechat.dialects.openai.server.speech import DASHSCOPE_INPUT_HZ, InputBuffer, Transcripts, rate_hz
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
-from voicechat.realtime.codec import Frame
+from voicechat.realtime.codec import WireFrame
 
 
 class ServerCodec:
@@ -31,8 +31,8 @@ class ServerCodec:
     session's formats.
     """
 
-    def __init__(self, profile: Profile | None = None, dialect: Dialect | None = None):
-        profile = profile or Profile()
+    def __init__(self, profile: ServerProfile | None = None, dialect: Dialect | None = None):
+        profile = profile or ServerProfile()
         self._session = session_shape.fresh(profile, dialect or "ga")
         self._identity: Json = {"id": _id("sess"), "object": "realtime.session", "model": profile.model}
         self._greeted = False
@@ -44,8 +44,8 @@ class ServerCodec:
         self._transcripts = Transcripts(whole=dashscope)
         self._event_prefix = f"event_{secrets.token_hex(6)}_"
         self._told = 0
-        self._out: list[Frame] = []
-        self._replies: list[Frame] = []
+        self._out: list[WireFrame] = []
+        self._replies: list[WireFrame] = []
         self._client = ClientEvents(
             self._session,
             self._conversation,
@@ -93,14 +93,14 @@ class ServerCodec:
     def output_rate_hz(self) -> int:
         return rate_hz(self._session.values["output_format"])
 
-    def replies(self) -> list[Frame]:
+    def replies(self) -> list[WireFrame]:
         """Frames that the protocol itself wants sent: asked for after each `decode`, given once."""
         replies, self._replies = self._replies, []
         return replies
 
     # what the client says
 
-    def decode(self, frame: Frame) -> list[cmd.Command]:
+    def decode(self, frame: WireFrame) -> list[cmd.Command]:
         """The commands of one frame. Never raises: what cannot be done is an `error` in `replies`."""
         commands: list[cmd.Command] = []
         try:
@@ -118,7 +118,7 @@ class ServerCodec:
 
     # what is said to the client
 
-    def encode(self, event: ev.Event) -> list[Frame]:
+    def encode(self, event: ev.Event) -> list[WireFrame]:
         """The frames for `event`; none where the dialect has no word for it, or the client was told already."""
         match event:
             case ev.AssistantAudio():  # fifty times a second
@@ -276,7 +276,7 @@ class ServerCodec:
         self._told += 1
         self._out.append(f'{head[:-1]},"event_id":"{self._event_prefix}{self._told}","delta":"{audio}"}}')
 
-    def _drained(self) -> list[Frame]:
+    def _drained(self) -> list[WireFrame]:
         out, self._out = self._out, []
         return out
 

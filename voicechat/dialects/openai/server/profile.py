@@ -27,7 +27,7 @@ def chosen_dialect(headers: Mapping[str, str], subprotocols: Collection[str], pa
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ServerProfile:
     """The service behind the codec, as its clients see it."""
 
     model: str = ""

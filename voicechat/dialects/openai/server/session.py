@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server.checks import Rejected
-from voicechat.dialects.openai.server.profile import Dialect, Profile
+from voicechat.dialects.openai.server.profile import Dialect, ServerProfile
 
 MAX_UPDATES = 16
 """Updates that may wait to be accepted by whoever is behind."""
@@ -23,7 +23,7 @@ class _Wish:
 class Session:
     """`values` are those of FIELDS by name as the client last asked for them; the next update is laid over them."""
 
-    profile: Profile
+    profile: ServerProfile
     dialect: Dialect
     values: Json
     voice_locked: bool = False

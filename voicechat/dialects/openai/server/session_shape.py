@@ -6,7 +6,7 @@ from typing import Any
 from voicechat.dialects.fields import Json
 from voicechat.dialects.openai.server import turn_detection
 from voicechat.dialects.openai.server.checks import as_object, as_text, known, missing, one_of, required
-from voicechat.dialects.openai.server.profile import Dialect, Profile
+from voicechat.dialects.openai.server.profile import Dialect, ServerProfile
 from voicechat.dialects.openai.server.session import Session
 from voicechat.dialects.openai.server.session_fields import FIELDS, shown
 from voicechat.realtime.commands import SessionConfig, Tool
@@ -18,7 +18,7 @@ _GA_TOP = {path.partition(".")[0] for path in _GA_NAMES} | {"type", "model"}
 _FLAT_ONLY = _BETA_NAMES.keys() - _GA_NAMES.keys()
 
 
-def fresh(profile: Profile, dialect: Dialect) -> Session:
+def fresh(profile: ServerProfile, dialect: Dialect) -> Session:
     """The session before its first update."""
     values: Json = {name: field.default for name, field in FIELDS.items()}
     return Session(profile, dialect, values | {"voice": profile.voice})
