@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_offline_speech import GO_FORWARD, samples
+from tests.recordings import GO_FORWARD
+from tests.unit.test_offline_turns import samples
 from voicechat.engine import ear as ears
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.recogniser import Hypothesis

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.recordings import GO_FORWARD, speech
-from tests.unit.test_offline_speech import borders, samples
+from tests.unit.test_offline_turns import borders, samples
 from voicechat.engine.answerer import Answerer
 from voicechat.engine.companion import Companion
 from voicechat.engine.ending import wait_ms

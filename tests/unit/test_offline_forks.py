@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.recordings import GO_FORWARD
 from tests.unit.test_offline_ear import utter
-from tests.unit.test_offline_speech import GO_FORWARD, samples
+from tests.unit.test_offline_turns import samples
 from voicechat.engine.ear import ProcessEar
 from voicechat.engine.forks import Forked, ForkServer
 

@@ -11,8 +11,8 @@ from tests.realtime_server import RealtimeServer, Reply, Script
 from tests.socks import SocksProxy
 from tests.speech_servers.rest import KEY, RestServer
 from tests.tunnel import Tunnel
+from tests.unit.chat_client import ask
 from tests.unit.chat_server import chat_server, words
-from tests.unit.test_offline_chat import ask
 from voicechat.engine.chat import FAILED, ChatEndpoint, ollama_models
 from voicechat.errors import ConnectionFailed
 from voicechat.wire.http import HttpFailed, http_client, http_errors

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from tests.unit.stage import pcm
-from tests.unit.test_tool_calls import Desk
+from tests.unit.tool_desk import Desk
 from voicechat.realtime import commands as cmd
 from voicechat.realtime import events as ev
 from voicechat.realtime.capabilities import Capabilities
