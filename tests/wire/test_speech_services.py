@@ -1,87 +1,24 @@
 """Text-to-speech services against their scripted servers: what is asked, what is heard, and what goes wrong."""
 
 import asyncio
-import struct
 from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from tests.doubao_server import DoubaoServer, Faults
 from tests.speech_servers.cosyvoice import CosyVoiceServer
 from tests.speech_servers.qwen import QwenTtsServer
-from tests.speech_servers.rest import KEY, RestServer
-from tests.speech_servers.sound import Fault, encoded, heard, voice
+from tests.speech_servers.rest import RestServer
+from tests.speech_servers.sound import Fault, heard
+from tests.wire.speech_reader import Ear, read, service
 from voicechat.errors import ConnectionFailed, Refused, UsageError, VoicechatError
 from voicechat.providers.base import ProviderOptions
 from voicechat.providers.registry import create
 from voicechat.speech import inference, rest, tts_realtime
 from voicechat.speech.base import Interrupted, SpeechService, SpeechSettings
-from voicechat.speech.dialogue import DialogueSpeech
-from voicechat.speech.inference import InferenceTts
-from voicechat.speech.promised import Promised
 from voicechat.speech.reading import Reader
-from voicechat.speech.rest import RestSpeech
-from voicechat.speech.tts_realtime import TtsRealtime
 
-MODELS = {RestServer: "tts-1", QwenTtsServer: "qwen3-tts-flash-realtime", CosyVoiceServer: "cosyvoice-v2"}
-VOICES = {RestServer: "alloy", QwenTtsServer: "Cherry", CosyVoiceServer: "longxiaochun_v2"}
 SERVERS = pytest.mark.parametrize("server_type", [RestServer, QwenTtsServer, CosyVoiceServer])
-
-
-def service(server: Any, *, key: str = KEY, model: str = "", **settings: Any) -> SpeechService:
-    kind = type(server)
-    model = model or MODELS[kind]
-    options = ProviderOptions(api_key=key, url=server.url, model=model)
-    settings = {"voice": VOICES[kind], **settings}
-    if kind is RestServer:
-        return RestSpeech(create("openai", options), SpeechSettings(model=model, **settings))  # type: ignore[arg-type]
-    make = TtsRealtime if kind is QwenTtsServer else InferenceTts
-    return make(create("qwen", options), SpeechSettings(model=model, **settings))  # type: ignore[arg-type]
-
-
-class Ear:
-    """A sink that keeps the sound of each piece; with `plays`, what was heard cannot be taken back."""
-
-    def __init__(self, plays: bool = False):
-        self.plays = plays
-        self.pieces: list[bytes] = []
-        self._current = b""
-
-    async def write(self, sound: bytes) -> None:
-        self._current += sound
-
-    def rewind(self) -> int:
-        if self.plays:
-            return len(self._current)
-        self._current = b""
-        return 0
-
-    async def piece_done(self) -> None:
-        self.pieces.append(self._current)
-        self._current = b""
-
-    @property
-    def text(self) -> list[str]:
-        return [heard(piece) for piece in self.pieces]
-
-
-def read(made: SpeechService, texts: list[str], sink: Ear, waits: list[float] | None = None) -> int:
-    async def wait(pause_s: float) -> None:
-        if waits is not None:
-            waits.append(pause_s)
-
-    async def each() -> Any:
-        for text in texts:
-            yield text
-
-    async def run() -> int:
-        try:
-            return await Reader(made, sink, wait=wait).read(each())
-        finally:
-            await made.close()
-
-    return asyncio.run(run())
 
 
 @SERVERS
@@ -243,138 +180,6 @@ def test_an_empty_account_is_not_asked_again() -> None:
         assert len(server.requests) == 1
 
 
-def wav(sound: bytes, *chunks: bytes, size: int | None = None, after: bytes = b"") -> bytes:
-    """A 24 kHz WAV file; `size` is what its header says of the sound."""
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 24_000, 48_000, 2, 16)
-    data = struct.pack("<4sI", b"data", len(sound) if size is None else size)
-    return b"RIFF" + bytes(4) + b"WAVE" + form + b"".join(chunks) + data + sound + after
-
-
-SOUND = struct.pack("<600h", *range(600))
-LIST = struct.pack("<4sI", b"LIST", 12) + b"INFOdata\x7f\x7f\x7f\x7f"
-
-
-@pytest.mark.parametrize("piece", [1, 7, 50, 5000])
-@pytest.mark.parametrize(
-    "file",
-    [
-        wav(SOUND, after=LIST),  # what follows the sound is none
-        wav(SOUND, after=b"\0" + LIST),
-        wav(SOUND, LIST),  # nor is the word `data` in what comes before it
-        wav(SOUND, size=0),
-        wav(SOUND, size=0xFFFFFFFF),
-        wav(SOUND, size=0x7FFFFFFF - 36),
-        wav(SOUND, size=5000),  # broken off
-    ],
-)
-def test_of_a_wav_its_sound_is_heard_and_nothing_else(file: bytes, piece: int) -> None:
-    promised = Promised("Service", "pcm", 24_000)
-    heard_of = b"".join(promised.feed(file[at : at + piece]) for at in range(0, len(file), piece))
-    assert heard_of + promised.feed(b"", last=True) == SOUND
-
-
-@pytest.mark.parametrize("encoding", ["wav", "mp3", "flac", "opus"])
-def test_another_format_than_pcm_is_understood(encoding: str) -> None:
-    text = "Not quite what was asked for."
-    fault = Fault(content=encoded(text, encoding), content_type="application/octet-stream")
-    if encoding == "mp3":
-        fault = Fault(content=fault.content, content_type="audio/mpeg")
-    with RestServer(faults={1: fault}) as server:
-        sink = Ear()
-        read(service(server), [text], sink)
-    if encoding in ("wav", "flac"):
-        assert sink.text == [text]
-    else:
-        assert abs(len(sink.pieces[0]) - len(voice(text))) < 4800
-
-
-@pytest.mark.parametrize(
-    ("content", "kind"),
-    [(b"<!doctype html><p>hello", "text/html"), (b'{"audio_url": "x"}', "application/json"), (b'{"error":{}}' * 9, "")],
-)
-def test_text_in_place_of_sound_is_an_error(content: bytes, kind: str) -> None:
-    with (
-        RestServer(faults={1: Fault(content=content, content_type=kind)}) as server,
-        pytest.raises(Refused, match="asked for PCM and sent text"),
-    ):
-        read(service(server), ["Hello."], Ear())
-
-
-def test_a_promised_format_that_is_another_one_is_an_error() -> None:
-    fault = Fault(content=encoded("x", "wav"), content_type="audio/mpeg")
-    with RestServer(faults={1: fault}) as server, pytest.raises(Refused, match="asked for MP3 and sent WAV"):
-        read(service(server, encoding="mp3"), ["Hello."], Ear())
-
-
-def test_no_sound_at_all_is_an_error() -> None:
-    faults: dict[int | str, Fault] = {n: Fault(content=b"", content_type="audio/pcm") for n in range(1, 9)}
-    with RestServer(faults=faults) as server, pytest.raises(ConnectionFailed, match="no sound"):
-        read(service(server), ["Hello."], Ear())
-
-
-def test_commit_mode_speaks_all_pieces_in_as_few_sessions_as_run_at_once() -> None:
-    with QwenTtsServer() as server:
-        sink = Ear()
-        texts = [f"Piece {n}." for n in range(8)]
-        read(service(server, mode="commit"), texts, sink)
-        assert sink.text == texts
-        assert server.connections == 2
-        kinds = [event["type"] for event in server.received]
-        assert kinds.count("input_text_buffer.commit") == 8
-        assert kinds.count("session.update") == 2
-
-
-def test_server_commit_may_answer_in_several_responses() -> None:
-    with QwenTtsServer() as server:
-        sink = Ear()
-        read(service(server), ["One. Two. Three."], sink)
-        assert sink.text == ["One. Two. Three."]
-
-
-def test_instructions_reach_the_models_that_take_them() -> None:
-    with QwenTtsServer() as server:
-        read(service(server, model="qwen3-tts-instruct-flash-realtime", instructions="Whisper."), ["Hush."], Ear())
-        assert server.received[0]["session"]["instructions"] == "Whisper."
-    with RestServer() as server:
-        read(service(server, model="gpt-4o-mini-tts", instructions="Whisper."), ["Hush."], Ear())
-        assert server.requests[0]["instructions"] == "Whisper."
-
-
-def test_a_task_reuses_the_connection_and_finishes_at_once() -> None:
-    with CosyVoiceServer() as server:
-        sink = Ear()
-        texts = [f"Piece {n}." for n in range(6)]
-        read(service(server), texts, sink)
-        assert sink.text == texts
-        assert server.connections == 2
-        actions = [event["header"]["action"] for event in server.received]
-        assert actions.count("finish-task") == 6
-        assert len({event["header"]["task_id"] for event in server.received}) == 6
-
-
-def test_the_wrong_voice_of_another_generation_is_explained() -> None:
-    with CosyVoiceServer() as server, pytest.raises(Refused) as caught:
-        read(service(server, voice="longanyang"), ["Hello."], Ear())
-    assert "418" in caught.value.message
-    assert "no voice of cosyvoice-v2" in caught.value.hint
-
-
-def test_a_used_up_quota_at_close_is_final() -> None:
-    reason = "Allocated quota exceeded, please increase your quota limit."
-    with QwenTtsServer(faults={1: Fault(status=1007, body=reason)}) as server, pytest.raises(Refused, match="quota"):
-        read(service(server), ["Hello."], Ear())
-    assert server.texts == ["Hello."]
-
-
-def test_throttling_is_waited_for() -> None:
-    with CosyVoiceServer(
-        faults={1: Fault(code="Throttling.RateQuota", message="Requests rate limit exceeded")}
-    ) as server:
-        sink, waits = Ear(), list[float]()
-        read(service(server), ["Hello."], sink, waits)
-        assert (sink.text, waits) == (["Hello."], [0.5])
-
-
 def test_what_a_service_cannot_do_is_said_before_it_is_asked() -> None:
     for abilities, settings in (
         (rest.ABILITIES, SpeechSettings("m", speed=5.0)),
@@ -426,40 +231,3 @@ def test_where_tasks_are_served(options: dict[str, str], url: str) -> None:
     request = create("qwen", ProviderOptions(api_key="k", model="m", **options)).inference_request()  # type: ignore[attr-defined]
     assert request.url == url
     assert request.headers["Authorization"] == "Bearer k"
-
-
-def dialogue_service(server: DoubaoServer, **settings: Any) -> DialogueSpeech:
-    options = ProviderOptions(app_id="1234", access_key=KEY, url=server.url)
-    return DialogueSpeech(create("doubao", options), SpeechSettings("1.2.1.1", **settings))  # type: ignore[arg-type]
-
-
-def test_a_dialogue_is_given_its_words() -> None:
-    with DoubaoServer() as server:
-        sink = Ear()
-        read(dialogue_service(server, voice="zh_male_yunzhou_jupiter_bigtts", speed=1.2), ["你好。", "再见。"], sink)
-        assert [len(piece) for piece in sink.pieces] == [24_000, 24_000]  # half a second each, s16le
-        supplied = [timed.fields for timed in server.received if timed.event == 500]
-        assert supplied == [
-            {"start": True, "content": "你好。", "end": False},
-            {"start": False, "content": "", "end": True},
-            {"start": True, "content": "再见。", "end": False},
-            {"start": False, "content": "", "end": True},
-        ]
-        start = next(timed.fields for timed in server.received if timed.event == 100)
-        assert start["tts"]["speaker"] == "zh_male_yunzhou_jupiter_bigtts"
-        assert start["tts"]["audio_config"]["speech_rate"] == 20
-        assert start["dialog"]["extra"]["input_mod"] == "text"
-        assert len(server.connections) == 1
-
-
-def test_a_dialogue_that_is_cut_is_begun_again() -> None:
-    with DoubaoServer(faults=Faults(close_at=352, close_code=1006, connections=1)) as server:
-        sink, waits = Ear(), list[float]()
-        read(dialogue_service(server), ["你好。"], sink, waits)
-        assert [len(piece) for piece in sink.pieces] == [24_000]
-        assert waits == [0.5]
-
-
-def test_a_dialogue_without_its_voice_is_refused() -> None:
-    with DoubaoServer() as server, pytest.raises(Refused, match="InvalidSpeaker"):
-        read(dialogue_service(server, voice="ICL_zh_female_wenrouwenya_tob"), ["你好。"], Ear())
