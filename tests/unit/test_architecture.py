@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "voicechat"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+AROUND = sorted(path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 LONGEST = 400
 HEAVY = {
     "numpy", "livekit", "pydantic", "pocketsphinx", "websockets", "httpx", "prompt_toolkit", "soxr", "soundfile",
@@ -26,7 +27,7 @@ NAMES_PROVIDERS = {
 
 
 def inside(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+    return path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).as_posix()
 
 
 def part_of(path: Path) -> str:
@@ -150,7 +151,7 @@ def test_only_providers_and_their_catalogue_know_a_provider_by_name(path: Path) 
         assert not found, f"{inside(path)}, line {getattr(node, 'lineno', 0)} names a provider: {words!r}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=inside)
+@pytest.mark.parametrize("path", MODULES + AROUND, ids=inside)
 def test_a_module_is_read_in_one_sitting(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= LONGEST
 
