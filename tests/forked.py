@@ -10,6 +10,7 @@ an interpreter or a library reads only once: see `tests.program.start`.
 import atexit
 import contextlib
 import ctypes
+import faulthandler
 import fcntl
 import gc
 import importlib
@@ -201,6 +202,8 @@ def run(streams: list[int], arguments: list[str], env: dict[str, str], cwd: str)
         os.close(descriptor)
     if os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    with contextlib.suppress(OSError):  # it was started without a stderr
+        faulthandler.enable(os.dup(2))  # a crash in a library of C says where, though they are kept off stderr
     sys.stdin, sys.stdout, sys.stderr = map(renewed, range(3), (sys.stdin, sys.stdout, sys.stderr))
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     sys.argv = ["voicechat", *arguments]
