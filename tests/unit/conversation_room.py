@@ -9,6 +9,7 @@ recorder's thread, in `Card.read`.
 import itertools
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -142,6 +143,8 @@ class Conversation:
         """When turns began for the service, by the card's clock."""
         self.held_ms = 0
         """For so long answers were held because the user was suspected."""
+        self.took_ms: list[float] = []
+        """Of processor, by each block that an answer or its echo sounded in, for canceller and `EchoWatch`."""
         self.stage = Stage().open()
         self.card = Card(walls, self._pass)
         self.reply: Sound = np.zeros(0)
@@ -160,12 +163,20 @@ class Conversation:
         canceller.hint_delay(60)
         canceller.warm_up()
         watch = EchoWatch(CleanMicrophone(canceller), CAPTURE, RENDER)
+
+        def cancel(captured: bytes, reference: bytes) -> bytes:
+            begin = time.thread_time()
+            clean = watch.process(captured, reference)
+            if watch.sounding:
+                self.took_ms.append((time.thread_time() - begin) * 1000)
+            return clean
+
         recorder = Recorder(
             self.card,
             self._hear,
             self._lose,
             reference=lockstep,
-            cancel=watch.process,
+            cancel=cancel,
             detector=VoiceDetector(CAPTURE),
             convert=Decimator(CAPTURE // RENDER).feed,
         )

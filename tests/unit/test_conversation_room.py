@@ -62,7 +62,7 @@ def replies(level: float) -> list[Sound]:
         "bathroom",
         "sound that slips",
         "sound that wanders",
-        "and otherwise",
+        "sound that wanders otherwise",
         "television",
     ],
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from voicechat.audio.echo_filter import LENGTH_MS, EchoFilter, Samples
 from voicechat.audio.frames import BLOCK_MS, cross_fade
+from voicechat.audio.resample import means
 
 Spectrum = NDArray[np.complexfloating]
 
@@ -90,7 +91,7 @@ class DoubleTalk:
 
     def hear(self, captured: bytes, reference: bytes, agreed: bool) -> None:
         """One block of both. `agreed`: of the one before the canceller has left a voice, too."""
-        heard = self._at_render_rate(captured)
+        heard = means(captured, self._ratio)
         played = np.frombuffer(reference, "<i2").astype(np.float64)
         self._before = float(self._rest[-1])
         learn = self._learns and not self.speaking
@@ -150,7 +151,7 @@ class DoubleTalk:
             if number < 0:
                 self._filter.played(played)
                 continue
-            parts = self._filter.split(self._at_render_rate(captured[number - CHECKED_BLOCKS]), played, learn=False)
+            parts = self._filter.split(means(captured[number - CHECKED_BLOCKS], self._ratio), played, learn=False)
             low_echo, low_rest = (self._low_tones(part) for part in parts)
             rest, echo = rest + _product(low_rest, low_rest), echo + _product(low_echo, low_echo)
         left_db = 10 * math.log10((rest + 1) / (echo + HEARD * CHECKED_BLOCKS))
@@ -160,9 +161,6 @@ class DoubleTalk:
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self.speaking = False
         self._hold, self._past = 0, [0.0] * 3
-
-    def _at_render_rate(self, captured: bytes) -> Samples:
-        return np.asarray(np.frombuffer(captured, "<i2").astype(np.float64).reshape(-1, self._ratio).mean(axis=1))
 
     def _low_tones(self, block: Samples) -> Spectrum:
         return np.asarray(np.fft.rfft(block)[: self._low]) * (math.sqrt(2) / len(block))

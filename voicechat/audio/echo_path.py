@@ -8,13 +8,17 @@ delay in as little sound, as far as the direct way stands out.
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from voicechat.audio.resample import means
+
 Samples = NDArray[np.float64]
+Spectrum = NDArray[np.complexfloating]
 
 RATE_HZ = 8000
 """Voices have most of what they are made of below 4 kHz."""
@@ -43,9 +47,8 @@ MARGIN, LEAST_SHARE = 0.1, 0.5
 
 
 def samples_at(pcm: bytes, rate_hz: int) -> Samples:
-    """s16le mono at a multiple of RATE_HZ, brought down by means: what folds back is in step on both sides."""
-    wave = np.frombuffer(pcm, "<i2").astype(np.float64)
-    return np.asarray(wave.reshape(-1, rate_hz // RATE_HZ).mean(axis=1))
+    """s16le mono at a multiple of RATE_HZ, brought down to it."""
+    return means(pcm, rate_hz // RATE_HZ)
 
 
 def _whitened(wave: Samples) -> Samples:
@@ -92,6 +95,12 @@ def _window(size: int) -> Samples:
     return np.hanning(size)
 
 
+@functools.lru_cache(64)
+def _later(size: int, ms: float) -> Spectrum:
+    """What makes a spectrum, of a transform of `size`, that of the same sound so much later."""
+    return np.asarray(np.exp(-2j * np.pi * np.arange(size // 2 + 1) * ms * RATE_HZ / 1000 / size))
+
+
 def _correlation(one: Samples, other: Samples) -> float:
     strength = math.sqrt(float(np.dot(one, one)) * float(np.dot(other, other)))
     return abs(float(np.dot(one, other))) / strength if strength > 0 else 0.0
@@ -107,8 +116,8 @@ class EchoPath:
         self._cross: Any = 0.0
         self._power: Any = 0.0
         self._segments = self._strange = 0
-        self._response: Samples | None = None
-        self._spectrum: Any = None
+        self._response: Samples = np.zeros(0)
+        self._spectra: dict[int, Spectrum] = {}  # of the response, by the length of the transform
         self._growth = 10 ** (DECAY_DB / 10 * np.arange(RECENT_MS // 10))
 
     @property
@@ -121,7 +130,7 @@ class EchoPath:
         heard, played = _whitened(captured), _whitened(reference)
         if _power(played) < SILENT or not captured.any():
             return True
-        if self._response is not None:
+        if self._segments:
             found = self._usual_in(heard, played)
             if self.known and found < self.usual - STRANGE and self._strange < STRANGE_SEGMENTS:
                 self._strange += 1
@@ -137,19 +146,26 @@ class EchoPath:
         self._set(response[: RESPONSE_MS * RATE_HZ // 1000])
         return True
 
-    def explained(self, captured: Samples, reference: Samples, later_ms: float = 0.0) -> float:
-        """The share of `captured` that is echo; `reference` ends at the same moment, and is RESPONSE_MS longer.
+    def explained(self, captured: Samples, reference: Samples) -> float:
+        """The share of `captured` that is echo; `reference` ends at the same moment, and is RESPONSE_MS longer."""
+        return self.explained_at(captured, reference, (0.0,))[0]
 
-        `later_ms`: if the echo came so much later than it did.
-        """
+    def explained_at(self, captured: Samples, reference: Samples, later_ms: Iterable[float]) -> list[float]:
+        """The same, for each of these if the echo came so much later than it did."""
         heard = _whitened(captured)
-        return _correlation(heard, self._expected(_whitened(reference), later_ms)[-len(heard) :])
+        spectrum, size = self._expected_spectrum(_whitened(reference))
+        shares = []
+        for ms in later_ms:
+            shifted = spectrum * _later(size, ms) if ms else spectrum
+            expected = np.fft.irfft(shifted, size)[: len(reference)]
+            shares.append(_correlation(heard, expected[-len(heard) :]))
+        return shares
 
     def later_ms(self, captured: Samples, reference: Samples, most_ms: int, usual_ms: float) -> float:
         """How much later than `reference`, up to `most_ms`, its echo is most of `captured`; of several that are nearly
         as good, a voice's periods, the one that is next to `usual_ms`."""
         heard, most = _whitened(captured), most_ms * RATE_HZ // 1000
-        expected = self._expected(_whitened(reference), 0.0)[-len(heard) - most :]
+        expected = self._expected(_whitened(reference))[-len(heard) - most :]
         common = np.correlate(expected, heard, "valid")
         energies = np.cumsum(np.concatenate([[0.0], expected**2]))
         energies = energies[len(heard) :] - energies[: -len(heard)]
@@ -164,7 +180,7 @@ class EchoPath:
         Of an echo some part is never explained, and what the room makes of it goes on after it: as much as usual may
         be unexplained of the echo that is expected, or was a moment ago. `captured` is RECENT_MS.
         """
-        heard, expected = _whitened(captured), self._expected(_whitened(reference), 0.0)[-len(captured) :]
+        heard, expected = _whitened(captured), self._expected(_whitened(reference))[-len(captured) :]
         size = WINDOW_MS * RATE_HZ // 1000
         share = _correlation(heard[-size:], expected[-size:])
         strengths = np.sum(expected.reshape(-1, RATE_HZ // 100) ** 2, axis=1)
@@ -177,22 +193,26 @@ class EchoPath:
 
     def _set(self, response: Samples) -> None:
         self._response = response
-        self._spectrum = np.fft.rfft(response, 2 * SEGMENT_MS * RATE_HZ // 1000)
+        self._spectra.clear()
         strength = np.abs(response)
         self.delay_ms = int(np.argmax(strength >= 0.7 * strength.max())) * 1000 / RATE_HZ
 
-    def _expected(self, played: Samples, later_ms: float) -> Samples:
-        size = 2 * SEGMENT_MS * RATE_HZ // 1000
-        spectrum = np.fft.rfft(played, size) * self._spectrum
-        if later_ms:
-            spectrum = spectrum * np.exp(-2j * np.pi * np.arange(len(spectrum)) * later_ms * RATE_HZ / 1000 / size)
+    def _expected(self, played: Samples) -> Samples:
+        """The echo of it, right from RESPONSE_MS on: what comes before is mixed with what ends last."""
+        spectrum, size = self._expected_spectrum(played)
         return np.asarray(np.fft.irfft(spectrum, size)[: len(played)])
+
+    def _expected_spectrum(self, played: Samples) -> tuple[Spectrum, int]:
+        size = 1 << (len(played) - 1).bit_length()
+        if size not in self._spectra:
+            self._spectra[size] = np.fft.rfft(self._response, size)
+        return np.fft.rfft(played, size) * self._spectra[size], size
 
     def _usual_in(self, heard: Samples, played: Samples) -> float:
         """The median over the windows in which there was something to hear."""
-        expected = self._expected(played, 0.0)
-        floor = 0.1 * _power(expected)
+        expected = self._expected(played)
         size, first = WINDOW_MS * RATE_HZ // 1000, RESPONSE_MS * RATE_HZ // 1000
+        floor = 0.1 * _power(expected[first:])
         shares = [
             _correlation(heard[at : at + size], expected[at : at + size])
             for at in range(first, len(heard) - size + 1, size // 2)

@@ -111,6 +111,11 @@ class EchoWatch:
         return self.path.delay_ms + self._late_ms
 
     @property
+    def sounding(self) -> bool:
+        """The speaker sounds, or has just done so and may be heard."""
+        return self._sounding > 0
+
+    @property
     def _late_ms(self) -> float:
         """How late the path's reference is."""
         return (self._shift + self._base) * 1000 / self._render_hz
@@ -220,9 +225,10 @@ class EchoWatch:
             found.append((echo.share, later_ms))
         else:
             later_ms = self._nearby(captured, window_ms)
-        for ms in AROUND_MS:
-            reference = self._played(window_ms + RESPONSE_MS, self._shifted(later_ms + ms))
-            found.append((path.explained(captured, reference, self._rest_ms(later_ms + ms)), later_ms + ms))
+        reference = self._played(window_ms + RESPONSE_MS, self._shifted(later_ms))
+        rest_ms = self._rest_ms(later_ms)
+        shares = path.explained_at(captured, reference, [rest_ms + ms for ms in AROUND_MS])
+        found += [(share, later_ms + ms) for share, ms in zip(shares, AROUND_MS, strict=True)]
         moved, later_ms = max(found)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
@@ -300,8 +306,7 @@ class EchoWatch:
 
     def _heard(self, ms: int) -> Samples:
         count = -(-ms // BLOCK_MS)
-        blocks = [self._captured[at] for at in range(max(0, len(self._captured) - count), len(self._captured))]
-        return samples_at(b"".join(blocks), self._capture_hz)[-ms * RATE_HZ // 1000 :]
+        return samples_at(b"".join(list(self._captured)[-count:]), self._capture_hz)[-ms * RATE_HZ // 1000 :]
 
     def _played(self, ms: int, shift: int | None = None) -> Samples:
         """The last `ms` of the reference, as the canceller has it unless another shift is given."""
@@ -309,7 +314,7 @@ class EchoWatch:
         end = len(self._references) * self._block - 2 * shift
         size = 2 * self._samples(ms)
         first = max(0, (end - size) // self._block)
-        pcm = b"".join(self._references[at] for at in range(first, len(self._references)))
+        pcm = b"".join(list(self._references)[first:])
         pcm = pcm[max(0, end - size - first * self._block) : max(0, end - first * self._block)].rjust(size, b"\0")
         return samples_at(pcm, self._render_hz)
 
