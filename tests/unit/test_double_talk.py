@@ -23,8 +23,9 @@ from tests.unit.test_echo_watch import (
     watch,
 )
 from tests.unit.test_vad import speech
-from voicechat.audio.double_talk import AUDIBLE, WINDOW, DoubleTalk
-from voicechat.audio.echo_filter import EchoFilter
+from voicechat.audio.double_talk import AUDIBLE, CHECKED_BLOCKS, WINDOW, DoubleTalk
+from voicechat.audio.echo_filter import LENGTH_MS, EchoFilter
+from voicechat.audio.frames import BLOCK_MS
 
 BLOCK = RENDER // 100
 LATE = 80 * RENDER // 1000
@@ -101,21 +102,79 @@ def test_an_echo_that_comes_later_than_it_did_is_nobodys_voice() -> None:
     assert all(moved[after : after + 50])
 
 
-@pytest.mark.parametrize(("off", "sure"), [(0, True), (3, False)], ids=["to the sample", "about"])
-def test_a_reference_that_was_put_right_to_the_sample_leaves_the_filter_as_sure_as_it_was(off: int, sure: bool) -> None:
+END_S = LAST_S + 1
+FILTER_BLOCKS = LENGTH_MS // BLOCK_MS
+
+
+def late(sound: Samples, samples: float) -> Samples:
+    spectrum = np.fft.rfft(sound, 2 * len(sound))
+    spectrum *= np.exp(-1j * np.pi * samples / len(sound) * np.arange(len(spectrum)))
+    return np.fft.irfft(spectrum)[: len(sound)]
+
+
+def last(wave: Samples, blocks: int) -> list[bytes]:
+    """The last ones before END_S."""
+    size = BLOCK if len(wave) < END_S * CAPTURE else CAPTURE // 100
+    end = round(END_S * 100) * size
+    return [wave[at : at + size].astype("<i2").tobytes() for at in range(end - blocks * size, end, size)]
+
+
+def learnt(captured: Samples, reference: Samples) -> DoubleTalk:
+    """Has heard both until END_S."""
+    one = DoubleTalk(CAPTURE, RENDER)
+    for pair in pairs(captured, reference)[: round(END_S * 100)]:
+        one.hear(*pair, agreed=False)
+    return one
+
+
+@pytest.mark.parametrize(("off", "later", "sure"), [(0, 0.0, True), (3, 0.0, False), (-0.5, 0.5, True)])
+def test_a_reference_that_was_put_right_to_the_sample_leaves_the_filter_as_sure_as_it_was(
+    off: float, later: float, sure: bool
+) -> None:
+    """`later`: what is left is told, and made up for."""
     sound = played("ss-0890.wav")
-    one, begin = DoubleTalk(CAPTURE, RENDER), round((LAST_S + 1) * 100)
-    reference = np.concatenate([np.zeros(LATE), sound])[: len(sound)]
-    before, after = (pairs(heard(sound, (90,)), np.roll(reference, shift)) for shift in (0, off))
-    for captured, late in before[:begin]:
-        one.hear(captured, late, agreed=False)
-    last = after[begin - 24 : begin]
-    one.again([late for _, late in last], [captured for captured, _ in last], exact=True)
-    moved = []
-    for captured, late in after[begin : begin + 50]:
-        one.hear(captured, late, agreed=False)
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    right = late(reference, off)
+    one, moved = learnt(captured, reference), []
+    one.again(last(captured, CHECKED_BLOCKS), last(right, CHECKED_BLOCKS + FILTER_BLOCKS), later)
+    for pair in pairs(captured, right)[round(END_S * 100) :][:50]:
+        one.hear(*pair, agreed=False)
         moved.append(one.may_have_moved)
     assert sure == (not all(moved))
+
+
+@pytest.mark.parametrize("samples", [-3.5, -0.5, 0.0, 0.25, 2.0])
+def test_where_an_echo_is_tells_to_a_part_of_a_sample_who_knows_its_way(samples: float) -> None:
+    sound = played("ss-0890.wav")
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    asked = last(captured, CHECKED_BLOCKS), last(late(reference, -samples), CHECKED_BLOCKS + FILTER_BLOCKS)
+    assert learnt(captured, reference).lag(*asked) == pytest.approx(samples, abs=0.13)
+    assert DoubleTalk(CAPTURE, RENDER).lag(*asked) == 0.0
+
+
+def test_a_filter_that_has_learnt_denies_that_an_echo_has_moved_that_is_in_its_place() -> None:
+    sound = played("ss-0890.wav")
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    here, near, far = (last(late(reference, off), CHECKED_BLOCKS + FILTER_BLOCKS) for off in (0, 7, 240))
+    one, there = learnt(captured, reference), last(captured, CHECKED_BLOCKS)
+    assert one.places(there, here, near)
+    assert one.places(there, here, far)
+    assert not one.places(there, far, here)
+    assert not DoubleTalk(CAPTURE, RENDER).places(there, here, far)
+
+
+@pytest.mark.parametrize("blocks", [2, 3, 6])
+@pytest.mark.parametrize(("later_ms", "voice", "found"), [(0, 0, False), (-10, 0, True), (8.8, 0, True), (0, 4, False)])
+def test_the_first_moments_of_an_echo_at_another_time_are_told_from_a_voice(
+    later_ms: float, voice: float, found: bool, blocks: int
+) -> None:
+    sound, early, around = played("ss-0890.wav"), 20 * RENDER // 1000, 40 // BLOCK_MS
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    one = learnt(captured, reference)
+    there = np.roll(captured, round(later_ms * CAPTURE / 1000))
+    there += voice * softly(np.zeros_like(captured), END_S - 0.06)
+    asked = last(late(reference, -early), blocks + around + FILTER_BLOCKS)
+    assert one.elsewhere(last(there, blocks), asked, early) == found
 
 
 def test_an_echo_as_loud_as_expected_at_another_time_is_told_from_a_voice() -> None:

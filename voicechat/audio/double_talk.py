@@ -50,6 +50,13 @@ SETTLING_BLOCKS = 100
 """After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
 CHECKED_BLOCKS, EXACT_DB = 6, 3.0
 """Unless it leaves no more than so much over the usual of the last blocks: then it was put right to the sample."""
+BETTER_DB = 3.0
+"""A filter that has learnt leaves so much less of an echo that has moved, when the reference is moved with it."""
+NEARLY_ALL = 0.25
+"""Less than this is left of an echo that is found elsewhere, and twice as much and more where it was. Of a voice that has
+just begun, an echo that is about as loud may explain half at some time."""
+EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
+"""A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
 ASTRAY_BLOCKS = 150
 """An echo that is elsewhere is learnt anew only after so much of it: mostly the reference is put right before."""
 PAST_KEPT, CONFIRMED = 0.93, 10.0
@@ -82,7 +89,7 @@ class DoubleTalk:
         self._count = self._astray = self._hold = self._at = 0
         self._used, self._learns = False, True
         self._settling = 0
-        self._rest: Samples = np.zeros(1)
+        self._rest: Samples = np.zeros(render_hz * BLOCK_MS // 1000)
         self._before = 0.0  # the last sample of the rest before
         # Mean squares of the last blocks: of the rest, of the echo as expected, of what is left of it in a room, and
         # what it has in common with what was captured.
@@ -140,27 +147,77 @@ class DoubleTalk:
         self._used = False
         return cross_fade(captured, clean)
 
-    def again(self, references: list[bytes], captured: list[bytes], exact: bool) -> None:
-        """The reference was put right: what the last blocks of it should have been, and what was captured meanwhile.
+    def places(self, captured: list[bytes], here: list[bytes], there: list[bytes]) -> bool:
+        """Whether the filter has the echo in the last of these blocks where the reference is `here`, not `there`.
 
-        Where that is to the sample, the filter leaves as little of the last ones as ever, and is as right as it was.
+        Both references are longer by LENGTH_MS.
         """
-        rest = echo = 0.0
-        for number, reference in enumerate(references, start=CHECKED_BLOCKS - len(references)):
-            played = np.frombuffer(reference, "<i2").astype(np.float64)
-            if number < 0:
-                self._filter.played(played)
-                continue
-            parts = self._filter.split(means(captured[number - CHECKED_BLOCKS], self._ratio), played, learn=False)
-            low_echo, low_rest = (self._low_tones(part) for part in parts)
-            rest, echo = rest + _product(low_rest, low_rest), echo + _product(low_echo, low_echo)
-        left_db = 10 * math.log10((rest + 1) / (echo + HEARD * CHECKED_BLOCKS))
-        if not exact or self._usual_db >= LEARNT_DB or left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
-            self._filter.moved()
+        here_db, there_db = (self._left_db(*self._both(captured, reference)) for reference in (here, there))
+        if self._usual_db < LEARNT_DB:
+            return there_db > here_db - BETTER_DB
+        return here_db < 10 * math.log10(EXPLAINED) and there_db > here_db
+
+    def elsewhere(self, captured: list[bytes], references: list[bytes], early: int) -> bool:
+        """Whether these blocks are an echo, as loud as the filter knows it, but at another time.
+
+        `references` are longer by LENGTH_MS and by how far it is looked for, and `early` by so many samples.
+        """
+        if self._usual_db >= LEARNT_DB:
+            return False
+        heard, echo = self._both(captured, references, len(references) - LENGTH_MS // BLOCK_MS)
+        size, most = len(echo), len(echo) * self._low // len(self._rest)
+        # What the filter is right about, and of that the higher tones more: speech's low ones look alike.
+        ours, theirs = (np.fft.rfft(wave, size) * np.arange(size // 2 + 1) / most for wave in (heard, echo))
+        ours[most:] = theirs[most:] = 0
+        common = np.fft.irfft(theirs * np.conj(ours), size)[: size - len(heard) + 1]
+        sums = np.cumsum(np.concatenate([[0.0], np.fft.irfft(theirs, size) ** 2]))
+        strength = 2 / size * _product(ours, ours)
+        left = strength + sums[len(heard) :] - sums[: -len(heard)] - 2 * common
+        here = left[len(left) - 1 - early]
+        return bool(left.min() < NEARLY_ALL * strength < here / 2)
+
+    def lag(self, captured: list[bytes], references: list[bytes]) -> float:
+        """By how many samples more the echo is late, at most MOST_LAG, as far as the filter explains it."""
+        heard, echo = self._both(captured, references)
+        size = 2 * len(echo)
+        ours, theirs = (np.fft.rfft(wave, size)[: size * self._low // len(self._rest)] for wave in (heard, echo))
+        fine = np.fft.irfft(ours * np.conj(theirs), FINER * size) * FINER
+        near = np.concatenate([fine[-MOST_LAG * FINER :], fine[: MOST_LAG * FINER + 1]])
+        expected = 2 / size * _product(theirs, theirs)
+        left = 2 / size * _product(ours, ours) + expected - 2 * float(near.max())
+        return int(np.argmax(near)) / FINER - MOST_LAG if left < EXPLAINED * expected else 0.0
+
+    def again(self, captured: list[bytes], references: list[bytes], later: float) -> None:
+        """The reference was put right: what was captured last, and what was played until then as it should have been,
+        longer by LENGTH_MS. Its echo still comes `later` by so much of a sample.
+
+        Where that leaves as little as ever of the last of it, the filter is as right as it was.
+        """
+        if later:
+            self._filter.delay(later)
+        left_db = self._left_db(*self._both(captured, references))
+        for reference in references[-LENGTH_MS // BLOCK_MS :]:
+            self._filter.played(np.frombuffer(reference, "<i2").astype(np.float64))
+        self._filter.moved(10 ** (left_db / 10))
+        if self._usual_db >= LEARNT_DB or left_db > max(self._usual_db, LEAST_USUAL_DB) + EXACT_DB:
             self._settling = SETTLING_BLOCKS
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self.speaking = False
         self._hold, self._past = 0, [0.0] * 3
+
+    def _both(
+        self, captured: list[bytes], references: list[bytes], blocks: int | None = None
+    ) -> tuple[Samples, Samples]:
+        """What was heard, and what was expected in so many of the last blocks, or at the same time."""
+        heard = means(b"".join(captured), self._ratio)
+        played = np.frombuffer(b"".join(references), "<i2").astype(np.float64)
+        return heard, self._filter.expected(played)[-len(self._rest) * (blocks or len(captured)) :]
+
+    def _left_db(self, heard: Samples, echo: Samples) -> float:
+        size = len(self._rest)
+        low = [np.fft.rfft(each.reshape(-1, size))[:, : self._low] for each in (heard - echo, echo)]
+        rest, expected = (2 / size**2 * float(np.sum(np.abs(each) ** 2)) for each in low)
+        return 10 * math.log10((rest + 1) / (expected + HEARD * len(heard) / size))
 
     def _low_tones(self, block: Samples) -> Spectrum:
         return np.asarray(np.fft.rfft(block)[: self._low]) * (math.sqrt(2) / len(block))

@@ -23,7 +23,7 @@ after it so much less. A first answer of 2.5 s at -12 dB then leaves 16 to 21 dB
 to 4."""
 SMOOTHED = 0.8
 MOVED = 0.3
-"""Of the strength of each coefficient: how unsure it is after the reference was put right."""
+"""Of the strength of each coefficient: how unsure it is at most after the reference was put right."""
 TAIL_BLOCKS, TAIL_PARTS = 32, slice(5, 17)
 """How often the room's decay is looked at, and where: behind the direct sound, and where enough is learnt of it."""
 SLOPES_DB = (-6.0, -0.6)
@@ -82,9 +82,27 @@ class EchoFilter:
         spectra[1:] = spectra[:-1].copy()
         spectra[0] = np.fft.rfft(self._reference)
 
-    def moved(self) -> None:
-        """The reference was put right, by about what was needed: what is known is known less surely for a while."""
-        self._variance += MOVED * (self._way.real**2 + self._way.imag**2)
+    def expected(self, reference: Samples) -> Samples:
+        """The echo of so much sound on its own, without what came before it: right from the filter's length on."""
+        size = 1 << (len(reference) - 1).bit_length()
+        spectrum = np.fft.rfft(self._response(), size) * np.fft.rfft(reference, size)
+        return np.asarray(np.fft.irfft(spectrum, size)[: len(reference)])
+
+    def delay(self, samples: float) -> None:
+        """The echo comes so much later, by a few samples at most."""
+        response = self._response()
+        spectrum = np.fft.rfft(response, 2 * len(response))
+        spectrum *= np.exp(-1j * np.pi * samples / len(response) * np.arange(len(spectrum)))
+        response = np.fft.irfft(spectrum)[: len(response)]
+        self._way = np.fft.rfft(response.reshape(-1, self._size), 2 * self._size, axis=1).astype(np.complex64)
+
+    def _response(self) -> Samples:
+        return np.asarray(np.fft.irfft(self._way, axis=1)[:, : self._size].ravel())
+
+    def moved(self, unsure: float) -> None:
+        """The reference was put right, by about what was needed: of the strength of each coefficient this share is
+        unsure now."""
+        self._variance += min(unsure, MOVED) * (self._way.real**2 + self._way.imag**2)
 
     def _learn(self, rest: Samples, power: Samples, unsure: Samples) -> None:
         size, spectra = self._size, self._spectra

@@ -13,7 +13,7 @@ from collections import deque
 
 import numpy as np
 
-from voicechat.audio.double_talk import DoubleTalk
+from voicechat.audio.double_talk import CHECKED_BLOCKS, DoubleTalk
 from voicechat.audio.echo import CleanMicrophone
 from voicechat.audio.echo_filter import LENGTH_MS
 from voicechat.audio.echo_path import (
@@ -63,8 +63,6 @@ AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
 NEARBY_MS = 20
 """Where no delay stands out, since a voice is nothing but a tone, what was expected is looked for so much around."""
-SERVER_BLOCK_MS, SNAP_MS = 5.0, 0.15
-"""A step so close to a multiple of such a block is that multiple, to the sample."""
 TOLERATED_MS = 0.2
 """The canceller learns smaller steps without a leak."""
 LEAD_IN_BLOCKS = 20
@@ -169,13 +167,25 @@ class EchoWatch:
         that has never moved it is believed only when the filter knows where it should be."""
         talk = self._double_talk
         astray = talk.may_have_moved if self.shifts else talk.out_of_place
-        return self.path.known and astray and self._unknown <= DOUBT_BLOCKS
+        return self.path.known and ((astray and self._unknown <= DOUBT_BLOCKS) or self._is_elsewhere(self._unknown))
+
+    def _is_elsewhere(self, blocks: int) -> bool:
+        """Whether the beginning of a voice, so many blocks of it, is an echo that has just moved by a little."""
+        if blocks > VOICE_BLOCKS:
+            return False
+        now = self._shift + self._base
+        early = min(self._samples(NEARBY_MS), now)
+        count = min(max(blocks, 1), CHECKED_BLOCKS)
+        references = self._late_by(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
+        return self._double_talk.elsewhere(list(self._captured)[-count:], references, early)
 
     def _doubt_voice(self) -> None:
         """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
         self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
         if not 0 < self._spoken <= VOICE_BLOCKS or self._agreed:
             return
+        if self._is_elsewhere(max(self._spoken, self._unknown + 1)):
+            self._double_talk.deny()
         for window_ms in (BEGINNING_MS, WINDOW_MS):
             share = self._explained(window_ms)
             if self._has_moved(window_ms, share):
@@ -232,10 +242,7 @@ class EchoWatch:
         moved, later_ms = max(found)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
             return False
-        steps_ms = SERVER_BLOCK_MS * round(later_ms / SERVER_BLOCK_MS)
-        exact = bool(steps_ms) and abs(later_ms - steps_ms) < SNAP_MS
-        self._move(steps_ms if exact else later_ms, exact)
-        return True
+        return self._move(later_ms)
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:
         """How much later than expected the last sound comes, as far as it is echo and at most by NEARBY_MS."""
@@ -251,14 +258,21 @@ class EchoWatch:
         """What whole samples leave of it."""
         return later_ms - (self._shifted(later_ms) - self._shift - self._base) * 1000 / self._render_hz
 
-    def _move(self, later_ms: float, exact: bool) -> None:
-        """The echo comes so much later: so shall the reference, as far as that can be."""
+    def _move(self, later_ms: float) -> bool:
+        """The echo comes so much later: so shall the reference, as far as that can be, and to the sample where the
+        filter tells. False when the filter has the echo where it was."""
+        before, now = self._shift, self._shift + self._base
+        place, captured = max(now + self._samples(later_ms), 0), list(self._captured)[-CHECKED_BLOCKS:]
+        there = self._late_by(place)
+        if self._double_talk.places(captured, self._late_by(now), there):
+            return False
+        lag = self._double_talk.lag(captured, there)
+        place = max(place + round(lag), 0)
         self.shifts += 1
-        before = self._shift
-        self._shift = min(max(before + self._samples(later_ms), 0), self._samples(MOST_SHIFT_MS))
+        self._shift = min(max(place - self._base, 0), self._samples(MOST_SHIFT_MS))
+        self._base = place - self._shift
         done_ms = (self._shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
-        self._base = max(self._base + before + self._samples(later_ms) - self._shift, -self._shift)
         self._microphone.again(
             [
                 (self._captured[at], self._delayed(at, self._shift))
@@ -266,9 +280,13 @@ class EchoWatch:
                 if -at <= len(self._captured)
             ]
         )
-        blocks = min(len(self._references), LENGTH_MS // BLOCK_MS)
-        references = [self._delayed(at, self._shift + self._base) for at in range(-blocks, 0)]
-        self._double_talk.again(references, [self._captured[at] for at in range(-blocks, 0)], exact)
+        self._double_talk.again(captured, self._late_by(place), lag - round(lag))
+        return True
+
+    def _late_by(self, samples: int, blocks: int = CHECKED_BLOCKS) -> list[bytes]:
+        """What the double talk's filter looks at for so many blocks, of a reference that is so late."""
+        blocks = min(blocks + LENGTH_MS // BLOCK_MS, len(self._references))
+        return [self._delayed(at, samples) for at in range(-blocks, 0)]
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
