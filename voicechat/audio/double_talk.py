@@ -152,9 +152,10 @@ class DoubleTalk:
 
         Both references are longer by LENGTH_MS.
         """
-        here_db, there_db = (self._left_db(*self._both(captured, reference)) for reference in (here, there))
-        if self._usual_db < LEARNT_DB:
-            return there_db > here_db - BETTER_DB
+        here_db, there_db = (
+            min(self._left_db(*self._both(captured, reference, before=before)) for before in (False, True))
+            for reference in (here, there)
+        )
         return here_db < 10 * math.log10(EXPLAINED) and there_db > here_db
 
     def elsewhere(self, captured: list[bytes], references: list[bytes], early: int) -> bool:
@@ -177,15 +178,25 @@ class DoubleTalk:
         return bool(left.min() < NEARLY_ALL * strength < here / 2)
 
     def lag(self, captured: list[bytes], references: list[bytes]) -> float:
-        """By how many samples more the echo is late, at most MOST_LAG, as far as the filter explains it."""
-        heard, echo = self._both(captured, references)
+        """By how many samples more the echo is late, at most MOST_LAG, as far as the filter explains it.
+
+        It is then as it was before it learnt of an echo at the wrong place, if that explains more.
+        """
+        now, before = (self._lag(*self._both(captured, references, before=before)) for before in (False, True))
+        if before[0] < now[0]:
+            self._filter.restore()
+        left, lag = min(now, before)
+        return lag if left < EXPLAINED else 0.0
+
+    def _lag(self, heard: Samples, echo: Samples) -> tuple[float, float]:
+        """(what is left of the echo at best, by how many samples more it is late then)."""
         size = 2 * len(echo)
         ours, theirs = (np.fft.rfft(wave, size)[: size * self._low // len(self._rest)] for wave in (heard, echo))
         fine = np.fft.irfft(ours * np.conj(theirs), FINER * size) * FINER
         near = np.concatenate([fine[-MOST_LAG * FINER :], fine[: MOST_LAG * FINER + 1]])
         expected = 2 / size * _product(theirs, theirs)
         left = 2 / size * _product(ours, ours) + expected - 2 * float(near.max())
-        return int(np.argmax(near)) / FINER - MOST_LAG if left < EXPLAINED * expected else 0.0
+        return left / max(expected, 1.0), int(np.argmax(near)) / FINER - MOST_LAG
 
     def again(self, captured: list[bytes], references: list[bytes], later: float) -> None:
         """The reference was put right: what was captured last, and what was played until then as it should have been,
@@ -206,12 +217,12 @@ class DoubleTalk:
         self._hold, self._past = 0, [0.0] * 3
 
     def _both(
-        self, captured: list[bytes], references: list[bytes], blocks: int | None = None
+        self, captured: list[bytes], references: list[bytes], blocks: int | None = None, *, before: bool = False
     ) -> tuple[Samples, Samples]:
         """What was heard, and what was expected in so many of the last blocks, or at the same time."""
         heard = means(b"".join(captured), self._ratio)
         played = np.frombuffer(b"".join(references), "<i2").astype(np.float64)
-        return heard, self._filter.expected(played)[-len(self._rest) * (blocks or len(captured)) :]
+        return heard, self._filter.expected(played, before)[-len(self._rest) * (blocks or len(captured)) :]
 
     def _left_db(self, heard: Samples, echo: Samples) -> float:
         size = len(self._rest)

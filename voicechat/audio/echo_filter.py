@@ -8,6 +8,8 @@ a second. Partitioned blocks (each as long as a block of sound, overlap-save), d
 ICASSP 2014.
 """
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +30,8 @@ TAIL_BLOCKS, TAIL_PARTS = 32, slice(5, 17)
 """How often the room's decay is looked at, and where: behind the direct sound, and where enough is learnt of it."""
 SLOPES_DB = (-6.0, -0.6)
 """A tail of 0.1 s (RT60) loses so much in 10 ms, and one of a second."""
+KEEP_BLOCKS, KEPT_BLOCKS = 5, 20
+"""An echo that has moved is found within so many blocks, and meanwhile it is learnt where it is not."""
 CUT_IN_TURN = 2
 """A partition is no longer than a block: what the learning adds behind that is cut off in every second of them."""
 
@@ -55,6 +59,7 @@ class EchoFilter:
         self._decay = 0.0  # from one partition to the next
         self._turn = 0
         self._padded = np.zeros(2 * size, np.float32)
+        self._kept: deque[tuple[NDArray[np.complexfloating], Samples]] = deque(maxlen=KEPT_BLOCKS // KEEP_BLOCKS)
 
     def split(self, captured: Samples, reference: Samples, *, learn: bool) -> tuple[Samples, Samples]:
         """A captured block as (the echo that was expected in it, the rest).
@@ -82,22 +87,33 @@ class EchoFilter:
         spectra[1:] = spectra[:-1].copy()
         spectra[0] = np.fft.rfft(self._reference)
 
-    def expected(self, reference: Samples) -> Samples:
-        """The echo of so much sound on its own, without what came before it: right from the filter's length on."""
+    def expected(self, reference: Samples, before: bool = False) -> Samples:
+        """The echo of so much sound on its own, without what came before it: right from the filter's length on.
+
+        `before`: by what was known KEPT_BLOCKS ago.
+        """
         size = 1 << (len(reference) - 1).bit_length()
-        spectrum = np.fft.rfft(self._response(), size) * np.fft.rfft(reference, size)
+        response = self._response(self._kept[0][0] if before and self._kept else self._way)
+        spectrum = np.fft.rfft(response, size) * np.fft.rfft(reference, size)
         return np.asarray(np.fft.irfft(spectrum, size)[: len(reference)])
+
+    def restore(self) -> None:
+        """What was learnt since then was wrong."""
+        if self._kept:
+            self._way, self._variance = self._kept[0]
+            self._kept.clear()
 
     def delay(self, samples: float) -> None:
         """The echo comes so much later, by a few samples at most."""
-        response = self._response()
+        response = self._response(self._way)
         spectrum = np.fft.rfft(response, 2 * len(response))
         spectrum *= np.exp(-1j * np.pi * samples / len(response) * np.arange(len(spectrum)))
         response = np.fft.irfft(spectrum)[: len(response)]
         self._way = np.fft.rfft(response.reshape(-1, self._size), 2 * self._size, axis=1).astype(np.complex64)
+        self._kept.clear()
 
-    def _response(self) -> Samples:
-        return np.asarray(np.fft.irfft(self._way, axis=1)[:, : self._size].ravel())
+    def _response(self, way: NDArray[np.complexfloating]) -> Samples:
+        return np.asarray(np.fft.irfft(way, axis=1)[:, : self._size].ravel())
 
     def moved(self, unsure: float) -> None:
         """The reference was put right, by about what was needed: of the strength of each coefficient this share is
@@ -112,6 +128,8 @@ class EchoFilter:
         step = self._variance / (unsure + self._noise + 1e-3)
         self._way = KEPT * (self._way + step * np.conj(spectra) * error)
         self._turn += 1
+        if self._turn % KEEP_BLOCKS == 0:
+            self._kept.append((self._way.copy(), self._variance.copy()))
         if self._turn % TAIL_BLOCKS == 0:
             self._find_tail()
         part = self._way[self._turn % CUT_IN_TURN :: CUT_IN_TURN]
