@@ -53,10 +53,12 @@ CHECKED_BLOCKS, EXACT_DB = 6, 3.0
 BETTER_DB = 3.0
 """A filter that has learnt leaves so much less of an echo that has moved, when the reference is moved with it."""
 NEARLY_ALL = 0.25
-"""Less than this is left of an echo that is found elsewhere, and twice as much and more where it was. Of a voice that has
-just begun, an echo that is about as loud may explain half at some time."""
+"""Less than this is left of an echo that is found elsewhere, and twice as much and more where it was. Of a voice that
+has just begun, an echo that is about as loud may explain half at some time."""
 EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
 """A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
+SPOILT = 0.4
+"""So much less the filter of a moment ago leaves, if it has learnt at the wrong place since."""
 ASTRAY_BLOCKS = 150
 """An echo that is elsewhere is learnt anew only after so much of it: mostly the reference is put right before."""
 PAST_KEPT, CONFIRMED = 0.93, 10.0
@@ -180,12 +182,13 @@ class DoubleTalk:
     def lag(self, captured: list[bytes], references: list[bytes]) -> float:
         """By how many samples more the echo is late, at most MOST_LAG, as far as the filter explains it.
 
-        It is then as it was before it learnt of an echo at the wrong place, if that explains more.
+        It is then as it was before it learnt of an echo at the wrong place, if that explains clearly more.
         """
         now, before = (self._lag(*self._both(captured, references, before=before)) for before in (False, True))
-        if before[0] < now[0]:
+        if before[0] < SPOILT * now[0]:
             self._filter.restore()
-        left, lag = min(now, before)
+            now = before
+        left, lag = now
         return lag if left < EXPLAINED else 0.0
 
     def _lag(self, heard: Samples, echo: Samples) -> tuple[float, float]:

@@ -100,7 +100,8 @@ class EchoFilter:
     def restore(self) -> None:
         """What was learnt since then was wrong."""
         if self._kept:
-            self._way, self._variance = self._kept[0]
+            way, variance = self._kept[0]
+            self._way, self._variance = way, np.maximum(variance, self._variance)
             self._kept.clear()
 
     def delay(self, samples: float) -> None:
