@@ -50,8 +50,6 @@ SETTLING_BLOCKS = 100
 """After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
 CHECKED_BLOCKS, EXACT_DB = 6, 3.0
 """Unless it leaves no more than so much over the usual of the last blocks: then it was put right to the sample."""
-BETTER_DB = 3.0
-"""A filter that has learnt leaves so much less of an echo that has moved, when the reference is moved with it."""
 NEARLY_ALL = 0.25
 """Less than this is left of an echo that is found elsewhere, and twice as much and more where it was. Of a voice that
 has just begun, an echo that is about as loud may explain half at some time."""

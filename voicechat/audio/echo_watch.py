@@ -235,9 +235,13 @@ class EchoWatch:
             found.append((echo.share, later_ms))
         else:
             later_ms = self._nearby(captured, window_ms)
-        reference = self._played(window_ms + RESPONSE_MS, self._shifted(later_ms))
-        rest_ms = self._rest_ms(later_ms)
-        shares = path.explained_at(captured, reference, [rest_ms + ms for ms in AROUND_MS])
+        now, later = self._shift + self._base, self._samples(later_ms)
+        place = max(now + later, 0)
+        early_ms = (place - now - later) * 1000 / self._render_hz  # an echo from before the reference's beginning
+        shares = path.explained_at(
+            captured, self._played(window_ms + RESPONSE_MS, place), [ms - early_ms for ms in AROUND_MS]
+        )
+        later_ms = later * 1000 / self._render_hz
         found += [(share, later_ms + ms) for share, ms in zip(shares, AROUND_MS, strict=True)]
         moved, later_ms = max(found)
         if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
@@ -250,13 +254,6 @@ class EchoWatch:
         reference = self._played(window_ms + 2 * NEARBY_MS + RESPONSE_MS, self._shift + self._base - early)
         early_ms = early * 1000 / self._render_hz
         return self.path.later_ms(captured, reference, 2 * NEARBY_MS, early_ms) - early_ms
-
-    def _shifted(self, later_ms: float) -> int:
-        return max(self._shift + self._base + self._samples(later_ms), 0)
-
-    def _rest_ms(self, later_ms: float) -> float:
-        """What whole samples leave of it."""
-        return later_ms - (self._shifted(later_ms) - self._shift - self._base) * 1000 / self._render_hz
 
     def _move(self, later_ms: float) -> bool:
         """The echo comes so much later: so shall the reference, as far as that can be, and to the sample where the
