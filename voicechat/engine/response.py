@@ -40,7 +40,7 @@ class Delivery:
     """The turn interrupted an answer before its first word: that is given after all when the turn was a noise."""
 
 
-class Response:
+class EngineResponse:
     """Run it as a task: `begin`, then `run`. `interrupt` from another task ends it early and awaits its end."""
 
     def __init__(

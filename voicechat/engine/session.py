@@ -13,7 +13,7 @@ from voicechat.engine.ear import Ear
 from voicechat.engine.ending import GRACE_MS, wait_ms
 from voicechat.engine.hearing import Hearing
 from voicechat.engine.items import BYTES_PER_MS, BadId, Conversation, Item
-from voicechat.engine.response import Delivery, Response
+from voicechat.engine.response import Delivery, EngineResponse
 from voicechat.engine.smart_turn import SmartTurn
 from voicechat.engine.synthesiser import RATE_HZ, Synthesiser
 from voicechat.engine.turns import EAGERNESS_SILENCE_MS, Quiet, Sound, TurnDetector
@@ -69,10 +69,10 @@ class EngineSession:
         self._manual = Quiet(RATE_HZ)
         self._buffer_ms = 0.0
         self._hearing: Hearing | None = None
-        self._response: Response | None = None
+        self._response: EngineResponse | None = None
         self._owed = False
         """The user's turn interrupted an answer before its first word."""
-        self._asides: dict[str, Response] = {}
+        self._asides: dict[str, EngineResponse] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -292,12 +292,14 @@ class EngineSession:
             )
         ids = (_id("resp"), _id("item"))
         answers = "" if delivery.words else self._conversation.newest_input
-        response = Response(ids, answers, self._tell, self._conversation, self._answerer, self._synthesiser, delivery)
+        response = EngineResponse(
+            ids, answers, self._tell, self._conversation, self._answerer, self._synthesiser, delivery
+        )
         self._response = response
         await response.begin()
         self._keep(asyncio.create_task(self._run_response(response), name="offline-response"))
 
-    async def _run_response(self, response: Response) -> None:
+    async def _run_response(self, response: EngineResponse) -> None:
         await response.run()
         self._response = None
 
@@ -306,14 +308,14 @@ class EngineSession:
         context = command.context
         items = None if context is None else [Item(_id("item"), one.role, one.text) for one in context]
         others, ids = self._conversation.beside(items), (_id("resp"), _id("item"))
-        response = Response(
+        response = EngineResponse(
             ids, "", self._tell_aside, others, self._answerer, self._synthesiser, self._delivery(command)
         )
         self._asides[response.id] = response
         await response.begin()
         self._keep(asyncio.create_task(self._run_aside(response), name="offline-aside"))
 
-    async def _run_aside(self, response: Response) -> None:
+    async def _run_aside(self, response: EngineResponse) -> None:
         await response.run()
         del self._asides[response.id]
 
