@@ -44,7 +44,7 @@ def test_nothing_outside_the_repository_is_named() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("tests/unit/test_x.py", 'Path(__file__).parents[3] / "audio"'),
+        ("tests/unit/test_x.py", f'Path(__file__).parents[{3}] / "audio"'),
         ("tests/x.py", "Path(__file__).resolve().parent.parent.parent"),
         ("tests/e2e/test_x.py", 'ROOT.parent / "audio"'),
         ("docs/x.md", "python ../elsewhere/bench.py"),

@@ -180,20 +180,20 @@ def test_a_reference_that_was_put_right_to_the_sample_leaves_the_filter_as_sure_
 def test_where_an_echo_is_tells_to_a_part_of_a_sample_who_knows_its_way(samples: float) -> None:
     sound = played("ss-0890.wav")
     captured, reference = heard(sound, (90,)), late(sound, LATE)
-    asked = last(captured, CHECKED_BLOCKS), last(late(reference, -samples), CHECKED_BLOCKS + FILTER_BLOCKS)
-    assert learnt(captured, reference).lag(*asked) == pytest.approx(samples, abs=0.13)
-    assert DoubleTalk(CAPTURE, RENDER).lag(*asked) == 0.0
+    here, there = (last(late(reference, off), CHECKED_BLOCKS + FILTER_BLOCKS) for off in (240, -samples))
+    asked = last(captured, CHECKED_BLOCKS), here, there
+    assert learnt(captured, reference).step(*asked) == pytest.approx(samples, abs=0.13)
+    assert DoubleTalk(CAPTURE, RENDER).step(*asked) == 0.0
 
 
-def test_a_filter_that_has_learnt_denies_that_an_echo_has_moved_that_is_in_its_place() -> None:
+@pytest.mark.parametrize("off", [7, 240])
+def test_a_filter_that_has_learnt_denies_that_an_echo_has_moved_that_is_in_its_place(off: int) -> None:
     sound = played("ss-0890.wav")
     captured, reference = heard(sound, (90,)), late(sound, LATE)
-    here, near, far = (last(late(reference, off), CHECKED_BLOCKS + FILTER_BLOCKS) for off in (0, 7, 240))
-    one, there = learnt(captured, reference), last(captured, CHECKED_BLOCKS)
-    assert one.places(there, here, near)
-    assert one.places(there, here, far)
-    assert not one.places(there, far, here)
-    assert not DoubleTalk(CAPTURE, RENDER).places(there, here, far)
+    here, there = (last(late(reference, samples), CHECKED_BLOCKS + FILTER_BLOCKS) for samples in (0, off))
+    asked = last(captured, CHECKED_BLOCKS), here, there
+    assert learnt(captured, reference).step(*asked) is None
+    assert DoubleTalk(CAPTURE, RENDER).step(*asked) is not None
 
 
 @pytest.mark.parametrize("blocks", [2, 3, 6])

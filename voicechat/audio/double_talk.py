@@ -147,16 +147,23 @@ class DoubleTalk:
         self._used = False
         return cross_fade(captured, clean)
 
-    def places(self, captured: list[bytes], here: list[bytes], there: list[bytes]) -> bool:
-        """Whether the filter has the echo in the last of these blocks where the reference is `here`, not `there`.
+    def step(self, captured: list[bytes], here: list[bytes], there: list[bytes]) -> float | None:
+        """The echo in the last of these blocks is said to have moved, so that `there` is its reference and not `here`:
+        by how many samples it is later still, at most MOST_LAG and as far as the filter explains it.
 
-        Both references are longer by LENGTH_MS.
+        None when the filter has it `here`. Both are longer by LENGTH_MS. The filter is then as it was before it learnt
+        of an echo at the wrong place, if that explains clearly more.
         """
-        here_db, there_db = (
-            min(self._left_db(*self._both(captured, reference, before=before)) for before in (False, True))
-            for reference in (here, there)
-        )
-        return here_db < 10 * math.log10(EXPLAINED) and there_db > here_db
+        pairs = [[self._both(captured, reference, before=way) for way in (False, True)] for reference in (here, there)]
+        here_db, there_db = (min(self._left_db(*pair) for pair in both) for both in pairs)
+        if here_db < 10 * math.log10(EXPLAINED) and there_db > here_db:
+            return None
+        now, before = (self._lag(*pair) for pair in pairs[1])
+        if before[0] < SPOILT * now[0]:
+            self._filter.restore()
+            now = before
+        left, lag = now
+        return lag if left < EXPLAINED else 0.0
 
     def elsewhere(self, captured: list[bytes], references: list[bytes], early: int) -> bool:
         """Whether these blocks are an echo, as loud as the filter knows it, but at another time.
@@ -176,18 +183,6 @@ class DoubleTalk:
         left = strength + sums[len(heard) :] - sums[: -len(heard)] - 2 * common
         here = left[len(left) - 1 - early]
         return bool(left.min() < NEARLY_ALL * strength < here / 2)
-
-    def lag(self, captured: list[bytes], references: list[bytes]) -> float:
-        """By how many samples more the echo is late, at most MOST_LAG, as far as the filter explains it.
-
-        It is then as it was before it learnt of an echo at the wrong place, if that explains clearly more.
-        """
-        now, before = (self._lag(*self._both(captured, references, before=before)) for before in (False, True))
-        if before[0] < SPOILT * now[0]:
-            self._filter.restore()
-            now = before
-        left, lag = now
-        return lag if left < EXPLAINED else 0.0
 
     def _lag(self, heard: Samples, echo: Samples) -> tuple[float, float]:
         """(what is left of the echo at best, by how many samples more it is late then)."""

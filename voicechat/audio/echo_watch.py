@@ -129,16 +129,19 @@ class EchoWatch:
             self._sounding -= 1
         if not self._sounding:
             return self._faded(self._double_talk.silent(captured, clean), 1.0)
+        level = dbfs(clean)
+        elsewhere = False
         if self.path.delay_ms is not None:
             reference = self._delayed(-1, self._shift + self._base)
             self._double_talk.hear(captured, reference, agreed=self._agreed)
+            self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
+            elsewhere = self._is_elsewhere(max(self._spoken, self._unknown + 1 if level > LOUD_DBFS else 0))
             self._doubt_voice()
             self._watch_way()
-        level = dbfs(clean)
         gain = 1.0
         if level <= LOUD_DBFS:
             self._unknown = 0
-        elif self._double_talk.echo_only or self._is_echo() or self._is_doubtful():
+        elif self._double_talk.echo_only or self._is_echo() or elsewhere or self._is_doubtful():
             gain = 10 ** ((QUIET_DBFS - level) / 20)
         self._agreed = level > LOUD_DBFS and gain == 1.0
         self._others = 0 if self._agreed or self._double_talk.speaking else self._others + 1
@@ -167,25 +170,26 @@ class EchoWatch:
         that has never moved it is believed only when the filter knows where it should be."""
         talk = self._double_talk
         astray = talk.may_have_moved if self.shifts else talk.out_of_place
-        return self.path.known and ((astray and self._unknown <= DOUBT_BLOCKS) or self._is_elsewhere(self._unknown))
+        return self.path.known and astray and self._unknown <= DOUBT_BLOCKS
 
     def _is_elsewhere(self, blocks: int) -> bool:
-        """Whether the beginning of a voice, so many blocks of it, is an echo that has just moved by a little."""
-        if blocks > VOICE_BLOCKS:
+        """Whether a voice of so many blocks, as the filter or the canceller has it, is an echo that has just moved by
+        a little: then nobody speaks."""
+        if not 0 < blocks <= VOICE_BLOCKS or self._double_talk.echo_only:
             return False
         now = self._shift + self._base
         early = min(self._samples(NEARBY_MS), now)
-        count = min(max(blocks, 1), CHECKED_BLOCKS)
+        count = min(blocks, CHECKED_BLOCKS)
         references = self._late_by(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
-        return self._double_talk.elsewhere(list(self._captured)[-count:], references, early)
+        found = self._double_talk.elsewhere(list(self._captured)[-count:], references, early)
+        if found:
+            self._double_talk.deny()
+        return found
 
     def _doubt_voice(self) -> None:
         """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
-        self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
         if not 0 < self._spoken <= VOICE_BLOCKS or self._agreed:
             return
-        if self._is_elsewhere(max(self._spoken, self._unknown + 1)):
-            self._double_talk.deny()
         for window_ms in (BEGINNING_MS, WINDOW_MS):
             share = self._explained(window_ms)
             if self._has_moved(window_ms, share):
@@ -261,9 +265,9 @@ class EchoWatch:
         before, now = self._shift, self._shift + self._base
         place, captured = max(now + self._samples(later_ms), 0), list(self._captured)[-CHECKED_BLOCKS:]
         there = self._late_by(place)
-        if self._double_talk.places(captured, self._late_by(now), there):
+        lag = self._double_talk.step(captured, self._late_by(now), there)
+        if lag is None:
             return False
-        lag = self._double_talk.lag(captured, there)
         place = max(place + round(lag), 0)
         self.shifts += 1
         self._shift = min(max(place - self._base, 0), self._samples(MOST_SHIFT_MS))
