@@ -6,15 +6,19 @@
 Sentences in hibari's voice go into the microphone, and the answers are listened to at the speaker; the canceller is on.
 `answer`: from the last sound of the sentence to the first of its answer, by what the sentence ends in (whole: a
 sentence; unknown: two words; open: a number). `partial`: from the first sound of the sentence to the first words
-shown. Then memory of the program and its recogniser, and the processor they take while nobody speaks.
+shown. Then memory of the program and its recogniser, the processor they take while nobody speaks, and how late the
+event loop was in between.
 
 With `--room` the speaker is heard by the microphone (tests/room.py): in each session four questions, and what became of
 them. As it should be: four turns, four answers, none interrupted.
 """
 
 import argparse
+import json
+import os
 import statistics
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from tests.program import Program
+from tests.program import ROOT, Program
 from tests.room import Room
 from tests.soundcard import SoundCard
 
@@ -37,6 +41,8 @@ IDLE_S = 10.0
 RATE_HZ = 24_000
 OWN_INTERPRETER = {"PYTHONUTF8": "1"}
 """As a user's start has it: the tests' programs are forked from one, the first of them after that has loaded."""
+WATCH = Path(__file__).resolve().parent / "loop_watch"
+LATE_MS = 20.0
 console = Console(highlight=False)
 
 
@@ -53,7 +59,9 @@ def main() -> int:
     arguments = ["vad", "--provider", "offline", "--json", *(["--no-aec"] if options.no_aec else [])]
     answers: dict[str, list[float]] = {"whole": [], "unknown": [], "open": []}
     partials: list[float] = []
-    with SoundCard() as card, Program(arguments, card=card, env=OWN_INTERPRETER) as program, card.record() as speaker:
+    told = Path(tempfile.mkdtemp()) / "late.json"
+    watched = {**OWN_INTERPRETER, "PYTHONPATH": os.pathsep.join([str(WATCH), str(ROOT)]), "LOOP_WATCH": str(told)}
+    with SoundCard() as card, Program(arguments, card=card, env=watched) as program, card.record() as speaker:
         program.wait_for("session", timeout_s=30)
         ready_s = program.times[0] - program.started
         time.sleep(5)  # the models have loaded
@@ -74,13 +82,29 @@ def main() -> int:
         time.sleep(IDLE_S)
         idle = (sum(cpu_s(pid) for pid in processes) - before) / IDLE_S
         memory = [resident_mb(pid) for pid in processes]
+        program.interrupt()
+        program.wait()
     console.print(f"session ready {ready_s * 1000:.0f} ms after launch")
     for kind, values in answers.items():
         console.print(f"answer, {kind:<8} {summary(values)}")
     console.print(f"partial          {summary(partials)}")
     console.print(f"with pauses of {PAUSE_S} s: {counts}")
     console.print(f"memory {' + '.join(f'{value:.0f}' for value in memory)} = {sum(memory):.0f} MB, idle {idle:.1%}")
+    print_lateness(json.loads(told.read_text()), ready_s)
     return 0
+
+
+def print_lateness(told: dict[str, Any], ready_s: float) -> None:
+    """How late the loop was from when one could speak, by its looks."""
+    late = sorted(ms for at, ms in told["late"] if at > ready_s)
+    looks = max(told["looks"], 1)
+    share = sum(ms > LATE_MS for ms in late)
+    before = max((ms for at, ms in told["late"] if at <= ready_s), default=0.0)
+    ninety_nine = late[-looks // 100] if len(late) > looks // 100 else 1.0
+    console.print(
+        f"loop late        99 of 100 below {ninety_nine:.0f} ms, most {late[-1] if late else 1:.0f}, "
+        f"over {LATE_MS:.0f} ms {share} times of {looks}; before the session most {before:.0f}"
+    )
 
 
 def hold_session(number: int) -> bool:

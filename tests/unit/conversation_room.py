@@ -179,6 +179,7 @@ class Conversation:
             cancel=cancel,
             detector=VoiceDetector(CAPTURE),
             convert=Decimator(CAPTURE // RENDER).feed,
+            apart=False,
         )
         recorder.start()
         self._over.wait()

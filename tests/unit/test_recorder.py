@@ -81,7 +81,7 @@ def record(microphone: Microphone, **options: Any) -> tuple[list[Frame], list[Au
         errors.append(error)
         over.set()
 
-    recorder = Recorder(microphone, frames.append, lost, **options)
+    recorder = Recorder(microphone, frames.append, lost, **{"apart": False, **options})
     recorder.start()
     assert over.wait(5)
     recorder.stop()
@@ -234,6 +234,78 @@ def test_stopping_is_no_loss() -> None:
     stopping.join(5)
     assert errors == []
     assert microphone.closed
+
+
+# -- reading and working off are two threads -------------------------------------------------------------------
+
+
+def test_the_microphone_is_read_and_the_speaker_written_while_a_block_is_worked_off() -> None:
+    read_on = threading.Event()
+
+    def reading(number: int) -> None:
+        if number == 40:
+            read_on.set()
+
+    def cancel(captured: bytes, reference: bytes) -> bytes:
+        assert read_on.wait(5)
+        return captured
+
+    blocks = [block(n) for n in range(1, 41)]
+    frames, errors, recorder = record(Microphone(blocks, reading), cancel=cancel, apart=True)
+    assert b"".join(frame.pcm for frame in frames) == b"".join(blocks)  # all of it, before the loss is told
+    assert [error.message for error in errors] == ["The microphone 'fake' was lost."]
+    assert recorder.dropped == 0
+
+
+def test_what_nobody_works_off_is_dropped_the_oldest_first_and_counted() -> None:
+    read_on = threading.Event()
+
+    def reading(number: int) -> None:
+        if number == len(blocks):
+            read_on.set()
+
+    def cancel(captured: bytes, reference: bytes) -> bytes:
+        assert read_on.wait(5)
+        return captured
+
+    blocks = [block(n % 100 + 1) for n in range(FEW * (HANDOVER_FRAMES + 30))]
+    frames, _, recorder = record(
+        Microphone(blocks, reading), cancel=cancel, detector=Opinions("." * len(blocks)), apart=True
+    )
+    assert recorder.dropped in (29, 30)  # one may have been taken before the first of them came
+    heard = [frame.pcm for frame in frames]
+    assert heard[-HANDOVER_FRAMES:] == [b"".join(blocks[n : n + FEW]) for n in range(FEW * 30, len(blocks), FEW)]
+
+
+def test_a_source_has_ended_when_its_last_sound_was_worked_off() -> None:
+    last, seen = threading.Event(), []
+
+    def reading(number: int) -> None:
+        microphone.ended = number >= 1
+        if number == 2 * FEW:
+            last.set()
+
+    def cancel(captured: bytes, reference: bytes) -> bytes:
+        assert last.wait(5)
+        seen.append(recorder.ended)
+        return captured
+
+    over = threading.Event()
+    microphone = Microphone([block(1)] * 2 * FEW, reading)
+    recorder = Recorder(microphone, lambda frame: None, lambda error: over.set(), cancel=cancel)
+    recorder.start()
+    assert over.wait(5)
+    recorder.stop()
+    assert not any(seen[:FEW])
+    assert recorder.ended
+
+
+def test_a_canceller_that_fails_is_told() -> None:
+    def cancel(captured: bytes, reference: bytes) -> bytes:
+        raise ValueError("no block of mine")
+
+    _, errors, _ = record(Microphone([block(1)] * FEW), cancel=cancel, apart=True)
+    assert "The recorder failed: ValueError: no block of mine." in [error.message for error in errors]
 
 
 # -- the hand-over ---------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ MOST_SHIFT_MS = 500.0
 
 
 class EchoWatch:
-    """Stands where a CleanMicrophone stands, for the recorder's thread. What others read is one number each."""
+    """Stands where a CleanMicrophone stands, for one thread. What others read is one number each."""
 
     def __init__(self, microphone: CleanMicrophone, capture_hz: int, render_hz: int):
         self.path = EchoPath()

@@ -256,7 +256,7 @@ class Engine:
 
     @property
     def dropped_frames(self) -> int:
-        return self._hand_over.dropped if self._hand_over else 0
+        return sum(one.dropped for one in (self._hand_over, self.recorder) if one is not None)
 
     def found_empty(self) -> bool:
         """Whether the speaker was without sound since it was last asked, as one is that was opened elsewhere."""
