@@ -162,7 +162,7 @@ class Conversation:
         canceller = EchoCanceller(CAPTURE, RENDER)
         canceller.hint_delay(60)
         canceller.warm_up()
-        watch = EchoWatch(CleanMicrophone(canceller), CAPTURE, RENDER)
+        watch = EchoWatch(CleanMicrophone(canceller), CAPTURE, RENDER, lambda: lockstep.put_later)
 
         def cancel(captured: bytes, reference: bytes) -> bytes:
             begin = time.thread_time()

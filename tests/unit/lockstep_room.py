@@ -100,7 +100,13 @@ def run(
 ) -> tuple[Lockstep, list[tuple[bytes, bytes]]]:
     """Replies begin at these times. Returns the lockstep and the pairs (captured, reference)."""
     queue = PlaybackQueue(RENDER)
-    lockstep = Lockstep(queue, speaker, lambda event: None, clock=lambda: speaker.now)
+    lockstep = Lockstep(
+        queue,
+        speaker,
+        lambda event: None,
+        clock=lambda: speaker.now,
+        wait=lambda seconds: speaker.run_until(speaker.now + seconds),
+    )
     rng = np.random.default_rng(4)
     waiting, pending = sorted(replies, key=lambda one: one[0]), list(troubles)
     references: list[bytes] = []

@@ -160,6 +160,33 @@ def test_with_two_devices_in_lockstep_a_standstill_or_a_loss_is_over_at_once(tro
     assert sum(voiced(watch(), sound)) <= 15
 
 
+@pytest.mark.parametrize("trouble", [Trouble(6.3, late_s=0.04), Trouble(8.5, late_s=0.06)])
+def test_a_speaker_that_ran_dry_moves_the_echo_once_and_not_back_again(trouble: Trouble) -> None:
+    """It is found in the answer. In silence the reference is put later, too, and the watch's own shift is over."""
+    put_later: list[int] = []
+    lockstep, sound = run(
+        Speaker(),
+        lockstep_replies(4),
+        17,
+        impulse_response(-12, 60),
+        troubles=(trouble,),
+        each=lambda one, *_: put_later.append(one.put_later),
+    )
+    put_later = [*put_later[1:], lockstep.put_later]
+    now, detector = iter(put_later), VoiceDetector(CAPTURE)
+    latest = [0]
+    one = EchoWatch(microphone(), CAPTURE, RENDER, lambda: latest[0])
+    voices = 0
+    for pair in sound:
+        latest[0] = next(now)
+        voices += detector.voiced(one.process(*pair))
+    assert put_later[-1] > 0
+    assert one.shifts == 1
+    assert voices <= 5
+    changed = next(number for number, samples in enumerate(put_later) if samples)
+    assert not any(any(reference) for _, reference in sound[changed - 80 : changed]), "not while its echo is heard"
+
+
 @pytest.mark.parametrize("ppm", [-200.0, 200.0])
 def test_clocks_that_differ_are_followed(ppm: float) -> None:
     _, sound = run(

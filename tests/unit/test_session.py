@@ -358,3 +358,12 @@ def test_a_greeting_that_was_refused_for_now_keeps_its_words() -> None:
     stage.tell(ev.ServiceError("busy", "conversation_already_has_active_response", "benign"))
     stage.tell(ev.ResponseStarted("other"), ev.ResponseFinished("other", "completed"))
     assert ["Good day!" in c.instructions for c in stage.of(cmd.CreateResponse)] == [True, True]
+
+
+def test_a_service_that_warns_has_refused_nothing() -> None:
+    stage = Stage().open()
+    stage.session.say("hello")
+    stage.tell(ev.ServiceError("The voice has failed: another speaks.", severity="warning"))
+    assert stage.of(note.WarningNotice) == [note.WarningNotice("service", "The voice has failed: another speaks.")]
+    assert not stage.of(note.ErrorNotice)
+    assert stage.session.state == "thinking", "the answer is still waited for"

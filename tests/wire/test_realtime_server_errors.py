@@ -322,3 +322,15 @@ def test_a_configuration_refused_behind_is_as_if_it_had_not_been_asked_for() -> 
     halves.raw({"type": "session.update", "session": {"type": "realtime", "max_output_tokens": 9}})
     halves.tell(ev.SessionConfigured())
     assert halves.of("session.updated")[-1]["session"]["instructions"] == "first"
+
+
+def test_a_warning_is_about_nobodys_request() -> None:
+    codec = ServerCodec(PROFILE, "ga")
+    codec.decode(json.dumps(create() | {"event_id": "mine"}))
+    told = codec.encode(ev.ServiceError("The voice has failed: another speaks.", severity="warning"))
+    told += codec.encode(ev.ServiceError("Nothing can be asked now."))
+    errors = [json.loads(frame)["error"] for frame in told]
+    assert [(error["type"], error["message"], error["event_id"]) for error in errors] == [
+        ("server_error", "The voice has failed: another speaks.", None),
+        ("invalid_request_error", "Nothing can be asked now.", "mine"),
+    ]

@@ -10,6 +10,7 @@ canceller, given the last moments again, is right at once. What neither explains
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -75,13 +76,24 @@ MOST_SHIFT_MS = 500.0
 
 
 class EchoWatch:
-    """Stands where a CleanMicrophone stands, for one thread. What others read is one number each."""
+    """Stands where a CleanMicrophone stands, for one thread. What others read is one number each.
 
-    def __init__(self, microphone: CleanMicrophone, capture_hz: int, render_hz: int):
+    `put_later` tells by how many samples the reference was put later in silence, in all (`Lockstep.put_later`).
+    """
+
+    def __init__(
+        self,
+        microphone: CleanMicrophone,
+        capture_hz: int,
+        render_hz: int,
+        put_later: Callable[[], int] = lambda: 0,
+    ):
         self.path = EchoPath()
         self.shifts = 0
         """How often the echo was found to come later or earlier than before."""
         self._microphone = microphone
+        self._put_later = put_later
+        self._was_put = 0
         self._capture_hz, self._render_hz = capture_hz, render_hz
         self._block = block_bytes(render_hz)
         blocks = (SEGMENT_MS + MOST_DELAY_MS) // BLOCK_MS + LEAD_IN_BLOCKS
@@ -128,6 +140,7 @@ class EchoWatch:
         elif self._sounding:
             self._sounding -= 1
         if not self._sounding:
+            self._step_back()
             return self._faded(self._double_talk.silent(captured, clean), 1.0)
         level = dbfs(clean)
         elsewhere = False
@@ -194,7 +207,7 @@ class EchoWatch:
             share = self._explained(window_ms)
             if self._has_moved(window_ms, share):
                 return
-            if (1 - max(share, self._here) ** 2) * DENIED < self._double_talk.left:
+            if window_ms == BEGINNING_MS and (1 - max(share, self._here) ** 2) * DENIED < self._double_talk.left:
                 self._double_talk.deny()
                 return
 
@@ -319,6 +332,15 @@ class EchoWatch:
         return True
 
     # -- pieces of what was ------------------------------------------------------------------------------------
+
+    def _step_back(self) -> None:
+        """The reference was put later, for a step that had been found in the answer already: there is none any more."""
+        later, self._was_put = self._put_later() - self._was_put, self._put_later()
+        if not 0 < later <= self._shift + self._samples(SAME_MS):
+            return
+        place = self._shift + self._base - later
+        self._shift = max(self._shift - later, 0)
+        self._base = place - self._shift
 
     def _samples(self, ms: float) -> int:
         return round(ms * self._render_hz / 1000)

@@ -125,7 +125,9 @@ class Engine:
             from voicechat.audio.echo_watch import EchoWatch
 
             microphone = CleanMicrophone(self.canceller, always=self._plan.gain_control)
-            self.watch = EchoWatch(microphone, self._capture_hz, self._queue.rate_hz)
+            lockstep = self.player if isinstance(self.player, Lockstep) else None
+            put_later = (lambda: lockstep.put_later) if lockstep is not None else (lambda: 0)
+            self.watch = EchoWatch(microphone, self._capture_hz, self._queue.rate_hz, put_later)
         if source is not None:
             self._hand_over = HandOver(loop, hear)
             self.recorder = Recorder(

@@ -31,12 +31,16 @@ PARTIAL_BLOCKS = 2
 JUMP_WINDOW, DRIFT_WINDOW = 50, 500
 """Blocks over which the balance is looked at: for a hole or a loss, and for two devices' clocks."""
 JUMP_MS = 7.0
+ECHO_BLOCKS = 100
+"""So long after the last sound its echo may be heard, and the reference stays where it is."""
 LOOK_BLOCKS = 5
 """In silence the device is looked at so seldom, if the thread is in time: a look costs as much as a block."""
 LATE_S = 0.003
 """A block that is read later says little: the device has fetched meanwhile, or run dry for nobody knows how long."""
 WAITED_S = 0.005
 """A captured block that comes so soon after the one before has waited behind it."""
+FETCH_S, FETCH_LOOKS = 0.016, 8
+"""A device that is full is given so long to fetch, and looked at so often."""
 DRIFT_SHARE, DRIFT_LEARNT = 0.4, 0.1
 """Of a deviation these shares are made up for over the next window, and over every one that follows."""
 DRIFT_MOST = 0.08
@@ -143,15 +147,18 @@ class Lockstep:
         stream: PacedStream,
         notify: Callable[[PlayerEvent], None],
         clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], None] = time.sleep,
     ):
         self.queue = queue
         self.holes = 0
         self.losses = 0
         self.found_empty = False  # it ran dry, or PortAudio has opened anew, wherever it could, what was pulled out
         self.wrote_at: float | None = None
+        self.put_later = 0
+        """Samples by which the reference was put later in silence, in all, for what was heard later since an answer."""
         self._stream = stream
         self._playing = Playing(queue, notify)
-        self._clock = clock
+        self._clock, self._wait = clock, wait
         self._block = block_bytes(queue.rate_hz)
         self._silence = bytes(self._block)
         self._balance = Balance(queue.rate_hz)
@@ -163,6 +170,8 @@ class Lockstep:
         self._read_at = 0.0
         self._room = 0
         self._emptied = DRIFT_WINDOW
+        self._quiet = ECHO_BLOCKS  # blocks since the last sound
+        self._owes = False  # it ran dry in an answer, and the reference was not put later yet
         self._trim = self._untrimmed = 0
         self._unseen = 0  # blocks since the device was looked at
         self._lock = threading.Lock()
@@ -220,7 +229,7 @@ class Lockstep:
             self._stream.write(bytes(round(HOLD_MS * self.queue.rate_hz / 1000) * 2))
         waited, self._read_at = now - self._read_at < WAITED_S, now
         late_s = self._punctuality.late_s(now)
-        if waited and 2 * self._room < self._block:  # after a standstill there may be more than it takes
+        if waited and not self._takes_more():
             return
         given = self._give(now)
         if not given:
@@ -231,7 +240,7 @@ class Lockstep:
         unseen, self._unseen = self._unseen, 0
         self._room = self._stream.room_samples
         held = self._capacity - self._room - given
-        self._emptied = self._emptied + 1 if held > 0 else 0
+        self._emptied = self._emptied + unseen if held > 0 else 0
         self.found_empty = self.found_empty or held <= 0
         if held > 0 and late_s < LATE_S:
             lag = len(self._lag) / 2 - given
@@ -239,19 +248,37 @@ class Lockstep:
                 self._repair(jump)
         self._trim = self._balance.drift() or self._trim
 
+    def _takes_more(self) -> bool:
+        """After a standstill blocks come at once. If the device ran dry in it, it holds too much now; else it has stood
+        still as well, and fetches in a moment what it is late by: to leave a block out would be a step of the echo.
+        """
+        looks = FETCH_LOOKS if self._emptied >= FETCH_LOOKS else 0
+        while looks and 2 * self._room < self._block:
+            self._wait(FETCH_S / FETCH_LOOKS)
+            self._room = self._stream.room_samples
+            looks -= 1
+        return 2 * self._room >= self._block
+
     def _repair(self, jump: int) -> None:
         """The balance has moved by so many samples: put it right where the reason is known.
 
         Else the sound server fetches earlier or later than it did: the way is what it was, and this is the balance now.
+        While an echo may be heard nothing is put right: that would be another step of it. It will be found again.
         """
         counts = self._balance.settled  # until then it is how this device begins
-        if jump > 0 and self._emptied < DRIFT_WINDOW:
+        ran_dry = jump > 0 and (self._owes or self._emptied < DRIFT_WINDOW)
+        if self._quiet < ECHO_BLOCKS and (ran_dry or self._punctuality.lost):
+            self._owes = ran_dry
+            return
+        if ran_dry:
             self.holes += counts
+            self.put_later += jump if self._owes or self._emptied >= self._quiet else 0
+            self._owes = False
             self._spare = min(len(self._lag) + 2 * jump, round(SPARE_MS * self.queue.rate_hz / 1000) * 2)
             self._lag += bytes(2 * jump)
             log.debug("the speaker ran dry for %.1f ms", jump * 1000 / self.queue.rate_hz)
         elif jump < 0 and (self._punctuality.lost or not counts):
-            if self._playing.sounding:  # a hole in an answer is worse: it will be found again
+            if self._playing.sounding:
                 return
             self.losses += counts
             self._stream.write(bytes(-2 * jump))
@@ -262,6 +289,7 @@ class Lockstep:
     def _give(self, now: float) -> int:
         """Write the next block; returns how many samples."""
         block = self._next()
+        self._quiet = 0 if block is not None else self._quiet + 1
         if block is None:
             if len(self._lag) >= self._spare + self._block:
                 return 0  # what the device holds too much of goes in silence, out of both at once

@@ -202,6 +202,9 @@ class Session:
         if event.severity == "benign":
             self.counters.benign_errors += 1
             return
+        if event.severity == "warning":
+            self._publish(note.WarningNotice(event.code or "service", event.message))
+            return
         self._publish(note.ErrorNotice(event.code or "service", event.message, event.hint))
         if event.command in ("", cmd.CreateResponse.__name__):
             self._requests.failed()

@@ -162,7 +162,7 @@ class _Call:
                     await self._send(*opening.take(event))
                     if isinstance(event, ev.ServiceError) and event.severity == "fatal":
                         raise Refused(event.message, event.hint)
-                    if isinstance(event, ev.ServiceError) and event.severity != "benign":
+                    if isinstance(event, ev.ServiceError) and event.severity not in ("benign", "warning"):
                         complaint = event
             return opening.voice, opening.refused_voice
         except Closed as closed:

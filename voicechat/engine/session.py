@@ -94,7 +94,7 @@ class EngineSession:
 
     async def _report_troubles(self) -> None:
         while True:
-            await self._tell(ev.ServiceError(await self._troubles.get(), severity="recoverable"))
+            await self._tell(ev.ServiceError(await self._troubles.get(), severity="warning"))
 
     async def _take(self, command: cmd.Command) -> None:
         try:

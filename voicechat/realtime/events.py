@@ -238,15 +238,16 @@ class RateLimits:
     reset_s: dict[str, float] = field(default_factory=dict)
 
 
-Severity = Literal["benign", "recoverable", "retry", "fatal"]
+Severity = Literal["benign", "warning", "recoverable", "retry", "fatal"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceError:
     """The service complained.
 
-    benign: expected in ordinary use, count it. recoverable: tell the user, the session goes on.
-    retry: the session is lost, a new one may work. fatal: do not try again (key, model, quota).
+    benign: expected in ordinary use, count it. warning: something works less well, and nothing was refused.
+    recoverable: tell the user, the session goes on. retry: the session is lost, a new one may work. fatal: do not try
+    again (key, model, quota).
     """
 
     message: str

@@ -244,6 +244,9 @@ class ServerCodec:
         self._tell("rate_limits.updated", rate_limits=limits)
 
     def _complaint(self, event: ev.ServiceError) -> None:
+        if event.severity == "warning":  # the protocol knows errors alone; nobody's request is meant
+            self._error("server_error", event.code or None, event.message, None, None)
+            return
         event_id = self._client.cause(event)
         if event.command == "Configure" or event.param.startswith("session."):
             event_id = self._session.refuse() or event_id
