@@ -34,8 +34,8 @@ USUAL_BLOCKS, USUAL_SHARE, LEAST_BLOCKS = 220, 0.98, 80
 """Usual is what so large a share of the last blocks of echo did not exceed, as soon as there were so many."""
 JUDGED_BLOCKS = 8
 """How often that is looked at."""
-LEARNT_DB = -10.0
-"""The filter is worth something when it usually leaves so little."""
+LEARNT_DB, SURE_DB = -10.0, -18.0
+"""The filter is worth something when it usually leaves so little, and believed against all else when so little."""
 AUDIBLE = 10 ** (-56 / 10) * 32768**2
 """A mean square. What is left below it is no voice to any service."""
 HEARD = 10 ** (-62 / 10) * 32768**2
@@ -133,6 +133,11 @@ class DoubleTalk:
         """The share of what was captured in the last blocks that no echo explains."""
         rest, echo = sum(self._rests), sum(self._echoes)
         return rest / max(2 * sum(self._common) - echo + rest, 1.0)
+
+    @property
+    def sure(self) -> bool:
+        """The filter usually leaves next to nothing, and knows where the echo is."""
+        return self._usual_db < SURE_DB and not self._settling
 
     def deny(self) -> None:
         """Nobody speaks: the filter is wrong."""

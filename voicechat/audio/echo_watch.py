@@ -203,13 +203,13 @@ class EchoWatch:
         """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
         if not 0 < self._spoken <= VOICE_BLOCKS or self._agreed:
             return
-        for window_ms in (BEGINNING_MS, WINDOW_MS):
-            share = self._explained(window_ms)
-            if self._has_moved(window_ms, share):
-                return
-            if window_ms == BEGINNING_MS and (1 - max(share, self._here) ** 2) * DENIED < self._double_talk.left:
-                self._double_talk.deny()
-                return
+        talk, share = self._double_talk, self._explained(BEGINNING_MS)
+        if self._has_moved(BEGINNING_MS, share):
+            return
+        if not talk.sure and (1 - max(share, self._here) ** 2) * DENIED < talk.left:
+            talk.deny()
+        else:
+            self._has_moved(WINDOW_MS, self._explained(WINDOW_MS))
 
     def _watch_way(self) -> None:
         """An echo that has moved is followed before the canceller leaves anything of it."""
