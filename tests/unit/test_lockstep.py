@@ -1,5 +1,7 @@
 """Speaker and microphone in lockstep: two simulated devices, what disturbs them, and what the canceller leaves."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,27 @@ def test_a_lost_block_is_made_up_for_in_the_next_silence() -> None:
     found = delays(pairs, 4)
     assert lockstep.losses <= 1  # the device may have run dry for as long meanwhile
     assert abs(found[0] - found[3]) < JUMP_MS
+
+
+@dataclass
+class Standing(Speaker):
+    """Stands still with the thread, and a little longer, then fetches all at once what it is late by."""
+
+    since_s: float = 0.0
+    until_s: float = 0.0
+
+    def run_until(self, now: float) -> None:
+        super().run_until(now if now >= self.until_s else min(now, self.since_s))
+        self.now = now
+
+
+@pytest.mark.parametrize("at_s", [6.5, 8.5])
+def test_a_device_that_stood_still_as_well_is_waited_for_and_the_way_stays(at_s: float) -> None:
+    speaker = Standing(since_s=at_s, until_s=at_s + 0.024)
+    lockstep, pairs = run(speaker, replies(4), 17, ROOM, troubles=(Trouble(at_s, late_s=0.02),))
+    found = delays(pairs, 4)
+    assert max(found) - min(found) < 0.1
+    assert (lockstep.holes, lockstep.losses) == (0, 0)
 
 
 class Watched(Speaker):
