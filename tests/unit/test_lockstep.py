@@ -104,6 +104,24 @@ def test_a_longer_standstill_is_put_right_and_what_the_device_holds_too_much_of_
     assert float(np.median(held[-200:])) <= HOLD_MS + SPARE_MS + 3
 
 
+def test_what_ran_dry_early_in_a_long_answer_is_put_right_after_it() -> None:
+    """It is found a second later, in an answer that goes on for longer than that is remembered otherwise."""
+    put_later: list[int] = []
+    long_reply = [(2.0, speech("ss-0870.wav", RENDER) * 3)]
+    seconds = 2.0 + len(long_reply[0][1]) / 2 / RENDER
+    assert seconds > 8
+    lockstep, _ = run(
+        Speaker(),
+        long_reply,
+        seconds + 4,
+        ROOM,
+        troubles=(Trouble(2.9, late_s=0.04),),
+        each=lambda one, *_: put_later.append(one.put_later),
+    )
+    assert not any(put_later[: round(100 * seconds)])
+    assert lockstep.put_later > 0
+
+
 def test_a_lost_block_is_made_up_for_in_the_next_silence() -> None:
     lockstep, pairs = run(Speaker(), replies(4), 17, ROOM, troubles=(Trouble(6.5, lost=1),))
     found = delays(pairs, 4)
