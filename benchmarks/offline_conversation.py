@@ -60,7 +60,8 @@ def main() -> int:
     arguments = ["vad", "--provider", "offline", "--json", *(["--no-aec"] if options.no_aec else [])]
     answers: dict[str, list[float]] = {"whole": [], "unknown": [], "open": []}
     partials: list[float] = []
-    told = Path(tempfile.mkdtemp()) / "late.json"
+    scratch = tempfile.TemporaryDirectory()
+    told = Path(scratch.name) / "late.json"
     env = dict(OWN_INTERPRETER)
     if options.loop:
         env |= {"PYTHONPATH": os.pathsep.join([str(WATCH), str(ROOT)]), "LOOP_WATCH": str(told)}

@@ -9,7 +9,7 @@ from tests.unit.lockstep_room import CAPTURE, RENDER, Speaker, Trouble, delay_ms
 from tests.unit.test_vad import speech
 from voicechat.audio.echo import CleanMicrophone, EchoCanceller
 from voicechat.audio.frames import block_bytes, stretch
-from voicechat.audio.lockstep import HOLD_MS, JUMP_MS, LOOK_BLOCKS, SPARE_MS, Balance, Lockstep
+from voicechat.audio.lockstep import FETCH_S, HOLD_MS, JUMP_MS, LOOK_BLOCKS, SPARE_MS, Balance, Lockstep
 from voicechat.audio.playback import PlaybackQueue
 from voicechat.audio.vad import VoiceDetector
 
@@ -148,6 +148,15 @@ def test_a_device_that_stood_still_as_well_is_waited_for_and_the_way_stays(at_s:
     found = delays(pairs, 4)
     assert max(found) - min(found) < 0.1
     assert (lockstep.holes, lockstep.losses) == (0, 0)
+
+
+def test_a_device_that_fetches_no_more_keeps_the_microphone_waiting_once() -> None:
+    speaker, waits = Speaker(phase_s=1e9), []
+    lockstep = Lockstep(PlaybackQueue(RENDER), speaker, lambda event: None, lambda: speaker.now, waits.append)
+    for number in range(60):
+        speaker.now = 1 + number / 100 if number < 20 else 1.2 + number / 1e4
+        lockstep.read()
+    assert sum(waits) == pytest.approx(FETCH_S)
 
 
 class Watched(Speaker):

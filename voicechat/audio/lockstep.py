@@ -40,7 +40,10 @@ LATE_S = 0.003
 WAITED_S = 0.005
 """A captured block that comes so soon after the one before has waited behind it."""
 FETCH_S, FETCH_LOOKS = 0.016, 8
-"""A device that is full is given so long to fetch, and looked at so often."""
+"""A device that is full after a standstill is given so long to fetch, and looked at so often. One that does not fetch
+at all may not keep the microphone waiting for longer."""
+RECENTLY_BLOCKS = 8
+"""A device that was seen empty so few blocks ago has run dry in this standstill."""
 DRIFT_SHARE, DRIFT_LEARNT = 0.4, 0.1
 """Of a deviation these shares are made up for over the next window, and over every one that follows."""
 DRIFT_MOST = 0.08
@@ -169,6 +172,7 @@ class Lockstep:
         self._punctuality = Punctuality()
         self._read_at = 0.0
         self._room = 0
+        self._looks = FETCH_LOOKS  # that this standstill may still take
         self._emptied = DRIFT_WINDOW
         self._quiet = ECHO_BLOCKS  # blocks since the last sound
         self._owes = False  # it ran dry in an answer, and the reference was not put later yet
@@ -229,7 +233,9 @@ class Lockstep:
             self._stream.write(bytes(round(HOLD_MS * self.queue.rate_hz / 1000) * 2))
         waited, self._read_at = now - self._read_at < WAITED_S, now
         late_s = self._punctuality.late_s(now)
-        if waited and not self._takes_more():
+        if not waited:
+            self._looks = FETCH_LOOKS
+        elif not self._takes_more():
             return
         given = self._give(now)
         if not given:
@@ -252,11 +258,10 @@ class Lockstep:
         """After a standstill blocks come at once. If the device ran dry in it, it holds too much now; else it has stood
         still as well, and fetches in a moment what it is late by: to leave a block out would be a step of the echo.
         """
-        looks = FETCH_LOOKS if self._emptied >= FETCH_LOOKS else 0
-        while looks and 2 * self._room < self._block:
+        while self._looks and self._emptied >= RECENTLY_BLOCKS and 2 * self._room < self._block:
+            self._looks -= 1
             self._wait(FETCH_S / FETCH_LOOKS)
             self._room = self._stream.room_samples
-            looks -= 1
         return 2 * self._room >= self._block
 
     def _repair(self, jump: int) -> None:

@@ -180,7 +180,7 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> bool:
-        """End the threads and close the stream; False when one hangs in a pipe or a device, and was left alone."""
+        """End the threads and close the stream; False when the one that reads hangs, and was left alone."""
         self._stopping = True
         self._batches.put(None)
         for thread in (self._thread, self._worker):
