@@ -93,6 +93,15 @@ class Terminal:
         """Wait until all of these are on the screen at the same time."""
         self.until(lambda: all(text in "\n".join(self.rows()) for text in texts), " and ".join(texts))
 
+    def until_it_waits(self) -> None:
+        """Until the program sleeps, in the read that follows what it has asked. Python looks for signals before that
+        read and not in it: one that comes between the two is seen with the next key only."""
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        end = time.monotonic() + PATIENCE_S
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < end, "it does not wait for anything"
+            time.sleep(0.001)
+
     def until(self, true: Callable[[], bool], what: str = "it") -> None:
         end = time.monotonic() + PATIENCE_S
         with self._changed:

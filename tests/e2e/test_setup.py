@@ -65,6 +65,7 @@ def test_a_service_that_is_not_there_is_tried_again_with_the_same_key(home: Path
 def test_giving_up_changes_nothing(home: Path) -> None:
     with Terminal(["setup", "openai"], home, env=NO_KEYRING) as terminal:
         terminal.see("Key (not shown):")
+        terminal.until_it_waits()
         terminal.type("\x03")
         terminal.see("Nothing has been changed.")
         assert terminal.wait() == 130

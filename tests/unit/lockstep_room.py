@@ -5,6 +5,7 @@ gives blocks at its own clock's pace. What happens to the recorder's thread, and
 What was played is then brought through the room to the microphone's clock, and the pairs can be given to a canceller.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -41,14 +42,17 @@ class Speaker:
 
     def run_until(self, now: float) -> None:
         self.now = now
-        every = self.pull / (self.rate_hz * (1 + self.drift_ppm * 1e-6))
-        while self.phase_s + self._pulls * every <= now:
+        while self.phase_s + self._pulls * self._every <= now:
             self._pulls += 1
             held = np.concatenate([*self._held, np.zeros(0)])
             taken, rest = held[: self.pull], held[self.pull :]
             self.dry += len(taken) < self.pull
             self._held = [rest]
             self._played.append(np.concatenate([taken, np.zeros(self.pull - len(taken))]))
+
+    @property
+    def _every(self) -> float:
+        return self.pull / (self.rate_hz * (1 + self.drift_ppm * 1e-6))
 
     @property
     def held(self) -> int:
@@ -59,6 +63,9 @@ class Speaker:
         return self.capacity - self.held
 
     def write(self, block: bytes) -> None:
+        """Waits for room, as a device does."""
+        while self.held and self.capacity - self.held < len(block) // 2 and self.phase_s < math.inf:
+            self.run_until(max(self.now, self.phase_s + self._pulls * self._every))
         self._held.append(np.frombuffer(block, "<i2").astype(float))
 
     def close(self) -> None: ...
@@ -125,10 +132,10 @@ def run(
         if lost:
             lost -= 1
             continue
-        free_at = now
         speaker.run_until(now)
         each(lockstep, queue, now)
         references.append(lockstep.read())
+        free_at = speaker.now
         seen.append(number)
     speaker.run_until(seconds + 1)
     size = CAPTURE * BLOCK_MS // 1000

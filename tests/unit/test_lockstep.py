@@ -1,5 +1,6 @@
 """Speaker and microphone in lockstep: two simulated devices, what disturbs them, and what the canceller leaves."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,15 +108,15 @@ def test_a_longer_standstill_is_put_right_and_what_the_device_holds_too_much_of_
 def test_what_ran_dry_early_in_a_long_answer_is_put_right_after_it() -> None:
     """It is found a second later, in an answer that goes on for longer than that is remembered otherwise."""
     put_later: list[int] = []
-    long_reply = [(2.0, speech("ss-0870.wav", RENDER) * 3)]
-    seconds = 2.0 + len(long_reply[0][1]) / 2 / RENDER
-    assert seconds > 8
+    long_reply = [(6.0, speech("ss-0870.wav", RENDER) * 3)]
+    seconds = 6.0 + len(long_reply[0][1]) / 2 / RENDER
+    assert seconds > 12
     lockstep, _ = run(
         Speaker(),
         long_reply,
         seconds + 4,
         ROOM,
-        troubles=(Trouble(2.9, late_s=0.04),),
+        troubles=(Trouble(6.9, late_s=0.04),),
         each=lambda one, *_: put_later.append(one.put_later),
     )
     assert not any(put_later[: round(100 * seconds)])
@@ -150,8 +151,26 @@ def test_a_device_that_stood_still_as_well_is_waited_for_and_the_way_stays(at_s:
     assert (lockstep.holes, lockstep.losses) == (0, 0)
 
 
+@pytest.mark.parametrize(("at_s", "pull"), [(0.0, 288), (4.0, 288), (6.5, 240), (6.5, 120)])
+def test_what_has_waited_in_a_standstill_is_caught_up_with_at_once(at_s: float, pull: int) -> None:
+    """Or the user would be heard later by as much from then on. At the beginning it is the time a canceller takes."""
+    late_ms: list[float] = []
+    run(
+        Speaker(pull=pull),
+        replies(3),
+        11,
+        ROOM,
+        troubles=(Trouble(at_s, late_s=0.4),),
+        each=lambda _, __, now: late_ms.append(1000 * now - 10 * len(late_ms) - 10),
+    )
+    late = max(round(100 * at_s) - 1, 0)
+    assert late_ms[late] > 390
+    assert max(late_ms[late + 60 :]) < 3
+    assert max(late_ms[:late], default=0) < 3
+
+
 def test_a_device_that_fetches_no_more_keeps_the_microphone_waiting_once() -> None:
-    speaker, waits = Speaker(phase_s=1e9), []
+    speaker, waits = Speaker(phase_s=math.inf), []
     lockstep = Lockstep(PlaybackQueue(RENDER), speaker, lambda event: None, lambda: speaker.now, waits.append)
     for number in range(60):
         speaker.now = 1 + number / 100 if number < 20 else 1.2 + number / 1e4

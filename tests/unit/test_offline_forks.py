@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -59,6 +60,30 @@ def test_sessions_share_what_was_loaded_and_nothing_else(capfd: pytest.CaptureFi
             await third.close()
         finally:
             await asyncio.gather(one.close(), other.close())
+            await forks.close()
+
+    asyncio.run(main())
+
+
+def test_a_server_that_has_ended_unnoticed_is_followed_by_another() -> None:
+    async def main() -> None:
+        forks = ForkServer()
+        children = [await forks.child()]
+        try:
+            server = forks.pid
+            assert server is not None
+            ended = os.pidfd_open(server)
+            os.kill(server, signal.SIGKILL)
+            select.select([ended], [], [])  # it is dead, and the loop has not been told
+            os.close(ended)
+            assert forks.pid == server
+            children.append(await forks.child())
+            assert forks.pid not in (None, server)
+            assert parent_of(children[1].pid) == forks.pid
+        finally:
+            for child in children:
+                child.stdin.close()
+                await child.stdin.wait_closed()
             await forks.close()
 
     asyncio.run(main())

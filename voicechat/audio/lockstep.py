@@ -38,7 +38,7 @@ LOOK_BLOCKS = 5
 LATE_S = 0.003
 """A block that is read later says little: the device has fetched meanwhile, or run dry for nobody knows how long."""
 WAITED_S = 0.005
-"""A captured block that comes so soon after the one before has waited behind it."""
+"""A captured block that comes so soon after the one before was done with has waited behind it."""
 FETCH_S, FETCH_LOOKS = 0.016, 8
 """A device that is full after a standstill is given so long to fetch, and looked at so often. One that does not fetch
 at all may not keep the microphone waiting for longer."""
@@ -170,7 +170,7 @@ class Lockstep:
         self._capacity = 0
         self._partial = 0
         self._punctuality = Punctuality()
-        self._read_at = 0.0
+        self._done_at = 0.0
         self._room = 0
         self._looks = FETCH_LOOKS  # that this standstill may still take
         self._emptied = DRIFT_WINDOW
@@ -219,6 +219,7 @@ class Lockstep:
         with self._lock:
             if not self._stopping:
                 self._keep_balance()
+                self._done_at = self._clock()
             block = bytes(self._lag[: self._block])
             del self._lag[: self._block]
         return block.ljust(self._block, b"\0")
@@ -231,7 +232,7 @@ class Lockstep:
         if not self._capacity:
             self._capacity = self._stream.room_samples
             self._stream.write(bytes(round(HOLD_MS * self.queue.rate_hz / 1000) * 2))
-        waited, self._read_at = now - self._read_at < WAITED_S, now
+        waited = now - self._done_at < WAITED_S
         late_s = self._punctuality.late_s(now)
         if not waited:
             self._looks = FETCH_LOOKS

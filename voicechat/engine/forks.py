@@ -7,6 +7,7 @@ Only the built-in recognisers are known to bear that, and only Linux (docs/scale
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -68,23 +69,31 @@ class ForkServer:
     async def child(self) -> Forked:
         """One more recogniser. Raises OSError where there is none to be had; then `ear` starts its own."""
         async with self._one_by_one, asyncio.timeout(LOAD_TIMEOUT_S):
-            if self.pid is None:
-                await self._start()
-            assert self._control is not None
-            near, far = socket.socketpair()
-            try:
-                socket.send_fds(self._control, [b"+"], [far.fileno()])
-                told = await asyncio.get_running_loop().sock_recv(self._control, _PID.size)
-                if len(told) < _PID.size:
-                    raise ConnectionResetError("the fork server has ended")
-                near.setblocking(False)
-                reader, writer = await asyncio.open_connection(sock=near)
-            except BaseException:
-                near.close()
-                raise
-            finally:
-                far.close()
-            return Forked(_PID.unpack(told)[0], reader, writer)
+            if self.pid is not None:
+                with contextlib.suppress(ConnectionError):  # it has ended, and that was not noticed yet
+                    return await self._fork()
+                assert self._process is not None
+                await self._process.wait()
+            await self._start()
+            return await self._fork()
+
+    async def _fork(self) -> Forked:
+        """Raises ConnectionError when the server has ended."""
+        assert self._control is not None
+        near, far = socket.socketpair()
+        try:
+            socket.send_fds(self._control, [b"+"], [far.fileno()])
+            told = await asyncio.get_running_loop().sock_recv(self._control, _PID.size)
+            if len(told) < _PID.size:
+                raise ConnectionResetError("the fork server has ended")
+            near.setblocking(False)
+            reader, writer = await asyncio.open_connection(sock=near)
+        except BaseException:
+            near.close()
+            raise
+        finally:
+            far.close()
+        return Forked(_PID.unpack(told)[0], reader, writer)
 
     async def _start(self) -> None:
         await self.close()
