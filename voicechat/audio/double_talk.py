@@ -55,6 +55,9 @@ NEARLY_ALL = 0.25
 has just begun, an echo that is about as loud may explain half at some time."""
 EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
 """A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
+SLIPPED = 0.5
+"""What is left where a filter is right is less by this when the echo is put by a few samples: then it has slipped. Of a
+voice no place of the echo explains a tenth."""
 SPOILT = 0.4
 """So much less the filter of a moment ago leaves, if it has learnt at the wrong place since."""
 ASTRAY_BLOCKS = 150
@@ -170,6 +173,14 @@ class DoubleTalk:
         left, lag = now
         return lag if left < EXPLAINED else 0.0
 
+    def slipped(self, captured: list[bytes], references: list[bytes]) -> float | None:
+        """By how many samples, at most MOST_LAG, the echo in these blocks comes later than the filter has it: as far as
+        that explains what is left. `references` are longer by LENGTH_MS."""
+        heard, echo = self._both(captured, references)
+        left, lag = self._lag(heard, echo)
+        here, _ = self._lag(heard, echo, 0)
+        return lag if left < SLIPPED * here and left < EXPLAINED else None
+
     def elsewhere(self, captured: list[bytes], references: list[bytes], early: int) -> bool:
         """Whether these blocks are an echo, as loud as the filter knows it, but at another time.
 
@@ -189,15 +200,15 @@ class DoubleTalk:
         here = left[len(left) - 1 - early]
         return bool(left.min() < NEARLY_ALL * strength < here / 2)
 
-    def _lag(self, heard: Samples, echo: Samples) -> tuple[float, float]:
+    def _lag(self, heard: Samples, echo: Samples, most: int = MOST_LAG) -> tuple[float, float]:
         """(what is left of the echo at best, by how many samples more it is late then)."""
         size = 2 * len(echo)
         ours, theirs = (np.fft.rfft(wave, size)[: size * self._low // len(self._rest)] for wave in (heard, echo))
         fine = np.fft.irfft(ours * np.conj(theirs), FINER * size) * FINER
-        near = np.concatenate([fine[-MOST_LAG * FINER :], fine[: MOST_LAG * FINER + 1]])
+        near = np.concatenate([fine[len(fine) - most * FINER :], fine[: most * FINER + 1]])
         expected = 2 / size * _product(theirs, theirs)
         left = 2 / size * _product(ours, ours) + expected - 2 * float(near.max())
-        return left / max(expected, 1.0), int(np.argmax(near)) / FINER - MOST_LAG
+        return left / max(expected, 1.0), int(np.argmax(near)) / FINER - most
 
     def again(self, captured: list[bytes], references: list[bytes], later: float) -> None:
         """The reference was put right: what was captured last, and what was played until then as it should have been,

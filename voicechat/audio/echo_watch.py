@@ -52,6 +52,8 @@ looked for."""
 VOICE_BLOCKS, BEGINNING_MS = 12, 40
 """So many blocks of a voice that the canceller takes for echo are doubted; of one that has just begun no more than its
 beginning can be an echo that has moved."""
+SLIP_BLOCKS = 4
+"""In so many blocks an echo that has slipped by a few samples is looked for."""
 DENIED = 2.0
 """The filter is not believed where it leaves so much more than the way explains of the same sound."""
 DOUBT_BLOCKS = 8
@@ -149,7 +151,8 @@ class EchoWatch:
             self._double_talk.hear(captured, reference, agreed=self._agreed)
             self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
             elsewhere = self._is_elsewhere(max(self._spoken, self._unknown + 1 if level > LOUD_DBFS else 0))
-            self._doubt_voice()
+            if not self._has_slipped():
+                self._doubt_voice()
             self._watch_way()
         gain = 1.0
         if level <= LOUD_DBFS:
@@ -198,6 +201,19 @@ class EchoWatch:
         if found:
             self._double_talk.deny()
         return found
+
+    def _has_slipped(self) -> bool:
+        """What the filter has for a voice that begins is an echo that has moved by less than is looked for otherwise."""
+        if not 0 < self._spoken <= VOICE_BLOCKS:
+            return False
+        captured = list(self._captured)[-SLIP_BLOCKS:]
+        now = self._shift + self._base
+        lag = self._double_talk.slipped(captured, self._late_by(now, SLIP_BLOCKS))
+        if lag is None:
+            return False
+        log.debug("the echo comes %.2f ms later than before", lag * 1000 / self._render_hz)
+        self._double_talk.again(captured, self._late_by(now, SLIP_BLOCKS), lag)
+        return True
 
     def _doubt_voice(self) -> None:
         """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
