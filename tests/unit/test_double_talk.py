@@ -198,6 +198,52 @@ def test_a_filter_that_has_learnt_denies_that_an_echo_has_moved_that_is_in_its_p
     assert DoubleTalk(CAPTURE, RENDER).step(*asked) is not None
 
 
+@pytest.mark.parametrize("samples", [-3.5, -1.0, 0.5, 2.0])
+def test_an_echo_that_has_slipped_by_a_few_samples_is_told_from_a_voice(samples: float) -> None:
+    sound = played("ss-0890.wav")
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    voice = softly(np.zeros_like(captured), END_S - 0.1)
+    one, blocks = learnt(captured, reference), 4
+    slipped = late(captured, 2 * samples)
+    asked = last(reference, blocks + FILTER_BLOCKS)
+    assert one.slipped(last(slipped, blocks), asked) == pytest.approx(samples, abs=0.13)
+    assert one.slipped(last(captured, blocks), asked) is None
+    assert one.slipped(last(captured + voice, blocks), asked) is None
+    assert one.slipped(last(np.roll(captured, 480), blocks), asked) is None  # by more: that is looked for otherwise
+    assert DoubleTalk(CAPTURE, RENDER).slipped(last(slipped, blocks), asked) is None
+
+
+@pytest.mark.parametrize(("name", "samples"), [("ss-0870.wav", -2), ("ss-0890.wav", 2), ("ss-0890.wav", 3)])
+@pytest.mark.parametrize("after_s", [0.6, 0.9])
+def test_such_a_step_in_the_middle_of_an_answer_is_nobodys_voice(name: str, samples: int, after_s: float) -> None:
+    """`samples` at CAPTURE; the filter is so right by then that what this leaves stands out of all it has left."""
+    sound = played(name)
+    echo, begin = heard(sound, (90,)), round((LAST_S + after_s) * CAPTURE)
+    stepped = np.concatenate([echo[:begin], np.roll(echo, samples)[begin:]])
+    assert longest(voiced(watch(), pairs(stepped, sound))) < 4
+
+
+def test_what_was_left_until_a_step_was_found_is_not_usual() -> None:
+    sound, blocks = played("ss-0890.wav"), 10
+    echo, reference = heard(sound, (90,)), late(sound, LATE)
+    one, begin = learnt(echo, reference), round(END_S * 100)
+    stepped = np.roll(echo, 1)
+    for pair in pairs(stepped, reference)[begin : begin + blocks]:
+        one.hear(*pair, agreed=False)
+    end = (begin + blocks) * BLOCK
+    there = [
+        stepped[at : at + 2 * BLOCK].astype("<i2").tobytes() for at in range(2 * (end - 4 * BLOCK), 2 * end, 2 * BLOCK)
+    ]
+    here = [
+        reference[at : at + BLOCK].astype("<i2").tobytes()
+        for at in range(end - (4 + FILTER_BLOCKS) * BLOCK, end, BLOCK)
+    ]
+    one.again(there, here, 0.5)
+    for pair in pairs(stepped, reference)[begin + blocks :][:140]:
+        one.hear(*pair, agreed=False)
+    assert one.sure
+
+
 @pytest.mark.parametrize("blocks", [2, 3, 6])
 @pytest.mark.parametrize(("later_ms", "voice", "found"), [(0, 0, False), (-10, 0, True), (8.8, 0, True), (0, 4, False)])
 def test_the_first_moments_of_an_echo_at_another_time_are_told_from_a_voice(

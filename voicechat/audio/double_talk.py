@@ -48,6 +48,8 @@ ELSEWHERE, LEAST_ELSEWHERE = 0.5, 0.15
 expected one: |c - e|² = 2 (|e|² - c·e) where |c| = |e|. Of a voice it holds nothing but chance."""
 SETTLING_BLOCKS = 100
 """After the reference was put right, the filter is right by and by: until then it is as if nothing were usual."""
+FOUND_BLOCKS = 12
+"""An echo that has moved is mostly found within so many blocks."""
 CHECKED_BLOCKS, EXACT_DB = 6, 3.0
 """Unless it leaves no more than so much over the usual of the last blocks: then it was put right to the sample."""
 NEARLY_ALL = 0.25
@@ -55,9 +57,9 @@ NEARLY_ALL = 0.25
 has just begun, an echo that is about as loud may explain half at some time."""
 EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
 """A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
-SLIPPED = 0.5
-"""What is left where a filter is right is less by this when the echo is put by a few samples: then it has slipped. Of a
-voice no place of the echo explains a tenth."""
+SLIPPED, MOST_LEFT = 0.8, 0.5
+"""When no more than this share of what is left, and of the echo, stays where the echo is put by a few samples, it has
+slipped: of a voice over it more than 0.93 stayed in 99 of 100 blocks of recorded conversations."""
 SPOILT = 0.4
 """So much less the filter of a moment ago leaves, if it has learnt at the wrong place since."""
 ASTRAY_BLOCKS = 150
@@ -179,7 +181,7 @@ class DoubleTalk:
         heard, echo = self._both(captured, references)
         left, lag = self._lag(heard, echo)
         here, _ = self._lag(heard, echo, 0)
-        return lag if left < SLIPPED * here and left < EXPLAINED else None
+        return lag if left < min(SLIPPED * here, MOST_LEFT) and abs(lag) < MOST_LAG else None
 
     def elsewhere(self, captured: list[bytes], references: list[bytes], early: int) -> bool:
         """Whether these blocks are an echo, as loud as the filter knows it, but at another time.
@@ -227,6 +229,8 @@ class DoubleTalk:
         self._rests, self._echoes, self._lasting, self._common, self._unsure = ([0.0] * WINDOW for _ in range(5))
         self.speaking = False
         self._hold, self._past = 0, [0.0] * 3
+        for _ in range(min(len(self._waiting), FOUND_BLOCKS)):  # what was left meanwhile is not usual
+            self._waiting.pop()
 
     def _both(
         self, captured: list[bytes], references: list[bytes], blocks: int | None = None, *, before: bool = False
