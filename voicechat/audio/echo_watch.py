@@ -203,7 +203,7 @@ class EchoWatch:
         return found
 
     def _has_slipped(self) -> bool:
-        """What the filter has for a voice that begins is an echo that has moved by less than is looked for otherwise."""
+        """What the filter takes for a voice that begins is an echo that moved by less than is looked for otherwise."""
         if not 0 < self._spoken <= VOICE_BLOCKS:
             return False
         captured = list(self._captured)[-SLIP_BLOCKS:]
