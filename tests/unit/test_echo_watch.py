@@ -100,6 +100,22 @@ def test_a_way_that_moves_in_mid_conversation_pauses_nothing_and_is_measured(ste
     assert one.delay_ms == pytest.approx(90 + step_ms, abs=1)
 
 
+def test_a_way_that_grows_beyond_what_is_looked_for_at_first_is_followed() -> None:
+    """A sound server that keeps each standstill for ever makes it a second in half an hour."""
+    sound, one = np.tile(played(), 2), watch()
+    delays_ms = [90 + 170 * number for number in range(2 * COUNT)]
+    echo = np.zeros(2 * len(sound))
+    for number, delay_ms in enumerate(delays_ms):
+        begin = round((FIRST_S + number * EVERY_S - 0.7) * CAPTURE)
+        impulse = impulse_response(-12, delay_ms)
+        size = 1 << (len(sound) + len(impulse)).bit_length()
+        heard_ = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(impulse, size), size)[: len(sound)]
+        echo[begin:] = np.repeat(heard_, 2)[begin:]
+    found = voiced(one, pairs(echo + np.random.default_rng(5).normal(0, 4, len(echo)), sound))
+    assert longest(found) < UNHEARD_BLOCKS
+    assert one.delay_ms == pytest.approx(delays_ms[-1], abs=1)
+
+
 def test_without_the_watch_such_a_step_would_cut_the_answer() -> None:
     sound = played()
     assert longest(voiced(microphone(), pairs(heard(sound, (90, 190)), sound))) > 10

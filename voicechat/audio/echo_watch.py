@@ -11,6 +11,7 @@ canceller, given the last moments again, is right at once. What neither explains
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from voicechat.audio.echo_path import (
     RESPONSE_MS,
     SEGMENT_MS,
     WINDOW_MS,
+    Echo,
     EchoPath,
     Samples,
     find_echo,
@@ -74,7 +76,9 @@ BEFORE_MS = 20
 """So much earlier than its direct way the echo is learnt from."""
 SAME_MS = 2.0
 """What was learnt of one way and of another that differs by more explains neither."""
-MOST_SHIFT_MS = 500.0
+BACK_MS, MOST_LATE_MS = 400, 3000
+"""An echo that comes later than this is looked for from so much earlier on: a way that grows is followed, up to what
+televisions and wireless speakers reach that take their time."""
 
 
 class EchoWatch:
@@ -98,8 +102,8 @@ class EchoWatch:
         self._was_put = 0
         self._capture_hz, self._render_hz = capture_hz, render_hz
         self._block = block_bytes(render_hz)
-        blocks = (SEGMENT_MS + MOST_DELAY_MS) // BLOCK_MS + LEAD_IN_BLOCKS
-        self._captured: deque[bytes] = deque(maxlen=blocks)
+        blocks = (SEGMENT_MS + MOST_LATE_MS) // BLOCK_MS + LEAD_IN_BLOCKS
+        self._captured: deque[bytes] = deque(maxlen=SEGMENT_MS // BLOCK_MS + LEAD_IN_BLOCKS)
         self._references: deque[bytes] = deque(maxlen=blocks)
         self._shift = 0  # in samples of the reference: what the canceller's is late
         self._base = 0  # the same, of the path's beside that: the way it learns is short
@@ -138,7 +142,7 @@ class EchoWatch:
         self._references.append(reference)
         clean = self._microphone.process(captured, self._delayed(-1, self._shift))
         if not is_silent(reference):
-            self._sounding = TAIL_BLOCKS
+            self._sounding = TAIL_BLOCKS + max(round(self._late_ms) - BACK_MS, 0) // BLOCK_MS
         elif self._sounding:
             self._sounding -= 1
         if not self._sounding:
@@ -246,7 +250,7 @@ class EchoWatch:
 
     def _is_found(self) -> bool:
         """Before much was learnt: whether the last sound is echo at any delay, or less surely at the same again."""
-        echo = find_echo(self._heard(WINDOW_MS), self._played(WINDOW_MS + MOST_DELAY_MS, shift=0))
+        echo = self._find(WINDOW_MS)
         again = self._found_ms is not None and abs(echo.delay_ms - self._found_ms) < TOLERATED_MS
         if echo.share > LEAST_SHARE and echo.clarity > LEAST_CLARITY:
             self._found_ms = echo.delay_ms
@@ -258,7 +262,7 @@ class EchoWatch:
         captured, path, self._here = self._heard(window_ms), self.path, 0.0
         if path.delay_ms is None:
             return False
-        echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, shift=0))
+        echo = self._find(window_ms)
         found = []
         if echo.clarity >= LEAST_CLARITY:
             later_ms = echo.delay_ms - path.delay_ms - self._late_ms
@@ -281,6 +285,12 @@ class EchoWatch:
             return False
         return self._move(later_ms)
 
+    def _find(self, window_ms: int) -> Echo:
+        """Where the last sound is echo, as far as it is looked for: around where it was, if that is known."""
+        first = max(self._shift + self._base - self._samples(BACK_MS), 0)
+        echo = find_echo(self._heard(window_ms), self._played(window_ms + MOST_DELAY_MS, first))
+        return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
+
     def _nearby(self, captured: Samples, window_ms: int) -> float:
         """How much later than expected the last sound comes, as far as it is echo and at most by NEARBY_MS."""
         early = min(self._samples(NEARBY_MS), self._shift + self._base)
@@ -297,9 +307,9 @@ class EchoWatch:
         lag = self._double_talk.step(captured, self._late_by(now), there)
         if lag is None:
             return False
-        place = max(place + round(lag), 0)
+        place = min(max(place + round(lag), 0), self._samples(MOST_LATE_MS))
         self.shifts += 1
-        self._shift = min(max(place - self._base, 0), self._samples(MOST_SHIFT_MS))
+        self._shift = max(place - self._base, 0)
         self._base = place - self._shift
         done_ms = (self._shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
@@ -338,7 +348,7 @@ class EchoWatch:
 
     def _begin(self) -> bool:
         """Where the way begins; what was learnt of one that began elsewhere is lost. False when it is not heard."""
-        echo = find_echo(self._heard(LONG_MS), self._played(LONG_MS + MOST_DELAY_MS, shift=0))
+        echo = self._find(LONG_MS)
         if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
             return self.path.delay_ms is not None
         base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
