@@ -201,8 +201,7 @@ class EchoWatch:
         early = min(self._samples(NEARBY_MS), now)
         count = min(blocks, CHECKED_BLOCKS)
         references = self._late_by(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
-        found = self._double_talk.elsewhere(list(self._captured)[-count:], references, early)
-        if found:
+        if found := self._double_talk.elsewhere(list(self._captured)[-count:], references, early):
             self._double_talk.deny()
         return found
 
@@ -210,14 +209,12 @@ class EchoWatch:
         """What the filter takes for a voice that begins is an echo that moved by less than is looked for otherwise."""
         if not 0 < self._spoken <= VOICE_BLOCKS:
             return False
-        captured = list(self._captured)[-SLIP_BLOCKS:]
-        now = self._shift + self._base
-        lag = self._double_talk.slipped(captured, self._late_by(now, SLIP_BLOCKS))
-        if lag is None:
-            return False
-        log.debug("the echo comes %.2f ms later than before", lag * 1000 / self._render_hz)
-        self._double_talk.again(captured, self._late_by(now, SLIP_BLOCKS), lag)
-        return True
+        captured, references = list(self._captured)[-SLIP_BLOCKS:], self._late_by(self._shift + self._base, SLIP_BLOCKS)
+        lag = self._double_talk.slipped(captured, references)
+        if lag is not None:
+            log.debug("the echo comes %.2f ms later than before", lag * 1000 / self._render_hz)
+            self._double_talk.again(captured, references, lag)
+        return lag is not None
 
     def _doubt_voice(self) -> None:
         """Somebody has begun to speak, by the filter alone: or the echo has moved, or the filter is wrong."""
@@ -275,9 +272,8 @@ class EchoWatch:
         now, later = self._shift + self._base, self._samples(later_ms)
         place = max(now + later, 0)
         early_ms = (place - now - later) * 1000 / self._render_hz  # an echo from before the reference's beginning
-        shares = path.explained_at(
-            captured, self._played(window_ms + RESPONSE_MS, place), [ms - early_ms for ms in AROUND_MS]
-        )
+        reference = self._played(window_ms + RESPONSE_MS, place)
+        shares = path.explained_at(captured, reference, [ms - early_ms for ms in AROUND_MS])
         later_ms = later * 1000 / self._render_hz
         found += [(share, later_ms + ms) for share, ms in zip(shares, AROUND_MS, strict=True)]
         moved, later_ms = max(found)
@@ -372,8 +368,7 @@ class EchoWatch:
         return round(ms * self._render_hz / 1000)
 
     def _heard(self, ms: int) -> Samples:
-        count = -(-ms // BLOCK_MS)
-        return samples_at(b"".join(list(self._captured)[-count:]), self._capture_hz)[-ms * RATE_HZ // 1000 :]
+        return samples_at(b"".join(list(self._captured)[-ms // BLOCK_MS :]), self._capture_hz)[-ms * RATE_HZ // 1000 :]
 
     def _played(self, ms: int, shift: int | None = None) -> Samples:
         """The last `ms` of the reference, as the canceller has it unless another shift is given."""
