@@ -68,8 +68,8 @@ AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
 NEARBY_MS = 20
 """Where no delay stands out, since a voice is nothing but a tone, what was expected is looked for so much around."""
-TOLERATED_MS = 0.2
-"""The canceller learns smaller steps without a leak."""
+TOLERATED_MS = 0.25
+"""The canceller learns smaller steps without a leak, and the filter finds them by itself."""
 LEAD_IN_BLOCKS = 20
 """What it is given again after a shift: the delay and its filter."""
 BEFORE_MS = 20
@@ -277,9 +277,8 @@ class EchoWatch:
         later_ms = later * 1000 / self._render_hz
         found += [(share, later_ms + ms) for share, ms in zip(shares, AROUND_MS, strict=True)]
         moved, later_ms = max(found)
-        if moved < max(path.usual - MOVED_MARGIN, LEAST_MOVED) or moved < share + MOVED_MARGIN / 2:
-            return False
-        return self._move(later_ms)
+        least = max(path.usual - MOVED_MARGIN, LEAST_MOVED, share + MOVED_MARGIN / 2)
+        return moved >= least and abs(later_ms) >= TOLERATED_MS and self._move(later_ms)
 
     def _find(self, window_ms: int) -> Echo:
         """Where the last sound is echo, as far as it is looked for: around where it was, if that is known."""
