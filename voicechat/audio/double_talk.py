@@ -58,8 +58,8 @@ has just begun, an echo that is about as loud may explain half at some time."""
 EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
 """A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
 SLIPPED, MOST_LEFT = 0.8, 0.5
-"""When no more than this share of what is left, and of the echo, stays where the echo is put by a few samples, it has
-slipped: of a voice over it more than 0.93 stayed in 99 of 100 blocks of recorded conversations."""
+"""An echo has slipped when no more than the one share of what was left stays after it was put by a few samples, and no
+more than the other of the echo. Of a voice over it more than 0.93 stayed, in 99 of 100 recorded blocks."""
 SPOILT = 0.4
 """So much less the filter of a moment ago leaves, if it has learnt at the wrong place since."""
 ASTRAY_BLOCKS = 150

@@ -247,7 +247,7 @@ class EchoWatch:
 
     def _is_found(self) -> bool:
         """Before much was learnt: whether the last sound is echo at any delay, or less surely at the same again."""
-        echo = self._find(WINDOW_MS)
+        echo = self._find(self._heard(WINDOW_MS), WINDOW_MS)
         again = self._found_ms is not None and abs(echo.delay_ms - self._found_ms) < TOLERATED_MS
         if echo.share > LEAST_SHARE and echo.clarity > LEAST_CLARITY:
             self._found_ms = echo.delay_ms
@@ -259,7 +259,7 @@ class EchoWatch:
         captured, path, self._here = self._heard(window_ms), self.path, 0.0
         if path.delay_ms is None:
             return False
-        echo = self._find(window_ms)
+        echo = self._find(captured, window_ms)
         found = []
         if echo.clarity >= LEAST_CLARITY:
             later_ms = echo.delay_ms - path.delay_ms - self._late_ms
@@ -280,10 +280,10 @@ class EchoWatch:
         least = max(path.usual - MOVED_MARGIN, LEAST_MOVED, share + MOVED_MARGIN / 2)
         return moved >= least and abs(later_ms) >= TOLERATED_MS and self._move(later_ms)
 
-    def _find(self, window_ms: int) -> Echo:
-        """Where the last sound is echo, as far as it is looked for: around where it was, if that is known."""
+    def _find(self, captured: Samples, window_ms: int) -> Echo:
+        """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known."""
         first = max(self._shift + self._base - self._samples(BACK_MS), 0)
-        echo = find_echo(self._heard(window_ms), self._played(window_ms + MOST_DELAY_MS, first))
+        echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:
@@ -343,7 +343,7 @@ class EchoWatch:
 
     def _begin(self) -> bool:
         """Where the way begins; what was learnt of one that began elsewhere is lost. False when it is not heard."""
-        echo = self._find(LONG_MS)
+        echo = self._find(self._heard(LONG_MS), LONG_MS)
         if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
             return self.path.delay_ms is not None
         base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
