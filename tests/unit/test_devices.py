@@ -97,21 +97,40 @@ def test_zeros_of_a_microphone_that_is_no_headset_are_its_sound_and_kept() -> No
     assert [any(one.read()) for _ in range(3)] == [False, False, True]
 
 
+def server_says(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    pactl = folder / "pactl"
+    pactl.write_text(f"#!/bin/sh\n[ $1 = info ] || exit 1\n{script}\n")
+    pactl.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.setattr(sys, "platform", "linux")
+
+
+SERVER = """[ $LC_ALL = C ] && echo "Server Name: PulseAudio
+Default Sample Specification: s16le 2ch 48000Hz
+Default Sink: alsa_output.pci-0000
+Default Source: {source}
+Cookie: 1234:5678" """
+
+
 @pytest.mark.parametrize(
-    ("says", "may_be"),
+    ("source", "may_be"),
     [("bluez_input.AC_80_0A.0", True), ("bluez_source.AC_80_0A.handsfree", True), ("alsa_input.pci-0000", False)],
 )
 def test_a_headset_is_known_by_the_name_of_the_default_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, may_be: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, may_be: bool
 ) -> None:
-    pactl = tmp_path / "pactl"
-    pactl.write_text(f"#!/bin/sh\n[ $1 = get-default-source ] && echo {says}\n")
-    pactl.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(sys, "platform", "linux")
+    server_says(tmp_path, monkeypatch, SERVER.format(source=source))
+    assert defaults.default_devices() == (source, "alsa_output.pci-0000")
     assert defaults.may_be_headset() == may_be
-    pactl.write_text("#!/bin/sh\nexit 1\n")
-    assert defaults.may_be_headset(), "nobody knows"
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo 'Server Name: none'"])
+def test_where_the_sound_server_does_not_tell_it_may_be_a_headset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    server_says(tmp_path, monkeypatch, script)
+    assert defaults.default_devices() is None
+    assert defaults.may_be_headset()
 
 
 @pytest.mark.usefixtures("time_flies")

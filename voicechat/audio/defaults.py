@@ -1,9 +1,11 @@
 """Which devices the system calls its defaults at this moment.
 
 PortAudio's own list is frozen when it starts, and restarting it would end the running streams. PulseAudio and
-PipeWire are asked by `pactl`; elsewhere a short-lived child process starts a PortAudio of its own.
+PipeWire are asked by `pactl info`, which every version has; elsewhere a short-lived child process starts a PortAudio
+of its own.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +16,7 @@ PACTL_INTERVAL_S = 5.0
 CHILD_INTERVAL_S = 15.0
 """A child costs about 0.1 s of processor."""
 TIMEOUT_S = 5.0
-DEFAULT_SOURCE = ["pactl", "get-default-source"]
-DEFAULT_SINK = ["pactl", "get-default-sink"]
+DEFAULTS = "Default Source: ", "Default Sink: "
 
 _CHILD = """
 from voicechat.audio.devices import Backend
@@ -35,19 +36,11 @@ def _has_pactl() -> bool:
 
 def default_devices() -> tuple[str, ...] | None:
     """Names of the default microphone and speaker, None when that cannot be found out. Blocks: not for the loop."""
-    environment = None
     if _has_pactl():
-        commands = [DEFAULT_SOURCE, DEFAULT_SINK]
-    else:
-        command, environment = child_python("-c", _CHILD)
-        commands = [command]
-    answers = []
-    for command in commands:
-        answer = _ask(command, environment)
-        if answer is None:
-            return None
-        answers.append(answer)
-    return tuple(answers)
+        return _ask_server()
+    command, environment = child_python("-c", _CHILD)
+    answer = _ask(command, environment)
+    return None if answer is None else (answer,)
 
 
 def may_be_headset() -> bool:
@@ -55,8 +48,17 @@ def may_be_headset() -> bool:
 
     PulseAudio and PipeWire begin the names of all such devices with `bluez`.
     """
-    name = _ask(DEFAULT_SOURCE) if _has_pactl() else None
-    return name is None or name.startswith("bluez")
+    names = _ask_server() if _has_pactl() else None
+    return names is None or names[0].startswith("bluez")
+
+
+def _ask_server() -> tuple[str, str] | None:
+    """The names of the default microphone and speaker, None when the sound server does not tell."""
+    answer = _ask(["pactl", "info"], os.environ | {"LC_ALL": "C"})
+    if answer is None:
+        return None
+    found = [line.removeprefix(what) for what in DEFAULTS for line in answer.splitlines() if line.startswith(what)]
+    return (found[0], found[1]) if len(found) == len(DEFAULTS) else None
 
 
 def _ask(command: list[str], environment: dict[str, str] | None = None) -> str | None:
