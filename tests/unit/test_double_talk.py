@@ -258,6 +258,41 @@ def test_the_first_moments_of_an_echo_at_another_time_are_told_from_a_voice(
     assert one.elsewhere(last(there, blocks), asked, early) == found
 
 
+def around(reference: Samples, early: int, blocks: int) -> list[bytes]:
+    """Of `late(reference, -early)`, with what is looked through beside it for an echo that comes 200 ms later."""
+    return last(late(reference, -early), CHECKED_BLOCKS + blocks + FILTER_BLOCKS)
+
+
+@pytest.mark.parametrize("later_ms", [-10, -0.5, 0.5, 3.7, 116])
+def test_an_echo_at_another_time_is_located_to_the_sample(later_ms: float) -> None:
+    sound, early, blocks = played("ss-0890.wav"), 20 * RENDER // 1000, 220 // BLOCK_MS
+    captured, reference = heard(sound, (90,)), late(sound, LATE)
+    voice = softly(np.zeros_like(captured), END_S - 0.06)
+    one, asked = learnt(captured, reference), around(reference, early, blocks)
+    samples = round(later_ms * RENDER / 1000)
+    there = last(np.roll(captured, 2 * samples), CHECKED_BLOCKS)
+    found = one.located(there, asked, early)
+    assert found is not None
+    assert (found[0] in (CHECKED_BLOCKS // 2, CHECKED_BLOCKS), found[1]) == (True, samples)
+    assert DoubleTalk(CAPTURE, RENDER).located(there, asked, early) is None
+    for nowhere in (captured, captured + voice, captured + 4 * voice, np.zeros_like(captured)):
+        assert one.located(last(nowhere, CHECKED_BLOCKS), asked, early) is None
+    assert one.located([*last(captured, CHECKED_BLOCKS)[:3], *there[3:]], asked, early) == (3, samples)
+
+
+@pytest.mark.parametrize(("later_ms", "after_s"), [(0.4, 0.6), (0.4, 0.9), (-3.5, 0.9), (120, 0.6), (120, 0.9)])
+def test_such_an_echo_is_followed_within_some_hundredths(later_ms: float, after_s: float) -> None:
+    sound, moved_ms = played("ss-0890.wav"), []
+    echo, begin = heard(sound, (90,)), round((LAST_S + after_s) * CAPTURE)
+    stepped = np.concatenate([echo[:begin], np.roll(echo, round(later_ms * CAPTURE / 1000))[begin:]])
+    one = watch()
+    for pair in pairs(stepped, sound)[: begin * 100 // CAPTURE + 40]:
+        one.process(*pair)
+        moved_ms.append(0.0 if one.delay_ms is None else one.delay_ms - 90)
+    found = [abs(ms - later_ms) < 0.15 for ms in moved_ms[begin * 100 // CAPTURE :]]
+    assert True in found[:8]
+
+
 def test_an_echo_as_loud_as_expected_at_another_time_is_told_from_a_voice() -> None:
     """What is left of it holds half of itself less of what was expected, however much it looks like a voice else."""
     sound, found = played("ss-0890.wav"), 0

@@ -55,6 +55,9 @@ CHECKED_BLOCKS, EXACT_DB = 6, 3.0
 NEARLY_ALL = 0.25
 """Less than this is left of an echo that is found elsewhere, and twice as much and more where it was. Of a voice that
 has just begun, an echo that is about as loud may explain half at some time."""
+LOCATED, LEAST_ASTRAY, LOCATED_BY, ALIKE = 0.2, 0.4, 3.0, 14
+"""An echo is located where no more than the one share is left of it, if more than the other is left at its place, and
+everywhere else so many times as much as there, but for the next few samples."""
 EXPLAINED, MOST_LAG, FINER = 0.25, 8, 8
 """A filter that leaves so small a share knows where the echo is to an eighth of a sample; a step is found to a few."""
 SLIPPED, MOST_LEFT = 0.8, 0.5
@@ -191,16 +194,38 @@ class DoubleTalk:
         if self._usual_db >= LEARNT_DB:
             return False
         heard, echo = self._both(captured, references, len(references) - LENGTH_MS // BLOCK_MS)
-        size, most = len(echo), len(echo) * self._low // len(self._rest)
         # What the filter is right about, and of that the higher tones more: speech's low ones look alike.
-        ours, theirs = (np.fft.rfft(wave, size) * np.arange(size // 2 + 1) / most for wave in (heard, echo))
+        left = self._left_at_each(heard, echo, rising=True)
+        return bool(left.min() < NEARLY_ALL < left[-1 - early] / 2)
+
+    def located(self, captured: list[bytes], references: list[bytes], early: int) -> tuple[int, int] | None:
+        """(how many of these blocks, the last ones, are an echo beyond doubt, by how many samples later than expected);
+        all as for `elsewhere`."""
+        if self._usual_db >= LEARNT_DB:
+            return None
+        heard, echo = self._both(captured, references, len(references) - LENGTH_MS // BLOCK_MS)
+        for count in (len(heard) // 2, len(heard)):
+            for rising in (True, False):
+                left = self._left_at_each(heard[-count:], echo[len(heard) - count :], rising=rising)
+                here, there = len(left) - 1 - early, int(np.argmin(left))
+                found, at_home = float(left[there]), float(left[here])
+                left[max(there - ALIKE, 0) : there + ALIKE + 1] = np.inf
+                if found < LOCATED and at_home > LEAST_ASTRAY and left.min() > LOCATED_BY * found:
+                    return count // len(self._rest), here - there
+        return None
+
+    def _left_at_each(self, heard: Samples, echo: Samples, *, rising: bool) -> Samples:
+        """The share of what was heard that is left by the echo, which is longer, at each of its places from the latest
+        on; of `rising` importance from tone to tone."""
+        size, most = len(echo), len(echo) * self._low // len(self._rest)
+        ours, theirs = (np.fft.rfft(wave, size) for wave in (heard, echo))
+        if rising:
+            ours, theirs = (each * np.arange(size // 2 + 1) / most for each in (ours, theirs))
         ours[most:] = theirs[most:] = 0
         common = np.fft.irfft(theirs * np.conj(ours), size)[: size - len(heard) + 1]
         sums = np.cumsum(np.concatenate([[0.0], np.fft.irfft(theirs, size) ** 2]))
-        strength = 2 / size * _product(ours, ours)
-        left = strength + sums[len(heard) :] - sums[: -len(heard)] - 2 * common
-        here = left[len(left) - 1 - early]
-        return bool(left.min() < NEARLY_ALL * strength < here / 2)
+        strength = max(2 / size * _product(ours, ours), 1e-9)
+        return np.asarray(1 + (sums[len(heard) :] - sums[: -len(heard)] - 2 * common) / strength)
 
     def _lag(self, heard: Samples, echo: Samples, most: int = MOST_LAG) -> tuple[float, float]:
         """(what is left of the echo at best, by how many samples more it is late then)."""

@@ -9,18 +9,16 @@ canceller, given the last moments again, is right at once. What neither explains
 """
 
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from voicechat.audio.double_talk import CHECKED_BLOCKS, DoubleTalk
+from voicechat.audio.double_talk import CHECKED_BLOCKS, LEAST_ASTRAY, DoubleTalk
 from voicechat.audio.echo import CleanMicrophone
-from voicechat.audio.echo_filter import LENGTH_MS
+from voicechat.audio.echo_history import EchoHistory
 from voicechat.audio.echo_path import (
     MOST_DELAY_MS,
-    RATE_HZ,
     RECENT_MS,
     RESPONSE_MS,
     SEGMENT_MS,
@@ -29,9 +27,8 @@ from voicechat.audio.echo_path import (
     EchoPath,
     Samples,
     find_echo,
-    samples_at,
 )
-from voicechat.audio.frames import BLOCK_MS, block_bytes, dbfs, is_silent
+from voicechat.audio.frames import BLOCK_MS, dbfs, is_silent
 from voicechat.audio.vad import SILENCE_DBFS
 
 log = logging.getLogger(__name__)
@@ -68,6 +65,8 @@ AROUND_MS = (-0.12, -0.06, 0.0, 0.06, 0.12)
 """A delay was found to about this."""
 NEARBY_MS = 20
 """Where no delay stands out, since a voice is nothing but a tone, what was expected is looked for so much around."""
+LOCATED_MS = 200
+"""The filter looks for an echo up to so much later."""
 TOLERATED_MS = 0.25
 """The canceller learns smaller steps without a leak, and the filter finds them by itself."""
 LEAD_IN_BLOCKS = 20
@@ -101,10 +100,8 @@ class EchoWatch:
         self._put_later = put_later
         self._was_put = 0
         self._capture_hz, self._render_hz = capture_hz, render_hz
-        self._block = block_bytes(render_hz)
-        blocks = (SEGMENT_MS + MOST_LATE_MS) // BLOCK_MS + LEAD_IN_BLOCKS
-        self._captured: deque[bytes] = deque(maxlen=SEGMENT_MS // BLOCK_MS + LEAD_IN_BLOCKS)
-        self._references: deque[bytes] = deque(maxlen=blocks)
+        blocks = SEGMENT_MS // BLOCK_MS + LEAD_IN_BLOCKS
+        self._history = EchoHistory(capture_hz, render_hz, blocks, blocks + MOST_LATE_MS // BLOCK_MS)
         self._shift = 0  # in samples of the reference: what the canceller's is late
         self._base = 0  # the same, of the path's beside that: the way it learns is short
         self._sounding = 0
@@ -138,9 +135,8 @@ class EchoWatch:
 
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """As `CleanMicrophone.process`."""
-        self._captured.append(captured)
-        self._references.append(reference)
-        clean = self._microphone.process(captured, self._delayed(-1, self._shift))
+        self._history.add(captured, reference)
+        clean = self._microphone.process(captured, self._history.reference(-1, self._shift))
         if not is_silent(reference):
             self._sounding = TAIL_BLOCKS + max(round(self._late_ms) - BACK_MS, 0) // BLOCK_MS
         elif self._sounding:
@@ -151,7 +147,7 @@ class EchoWatch:
         level = dbfs(clean)
         elsewhere = False
         if self.path.delay_ms is not None:
-            reference = self._delayed(-1, self._shift + self._base)
+            reference = self._history.reference(-1, self._shift + self._base)
             self._double_talk.hear(captured, reference, agreed=self._agreed)
             self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
             elsewhere = self._is_elsewhere(max(self._spoken, self._unknown + 1 if level > LOUD_DBFS else 0))
@@ -179,7 +175,7 @@ class EchoWatch:
             found = self._searches and self._is_found()
             self._unknown = 0 if found else self._unknown + 1
             return found
-        share, is_echo = path.judge(self._heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
+        share, is_echo = path.judge(self._history.heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
         if is_echo:
             return True
         self._unknown += 1
@@ -198,10 +194,10 @@ class EchoWatch:
         if not 0 < blocks <= VOICE_BLOCKS or self._double_talk.echo_only:
             return False
         now = self._shift + self._base
-        early = min(self._samples(NEARBY_MS), now)
+        early = min(self._history.samples(NEARBY_MS), now)
         count = min(blocks, CHECKED_BLOCKS)
-        references = self._late_by(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
-        if found := self._double_talk.elsewhere(list(self._captured)[-count:], references, early):
+        references = self._history.references(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
+        if found := self._double_talk.elsewhere(self._history.captured(count), references, early):
             self._double_talk.deny()
         return found
 
@@ -209,7 +205,8 @@ class EchoWatch:
         """What the filter takes for a voice that begins is an echo that moved by less than is looked for otherwise."""
         if not 0 < self._spoken <= VOICE_BLOCKS:
             return False
-        captured, references = list(self._captured)[-SLIP_BLOCKS:], self._late_by(self._shift + self._base, SLIP_BLOCKS)
+        captured = self._history.captured(SLIP_BLOCKS)
+        references = self._history.references(self._shift + self._base, SLIP_BLOCKS)
         lag = self._double_talk.slipped(captured, references)
         if lag is not None:
             log.debug("the echo comes %.2f ms later than before", lag * 1000 / self._render_hz)
@@ -231,14 +228,28 @@ class EchoWatch:
     def _watch_way(self) -> None:
         """An echo that has moved is followed before the canceller leaves anything of it."""
         self._watch_in = (self._watch_in or WATCH_BLOCKS) - 1
-        if self._watch_in or not self.path.known:
+        if self._is_located() or self._watch_in or not self.path.known:
             return
         share = self._explained(WINDOW_MS)
         if share < self.path.usual - WATCH_MARGIN:
             self._has_moved(WINDOW_MS, share)
 
+    def _is_located(self) -> bool:
+        """Whether the filter finds the echo at another time, where little of the sound is what it expects. It is put
+        right: a path needs more sound for that, and no vowel."""
+        if self._watch_in % 2 or self._double_talk.left < LEAST_ASTRAY:
+            return False
+        now = self._shift + self._base
+        early = min(self._history.samples(NEARBY_MS), now)
+        references = self._history.references(now - early, CHECKED_BLOCKS + (NEARBY_MS + LOCATED_MS) // BLOCK_MS)
+        found = self._double_talk.located(self._history.captured(CHECKED_BLOCKS), references, early)
+        if found is None:
+            return False
+        blocks, later = found
+        return self._move(later * 1000 / self._render_hz, blocks)
+
     def _explained(self, window_ms: int) -> float:
-        return self.path.explained(self._heard(window_ms), self._played(window_ms + RESPONSE_MS))
+        return self.path.explained(self._history.heard(window_ms), self._played(window_ms + RESPONSE_MS))
 
     @property
     def _searches(self) -> bool:
@@ -247,7 +258,7 @@ class EchoWatch:
 
     def _is_found(self) -> bool:
         """Before much was learnt: whether the last sound is echo at any delay, or less surely at the same again."""
-        echo = self._find(self._heard(WINDOW_MS), WINDOW_MS)
+        echo = self._find(self._history.heard(WINDOW_MS), WINDOW_MS)
         again = self._found_ms is not None and abs(echo.delay_ms - self._found_ms) < TOLERATED_MS
         if echo.share > LEAST_SHARE and echo.clarity > LEAST_CLARITY:
             self._found_ms = echo.delay_ms
@@ -256,7 +267,7 @@ class EchoWatch:
 
     def _has_moved(self, window_ms: int, share: float) -> bool:
         """Whether the last sound is echo at another delay, by which more than `share` is explained. It is put right."""
-        captured, path, self._here = self._heard(window_ms), self.path, 0.0
+        captured, path, self._here = self._history.heard(window_ms), self.path, 0.0
         if path.delay_ms is None:
             return False
         echo = self._find(captured, window_ms)
@@ -269,7 +280,7 @@ class EchoWatch:
             found.append((echo.share, later_ms))
         else:
             later_ms = self._nearby(captured, window_ms)
-        now, later = self._shift + self._base, self._samples(later_ms)
+        now, later = self._shift + self._base, self._history.samples(later_ms)
         place = max(now + later, 0)
         early_ms = (place - now - later) * 1000 / self._render_hz  # an echo from before the reference's beginning
         reference = self._played(window_ms + RESPONSE_MS, place)
@@ -282,52 +293,44 @@ class EchoWatch:
 
     def _find(self, captured: Samples, window_ms: int) -> Echo:
         """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known."""
-        first = max(self._shift + self._base - self._samples(BACK_MS), 0)
+        first = max(self._shift + self._base - self._history.samples(BACK_MS), 0)
         echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:
         """How much later than expected the last sound comes, as far as it is echo and at most by NEARBY_MS."""
-        early = min(self._samples(NEARBY_MS), self._shift + self._base)
+        early = min(self._history.samples(NEARBY_MS), self._shift + self._base)
         reference = self._played(window_ms + 2 * NEARBY_MS + RESPONSE_MS, self._shift + self._base - early)
         early_ms = early * 1000 / self._render_hz
         return self.path.later_ms(captured, reference, 2 * NEARBY_MS, early_ms) - early_ms
 
-    def _move(self, later_ms: float) -> bool:
-        """The echo comes so much later: so shall the reference, as far as that can be, and to the sample where the
-        filter tells. False when the filter has the echo where it was."""
-        before, now = self._shift, self._shift + self._base
-        place, captured = max(now + self._samples(later_ms), 0), list(self._captured)[-CHECKED_BLOCKS:]
-        there = self._late_by(place)
-        lag = self._double_talk.step(captured, self._late_by(now), there)
+    def _move(self, later_ms: float, blocks: int = CHECKED_BLOCKS) -> bool:
+        """The echo comes so much later, in so many blocks: so shall the reference, as far as that can be, and to the
+        sample where the filter tells. False when the filter has the echo where it was."""
+        history, before, now = self._history, self._shift, self._shift + self._base
+        place, captured = max(now + history.samples(later_ms), 0), history.captured(blocks)
+        there = history.references(place, blocks)
+        lag = self._double_talk.step(captured, history.references(now, blocks), there)
         if lag is None:
             return False
-        place = min(max(place + round(lag), 0), self._samples(MOST_LATE_MS))
+        place = min(max(place + round(lag), 0), history.samples(MOST_LATE_MS))
         self.shifts += 1
         self._shift = max(place - self._base, 0)
         self._base = place - self._shift
         done_ms = (self._shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
+        lead_in = history.captured(LEAD_IN_BLOCKS)
         self._microphone.again(
-            [
-                (self._captured[at], self._delayed(at, self._shift))
-                for at in range(-LEAD_IN_BLOCKS, 0)
-                if -at <= len(self._captured)
-            ]
+            [(block, history.reference(at - len(lead_in), self._shift)) for at, block in enumerate(lead_in)]
         )
-        self._double_talk.again(captured, self._late_by(place), lag - round(lag))
+        self._double_talk.again(captured, history.references(place, blocks), lag - round(lag))
         return True
-
-    def _late_by(self, samples: int, blocks: int = CHECKED_BLOCKS) -> list[bytes]:
-        """What the double talk's filter looks at for so many blocks, of a reference that is so late."""
-        blocks = min(blocks + LENGTH_MS // BLOCK_MS, len(self._references))
-        return [self._delayed(at, samples) for at in range(-blocks, 0)]
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
     def _learn(self) -> None:
         size = -(-SEGMENT_MS // BLOCK_MS)
-        if len(self._captured) < size or (self.path.known and self._others < size):
+        if len(self._history) < size or (self.path.known and self._others < size):
             return
         self._learn_in = LEARN_BLOCKS if self.path.known else self._pause
         if not self.path.known and not self._begin():
@@ -335,7 +338,7 @@ class EchoWatch:
             return
         self._pause = LEARN_FIRST_BLOCKS
         before = self.delay_ms
-        if not self.path.learn(self._heard(SEGMENT_MS), self._played(SEGMENT_MS)):
+        if not self.path.learn(self._history.heard(SEGMENT_MS), self._played(SEGMENT_MS)):
             self._has_moved(LONG_MS, 0.0)
         now = self.delay_ms
         if now is not None and (before is None or abs(now - before) > TOLERATED_MS):
@@ -343,11 +346,11 @@ class EchoWatch:
 
     def _begin(self) -> bool:
         """Where the way begins; what was learnt of one that began elsewhere is lost. False when it is not heard."""
-        echo = self._find(self._heard(LONG_MS), LONG_MS)
+        echo = self._find(self._history.heard(LONG_MS), LONG_MS)
         if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
             return self.path.delay_ms is not None
-        base = self._samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
-        if self.path.delay_ms is None or abs(base - self._base) > self._samples(SAME_MS):
+        base = self._history.samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
+        if self.path.delay_ms is None or abs(base - self._base) > self._history.samples(SAME_MS):
             self.path, self._base = EchoPath(), base
             self._double_talk = DoubleTalk(self._capture_hz, self._render_hz)
         return True
@@ -357,37 +360,15 @@ class EchoWatch:
     def _step_back(self) -> None:
         """The reference was put later, for a step that had been found in the answer already: there is none any more."""
         later, self._was_put = self._put_later() - self._was_put, self._put_later()
-        if not 0 < later <= self._shift + self._samples(SAME_MS):
+        if not 0 < later <= self._shift + self._history.samples(SAME_MS):
             return
         place = self._shift + self._base - later
         self._shift = max(self._shift - later, 0)
         self._base = place - self._shift
 
-    def _samples(self, ms: float) -> int:
-        return round(ms * self._render_hz / 1000)
-
-    def _heard(self, ms: int) -> Samples:
-        return samples_at(b"".join(list(self._captured)[-ms // BLOCK_MS :]), self._capture_hz)[-ms * RATE_HZ // 1000 :]
-
-    def _played(self, ms: int, shift: int | None = None) -> Samples:
-        """The last `ms` of the reference, as the canceller has it unless another shift is given."""
-        shift = self._shift + self._base if shift is None else shift
-        end = len(self._references) * self._block - 2 * shift
-        size = 2 * self._samples(ms)
-        first = max(0, (end - size) // self._block)
-        pcm = b"".join(list(self._references)[first:])
-        pcm = pcm[max(0, end - size - first * self._block) : max(0, end - first * self._block)].rjust(size, b"\0")
-        return samples_at(pcm, self._render_hz)
-
-    def _delayed(self, at: int, shift: int) -> bytes:
-        """The reference that belongs to the captured block at this place of the past, if it is `shift` samples late."""
-        if not shift:
-            return self._references[at]
-        at %= len(self._references)
-        begin = at * self._block - 2 * shift
-        first = begin // self._block
-        two = b"".join(self._references[n] if n >= 0 else bytes(self._block) for n in (first, first + 1))
-        return two[begin - first * self._block :][: self._block]
+    def _played(self, ms: int, late: int | None = None) -> Samples:
+        """The last `ms` of the reference, as the path has it unless it is said how late."""
+        return self._history.played(ms, self._shift + self._base if late is None else late)
 
     def _faded(self, block: bytes, gain: float) -> bytes:
         """The block at this gain, from the gain before."""
