@@ -6,6 +6,7 @@ usually does, and the echo itself is where it is expected (else the way has move
 somebody's voice, and what the filter leaves is used instead of the canceller's sound.
 """
 
+import itertools
 import math
 from collections import deque
 
@@ -195,7 +196,7 @@ class DoubleTalk:
             return False
         heard, echo = self._both(captured, references, len(references) - LENGTH_MS // BLOCK_MS)
         # What the filter is right about, and of that the higher tones more: speech's low ones look alike.
-        left = self._left_at_each(heard, echo, rising=True)
+        left = Places(echo, self._share_of_low, rising=True).left(heard)
         return bool(left.min() < NEARLY_ALL < left[-1 - early] / 2)
 
     def located(self, captured: list[bytes], references: list[bytes], early: int) -> tuple[int, int] | None:
@@ -204,28 +205,19 @@ class DoubleTalk:
         if self._usual_db >= LEARNT_DB:
             return None
         heard, echo = self._both(captured, references, len(references) - LENGTH_MS // BLOCK_MS)
-        for count in (len(heard) // 2, len(heard)):
-            for rising in (True, False):
-                left = self._left_at_each(heard[-count:], echo[len(heard) - count :], rising=rising)
-                here, there = len(left) - 1 - early, int(np.argmin(left))
-                found, at_home = float(left[there]), float(left[here])
-                left[max(there - ALIKE, 0) : there + ALIKE + 1] = np.inf
-                if found < LOCATED and at_home > LEAST_ASTRAY and left.min() > LOCATED_BY * found:
-                    return count // len(self._rest), here - there
+        places = [Places(echo, self._share_of_low, rising=rising) for rising in (True, False)]
+        for count, each in itertools.product((len(heard) // 2, len(heard)), places):
+            left = each.left(heard[-count:])
+            here, there = len(left) - 1 - early, int(np.argmin(left))
+            found, at_home = float(left[there]), float(left[here])
+            left[max(there - ALIKE, 0) : there + ALIKE + 1] = np.inf
+            if found < LOCATED and at_home > LEAST_ASTRAY and left.min() > LOCATED_BY * found:
+                return count // len(self._rest), here - there
         return None
 
-    def _left_at_each(self, heard: Samples, echo: Samples, *, rising: bool) -> Samples:
-        """The share of what was heard that is left by the echo, which is longer, at each of its places from the latest
-        on; of `rising` importance from tone to tone."""
-        size, most = len(echo), len(echo) * self._low // len(self._rest)
-        ours, theirs = (np.fft.rfft(wave, size) for wave in (heard, echo))
-        if rising:
-            ours, theirs = (each * np.arange(size // 2 + 1) / most for each in (ours, theirs))
-        ours[most:] = theirs[most:] = 0
-        common = np.fft.irfft(theirs * np.conj(ours), size)[: size - len(heard) + 1]
-        sums = np.cumsum(np.concatenate([[0.0], np.fft.irfft(theirs, size) ** 2]))
-        strength = max(2 / size * _product(ours, ours), 1e-9)
-        return np.asarray(1 + (sums[len(heard) :] - sums[: -len(heard)] - 2 * common) / strength)
+    @property
+    def _share_of_low(self) -> float:
+        return self._low / len(self._rest)
 
     def _lag(self, heard: Samples, echo: Samples, most: int = MOST_LAG) -> tuple[float, float]:
         """(what is left of the echo at best, by how many samples more it is late then)."""
@@ -341,3 +333,27 @@ def _same(rest: float, echo: float, common: float, chance: float) -> bool:
 def _product(one: Spectrum, other: Spectrum) -> float:
     """Of two blocks: the mean of what they have in common."""
     return float(np.vdot(one, other).real)
+
+
+class Places:
+    """An echo as it was expected, at each of whose places something shorter may be looked for."""
+
+    def __init__(self, echo: Samples, low: float, *, rising: bool):
+        """Tones up to this share of the rate count; `rising`, the higher ones more."""
+        self._size, self._most = len(echo), round(len(echo) * low)
+        self._weights = np.arange(self._most) / self._most if rising else np.ones(self._most)
+        self._spectrum = self._weighed(echo)
+        self._sums = np.cumsum(np.concatenate([[0.0], np.fft.irfft(self._spectrum, self._size) ** 2]))
+
+    def left(self, heard: Samples) -> Samples:
+        """The share of it that is left by the echo at each place, the oldest first."""
+        ours, count = self._weighed(heard), len(heard)
+        common = np.fft.irfft(self._spectrum * np.conj(ours), self._size)[: self._size - count + 1]
+        strength = max(2 / self._size * _product(ours, ours), 1e-9)
+        return np.asarray(1 + (self._sums[count:] - self._sums[:-count] - 2 * common) / strength)
+
+    def _weighed(self, wave: Samples) -> Spectrum:
+        spectrum = np.fft.rfft(wave, self._size)
+        spectrum[: self._most] *= self._weights
+        spectrum[self._most :] = 0
+        return spectrum

@@ -237,7 +237,8 @@ class EchoWatch:
     def _is_located(self) -> bool:
         """Whether the filter finds the echo at another time, where little of the sound is what it expects. It is put
         right: a path needs more sound for that, and no vowel."""
-        if self._watch_in % 2 or self._double_talk.left < LEAST_ASTRAY:
+        seldom = self._spoken > VOICE_BLOCKS  # that is somebody
+        if self._watch_in % (WATCH_BLOCKS if seldom else 2) or self._double_talk.left < LEAST_ASTRAY:
             return False
         now = self._shift + self._base
         early = min(self._history.samples(NEARBY_MS), now)
