@@ -8,6 +8,6 @@ __version__ = "0.1.0"
 # machine needs no network and tells nobody; whoever wants it to sets 0.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# OpenBLAS, which numpy loads, shares products of more than 10,000 samples with threads of its own: those spin for
-# some 25 ms each time, and on a busy machine the one that waits for them is the canceller's.
+# OpenBLAS, which numpy loads, shares even the voice detector's matrices with threads of its own, which spin: on a busy
+# machine the audio threads wait for them. For vectors it does from 10,000 samples on.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
