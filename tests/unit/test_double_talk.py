@@ -280,8 +280,9 @@ def test_an_echo_at_another_time_is_located_to_the_sample(later_ms: float) -> No
     assert one.located([*last(captured, CHECKED_BLOCKS)[:3], *there[3:]], asked, early) == (3, samples)
 
 
-@pytest.mark.parametrize(("later_ms", "after_s"), [(0.4, 0.6), (0.4, 0.9), (-3.5, 0.9), (120, 0.6), (120, 0.9)])
+@pytest.mark.parametrize(("later_ms", "after_s"), [(0.4, 0.6), (0.4, 0.9), (120, 0.6)])
 def test_such_an_echo_is_followed_within_some_hundredths(later_ms: float, after_s: float) -> None:
+    """In sound of which the learnt way alone tells too little for that."""
     sound, moved_ms = played("ss-0890.wav"), []
     echo, begin = heard(sound, (90,)), round((LAST_S + after_s) * CAPTURE)
     stepped = np.concatenate([echo[:begin], np.roll(echo, round(later_ms * CAPTURE / 1000))[begin:]])
