@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.room import Room
-from tests.soundcard import RATE_HZ, SoundCard, lag_ms, tone
+from tests.soundcard import RATE_HZ, Recording, SoundCard, lag_ms, tone
 
 
 def loudest_hz(samples: np.ndarray) -> float:
@@ -70,16 +70,23 @@ def test_a_room_has_noise_and_reverberation() -> None:
     click = np.zeros(4800, np.int16)
     click[:96] = 20_000
     with SoundCard(room=Room(rt60_ms=400, noise_dbfs=-50)) as card, card.record("mic") as mic:
-        noise = mic.wait_for_sound(level=60)
-        card.play(click, 48_000, into="speaker").wait()
-        loud = mic.wait_for_sound(level=800)
-        mic.wait_for_sound(level=60, after=loud + 0.6)
-        levels = mic.levels(loud)
-        quiet = np.median([level for at, level in mic.levels(noise, loud - 0.02)])
-    tail = [np.median([level for at, level in levels if low < at - loud < low + 0.1]) for low in (0.01, 0.11, 0.5)]
+        noise = over = mic.wait_for_sound(level=60)
+        clicks = []
+        for _ in range(3):  # a machine that stands still tears one of them
+            card.play(click, 48_000, into="speaker").wait()
+            clicks.append(mic.wait_for_sound(level=800, after=over))
+            over = mic.wait_for_sound(level=60, after=clicks[-1] + 0.6)
+        quiet = np.median([level for _, level in mic.levels(noise, clicks[0] - 0.02)])
+        tails = [[median(mic, loud + after) for after in (0.01, 0.11, 0.5)] for loud in clicks]
+    tail = np.median(tails, axis=0)
     assert quiet == pytest.approx(32768 * 10 ** (-50 / 20), rel=0.2)
     assert tail[0] > 2 * tail[1] > 2 * tail[2]
     assert tail[2] == pytest.approx(quiet, rel=0.2)
+
+
+def median(recording: Recording, start: float) -> float:
+    """Of the levels of a tenth of a second."""
+    return float(np.median([level for _, level in recording.levels(start, start + 0.1)]))
 
 
 def test_in_a_room_voices_sound_beside_each_other_until_they_are_stopped() -> None:

@@ -116,6 +116,18 @@ def test_a_way_that_grows_beyond_what_is_looked_for_at_first_is_followed() -> No
     assert one.delay_ms == pytest.approx(delays_ms[-1], abs=1)
 
 
+@pytest.mark.parametrize("delays_ms", [(700,), (1000,), (2000,), (90, 700), (90, 1000)])
+def test_an_echo_that_comes_later_than_any_loudspeaker_nearby_is_found_in_the_first_answer(
+    delays_ms: tuple[int, ...],
+) -> None:
+    """A wireless speaker's, from the beginning or when the system moves the stream to it."""
+    sound, one = played(), watch()
+    found = voiced(one, pairs(heard(sound, delays_ms), sound))
+    assert 1 <= sum(found) <= 45  # of that one something is heard
+    assert sum(found[found.index(True) + 100 :]) <= 5
+    assert one.delay_ms == pytest.approx(delays_ms[-1], abs=1)
+
+
 def test_without_the_watch_such_a_step_would_cut_the_answer() -> None:
     sound = played()
     assert longest(voiced(microphone(), pairs(heard(sound, (90, 190)), sound))) > 10

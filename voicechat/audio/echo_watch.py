@@ -51,6 +51,8 @@ looked for."""
 VOICE_BLOCKS, BEGINNING_MS = 12, 40
 """So many blocks of a voice that the canceller takes for echo are doubted; of one that has just begun no more than its
 beginning can be an echo that has moved."""
+FAR_BLOCKS = 10
+"""So many blocks that nothing explains are looked for up to MOST_LATE_MS later, once: that takes two milliseconds."""
 SLIP_BLOCKS = 4
 """In so many blocks an echo that has slipped by a few samples is looked for."""
 DENIED = 2.0
@@ -104,7 +106,7 @@ class EchoWatch:
         self._history = EchoHistory(capture_hz, render_hz, blocks, blocks + MOST_LATE_MS // BLOCK_MS)
         self._shift = 0  # in samples of the reference: what the canceller's is late
         self._base = 0  # the same, of the path's beside that: the way it learns is short
-        self._sounding = 0
+        self._silence = MOST_LATE_MS  # blocks since the speaker's last sound, or more
         self._unknown = 0  # blocks of something loud that was no echo
         self._learn_in = self._pause = LEARN_FIRST_BLOCKS
         self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
@@ -126,7 +128,8 @@ class EchoWatch:
     @property
     def sounding(self) -> bool:
         """The speaker sounds, or has just done so and may be heard."""
-        return self._sounding > 0
+        late = max(round(self._late_ms) - BACK_MS, 0) // BLOCK_MS
+        return self._silence < TAIL_BLOCKS + late
 
     @property
     def _late_ms(self) -> float:
@@ -137,11 +140,8 @@ class EchoWatch:
         """As `CleanMicrophone.process`."""
         self._history.add(captured, reference)
         clean = self._microphone.process(captured, self._history.reference(-1, self._shift))
-        if not is_silent(reference):
-            self._sounding = TAIL_BLOCKS + max(round(self._late_ms) - BACK_MS, 0) // BLOCK_MS
-        elif self._sounding:
-            self._sounding -= 1
-        if not self._sounding:
+        self._silence = self._silence + 1 if is_silent(reference) else 0
+        if not self.sounding:
             self._step_back()
             return self._faded(self._double_talk.silent(captured, clean), 1.0)
         level = dbfs(clean)
@@ -174,11 +174,15 @@ class EchoWatch:
         if not path.known:
             found = self._searches and self._is_found()
             self._unknown = 0 if found else self._unknown + 1
+            if self._unknown == FAR_BLOCKS:  # who hears the answer may be about to cut it
+                self._learn_in = 0
             return found
         share, is_echo = path.judge(self._history.heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
         if is_echo:
             return True
         self._unknown += 1
+        if self._unknown == FAR_BLOCKS:
+            return self._has_moved(LONG_MS, self._explained(LONG_MS), far=True)
         return self._searches and self._has_moved(WINDOW_MS, share)
 
     def _is_doubtful(self) -> bool:
@@ -266,12 +270,12 @@ class EchoWatch:
             return True
         return again and echo.share > SAME_SHARE
 
-    def _has_moved(self, window_ms: int, share: float) -> bool:
+    def _has_moved(self, window_ms: int, share: float, *, far: bool = False) -> bool:
         """Whether the last sound is echo at another delay, by which more than `share` is explained. It is put right."""
         captured, path, self._here = self._history.heard(window_ms), self.path, 0.0
         if path.delay_ms is None:
             return False
-        echo = self._find(captured, window_ms)
+        echo = self._find(captured, window_ms, far=far)
         found = []
         if echo.clarity >= LEAST_CLARITY:
             later_ms = echo.delay_ms - path.delay_ms - self._late_ms
@@ -292,10 +296,11 @@ class EchoWatch:
         least = max(path.usual - MOVED_MARGIN, LEAST_MOVED, share + MOVED_MARGIN / 2)
         return moved >= least and abs(later_ms) >= TOLERATED_MS and self._move(later_ms)
 
-    def _find(self, captured: Samples, window_ms: int) -> Echo:
-        """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known."""
-        first = max(self._shift + self._base - self._history.samples(BACK_MS), 0)
-        echo = find_echo(captured, self._played(window_ms + MOST_DELAY_MS, first))
+    def _find(self, captured: Samples, window_ms: int, *, far: bool = False) -> Echo:
+        """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known, or
+        anywhere."""
+        first = 0 if far else max(self._shift + self._base - self._history.samples(BACK_MS), 0)
+        echo = find_echo(captured, self._played(window_ms + (MOST_LATE_MS if far else MOST_DELAY_MS), first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:
@@ -320,12 +325,14 @@ class EchoWatch:
         self._base = place - self._shift
         done_ms = (self._shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
-        lead_in = history.captured(LEAD_IN_BLOCKS)
-        self._microphone.again(
-            [(block, history.reference(at - len(lead_in), self._shift)) for at, block in enumerate(lead_in)]
-        )
+        self._lead_in()
         self._double_talk.again(captured, history.references(place, blocks), lag - round(lag))
         return True
+
+    def _lead_in(self) -> None:
+        """The canceller gets the last moments again, with the reference as it is put now."""
+        blocks, reference = self._history.captured(LEAD_IN_BLOCKS), self._history.reference
+        self._microphone.again([(block, reference(at - len(blocks), self._shift)) for at, block in enumerate(blocks)])
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
@@ -347,13 +354,20 @@ class EchoWatch:
 
     def _begin(self) -> bool:
         """Where the way begins; what was learnt of one that began elsewhere is lost. False when it is not heard."""
-        echo = self._find(self._history.heard(LONG_MS), LONG_MS)
-        if echo.share < LEAST_SHARE or echo.clarity < LEAST_CLARITY:
+        heard = self._history.heard(LONG_MS)
+        echo = self._find(heard, LONG_MS)
+        if not _is_clear(echo):
+            echo = self._find(heard, LONG_MS, far=True)
+        if not _is_clear(echo):
             return self.path.delay_ms is not None
-        base = self._history.samples(max(echo.delay_ms - BEFORE_MS, 0)) - self._shift
-        if self.path.delay_ms is None or abs(base - self._base) > self._history.samples(SAME_MS):
-            self.path, self._base = EchoPath(), base
+        place = self._history.samples(max(echo.delay_ms - BEFORE_MS, 0))
+        if self.path.delay_ms is None or abs(place - self._shift - self._base) > self._history.samples(SAME_MS):
+            self.path = EchoPath()
             self._double_talk = DoubleTalk(self._capture_hz, self._render_hz)
+            if echo.delay_ms > MOST_DELAY_MS:  # no canceller looks for it there
+                self._shift = place
+                self._lead_in()
+            self._base = place - self._shift
         return True
 
     # -- pieces of what was ------------------------------------------------------------------------------------
@@ -379,3 +393,7 @@ class EchoWatch:
         samples = np.frombuffer(block, "<i2")
         line = np.linspace(before, gain, len(samples), dtype=np.float32)
         return bytes((samples * line).astype("<i2").tobytes())
+
+
+def _is_clear(echo: Echo) -> bool:
+    return echo.share >= LEAST_SHARE and echo.clarity >= LEAST_CLARITY
