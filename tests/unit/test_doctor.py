@@ -39,12 +39,23 @@ def test_an_echo_is_found_where_it_is_and_as_loud_as_it_is(delay_ms: float, gain
     assert echo.gain_db == pytest.approx(gain_db, abs=1.5)
 
 
+@pytest.mark.parametrize("delay_ms", [900.0, 2400.0])
+def test_a_wireless_speakers_echo_is_found_by_looking_for_longer(delay_ms: float) -> None:
+    sound = np.concatenate([played(), np.zeros(2 * RATE_HZ)])
+    heard = room(sound, delay_ms, -12, -65)
+    assert signals.find_echo(heard, sound, RATE_HZ) is None
+    echo = signals.find_echo(heard, sound, RATE_HZ, 3.0)
+    assert echo is not None
+    assert echo.delay_ms == pytest.approx(delay_ms, abs=0.5)
+
+
+@pytest.mark.parametrize("most_s", [signals.MOST_ECHO_S, 3.0])
 @pytest.mark.parametrize("noise_dbfs", [-90, -60, -20])
-def test_noise_alone_is_no_echo(noise_dbfs: float) -> None:
-    sound = played()
+def test_noise_alone_is_no_echo(noise_dbfs: float, most_s: float) -> None:
+    sound = np.concatenate([played(), np.zeros(2 * RATE_HZ)])
     for seed in range(5):
         noise = np.random.default_rng(seed).normal(0, 10 ** (noise_dbfs / 20), len(sound))
-        assert signals.find_echo(noise, sound, RATE_HZ) is None
+        assert signals.find_echo(noise, sound, RATE_HZ, most_s) is None
 
 
 def test_silence_and_the_sound_of_somebody_talking_are_no_echo() -> None:

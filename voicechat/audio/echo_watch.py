@@ -51,8 +51,9 @@ looked for."""
 VOICE_BLOCKS, BEGINNING_MS = 12, 40
 """So many blocks of a voice that the canceller takes for echo are doubted; of one that has just begun no more than its
 beginning can be an echo that has moved."""
-FAR_BLOCKS = 10
-"""So many blocks that nothing explains are looked for up to MOST_LATE_MS later, once: that takes two milliseconds."""
+FAR_BLOCKS, FAR_MS = 10, 3000
+"""So many blocks that nothing explains are looked for up to so much later, once, which takes two milliseconds:
+televisions and wireless speakers take their time."""
 SLIP_BLOCKS = 4
 """In so many blocks an echo that has slipped by a few samples is looked for."""
 DENIED = 2.0
@@ -77,9 +78,9 @@ BEFORE_MS = 20
 """So much earlier than its direct way the echo is learnt from."""
 SAME_MS = 2.0
 """What was learnt of one way and of another that differs by more explains neither."""
-BACK_MS, MOST_LATE_MS = 400, 3000
-"""An echo that comes later than this is looked for from so much earlier on: a way that grows is followed, up to what
-televisions and wireless speakers reach that take their time."""
+BACK_MS, MOST_LATE_MS = 400, 10_000
+"""An echo that comes later than this is looked for from so much earlier on: a way that grows is followed, up to what a
+sound server reaches in an hour that keeps what piled up in each standstill."""
 
 
 class EchoWatch:
@@ -300,7 +301,7 @@ class EchoWatch:
         """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known, or
         anywhere."""
         first = 0 if far else max(self._shift + self._base - self._history.samples(BACK_MS), 0)
-        echo = find_echo(captured, self._played(window_ms + (MOST_LATE_MS if far else MOST_DELAY_MS), first))
+        echo = find_echo(captured, self._played(window_ms + (FAR_MS if far else MOST_DELAY_MS), first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:

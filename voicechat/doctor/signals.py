@@ -93,8 +93,8 @@ class Echo:
     gain_db: float
 
 
-def find_echo(captured: Samples, reference: Samples, rate_hz: int) -> Echo | None:
-    """The echo of `reference` in `captured`, both in step at `rate_hz`; None when nothing of it is heard.
+def find_echo(captured: Samples, reference: Samples, rate_hz: int, most_s: float = MOST_ECHO_S) -> Echo | None:
+    """The echo of `reference` in `captured`, both in step at `rate_hz`; None when none is heard within `most_s`.
 
     Cross-correlation by FFT. Lags before the sound was played hold noise only, which says what stands out; the
     first lag of at least half the highest is the direct way, later ones are the room.
@@ -102,8 +102,8 @@ def find_echo(captured: Samples, reference: Samples, rate_hz: int) -> Echo | Non
     length = 1 << (len(captured) + len(reference) - 1).bit_length()
     spectrum = np.fft.rfft(captured, length) * np.conj(np.fft.rfft(reference, length))
     correlation = np.abs(np.fft.irfft(spectrum, length))
-    most = round(MOST_ECHO_S * rate_hz)
-    causal, before = correlation[:most], correlation[-most : -rate_hz // 20]
+    causal = correlation[: round(most_s * rate_hz)]
+    before = correlation[-round(MOST_ECHO_S * rate_hz) : -rate_hz // 20]
     background = float(np.sqrt(np.mean(before**2)))
     energy = float(np.sum(reference**2))
     peak = float(np.max(causal))

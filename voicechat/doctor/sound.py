@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from voicechat.audio.devices import Backend, DeviceInput
-from voicechat.audio.echo_watch import LEAST_CLARITY
+from voicechat.audio.echo_watch import FAR_MS, LEAST_CLARITY
 from voicechat.audio.permission import how_to_unmute, zeros
 from voicechat.audio.vad import VoiceDetector
 from voicechat.doctor.bench import CAPTURE_HZ, RENDER_HZ, Bench
@@ -35,7 +35,8 @@ LEARNING_S = 0.5
 """The first part of the speech is the canceller's to find the echo; cancellation is measured after it."""
 NOISY_DBFS = -40.0
 MOST_DELAY_MS = 400.0
-"""The canceller models no more than this between a reference block and its echo."""
+"""The canceller models no more than this between a reference block and its echo. In a conversation what comes later is
+found beside it."""
 MOST_VOICED_MS = 200
 """What is left of an echo may sound like a voice for no longer: services and our own detector then hear a turn."""
 
@@ -158,11 +159,14 @@ def _microphone(name: str, silence: Samples | None, zeros_only: bool, problem: V
 def _echo(bench: Bench, say: Callable[[str], None]) -> tuple[Check, Check]:
     """The chirp's echo; then, where there is one and a canceller, how much of something like speech is left."""
     from_start = attempt(ECHO, lambda: _echo_of_chirp(bench), necessary=False)
-    if from_start.figures.get("delay_ms") is None:
+    delay_ms = from_start.figures.get("delay_ms")
+    if not isinstance(delay_ms, float):
         return from_start, not_tested(CANCELLATION, "There is no echo to cancel.")
     if bench.canceller is None:
         missing = bench.why or AudioError("There is no echo canceller for this platform: use headphones.")
         return from_start, failed(CANCELLATION, missing, necessary=False)
+    if delay_ms > MOST_DELAY_MS:
+        return from_start, not_tested(CANCELLATION, "The echo comes too late for the canceller alone.")
     say("Playing something like speech, to cancel its echo …")
     return from_start, attempt(CANCELLATION, lambda: _cancel_untorn(bench, say), necessary=False)
 
@@ -170,6 +174,9 @@ def _echo(bench: Bench, say: Callable[[str], None]) -> tuple[Check, Check]:
 def _echo_of_chirp(bench: Bench) -> Check:
     bench.record(MOST_ECHO_S)
     echo = find_echo(*bench.pair(), RENDER_HZ)
+    if echo is None:
+        bench.record(FAR_MS / 1000 - MOST_ECHO_S)
+        echo = find_echo(*bench.pair(), RENDER_HZ, FAR_MS / 1000)
     devices = {"devices_latency_ms": round(bench.latency_ms, 1)}
     if echo is None:
         return Check(
@@ -179,12 +186,12 @@ def _echo_of_chirp(bench: Bench) -> Check:
             "Without headphones: was the chirp to be heard? If not, turn the volume up or choose --output-device.",
             figures={"delay_ms": None, "gain_db": None, **devices},
         )
-    fits = echo.delay_ms <= MOST_DELAY_MS
+    fits = echo.delay_ms <= MOST_ECHO_S * 1000
     return Check(
         ECHO,
         fits,
         f"Heard after {echo.delay_ms:.0f} ms, {-echo.gain_db:.0f} dB quieter than played.",
-        "" if fits else "Too late for the canceller (wireless?): use a wired speaker, or headphones.",
+        "" if fits else "A wireless speaker? It may cut the first answer, until its delay is known.",
         figures={"delay_ms": round(echo.delay_ms, 1), "gain_db": round(echo.gain_db, 1), **devices},
     )
 
