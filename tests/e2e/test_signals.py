@@ -98,6 +98,7 @@ def test_ctrl_c_ends_a_talk_in_order_on_a_loop_that_takes_no_signals(server: Rea
         for line in process.stdout:
             if '"speaking"' in line:
                 break
+        wait_until_heard(tmp_path)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         rest, told = process.communicate(timeout=20)

@@ -129,6 +129,12 @@ def test_an_echo_that_comes_later_than_any_loudspeaker_nearby_is_found_in_the_fi
     assert one.delay_ms == pytest.approx(delays_ms[-1], abs=1)
 
 
+def test_an_echo_that_is_late_already_is_looked_for_around_its_place() -> None:
+    sound, one = played(), watch()
+    voiced(one, pairs(heard(sound, (2000, 3100)), sound))
+    assert one.delay_ms == pytest.approx(3100, abs=1)
+
+
 def test_without_the_watch_such_a_step_would_cut_the_answer() -> None:
     sound = played()
     assert longest(voiced(microphone(), pairs(heard(sound, (90, 190)), sound))) > 10

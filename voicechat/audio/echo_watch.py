@@ -298,9 +298,9 @@ class EchoWatch:
         return moved >= least and abs(later_ms) >= TOLERATED_MS and self._move(later_ms)
 
     def _find(self, captured: Samples, window_ms: int, *, far: bool = False) -> Echo:
-        """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known, or
-        anywhere."""
-        first = 0 if far else max(self._shift + self._base - self._history.samples(BACK_MS), 0)
+        """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known."""
+        back = self._history.samples(FAR_MS / 2 if far else BACK_MS)
+        first = max(self._shift + self._base - back, 0)
         echo = find_echo(captured, self._played(window_ms + (FAR_MS if far else MOST_DELAY_MS), first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
