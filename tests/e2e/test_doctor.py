@@ -192,6 +192,7 @@ def test_a_muted_microphone_gives_exact_zeros_and_is_told_where_to_allow_it(soun
     assert statuses(checks, "speaker", "offline engine", "session") == ["ok", "ok", "ok"]
 
 
+@pytest.mark.realtime
 def test_with_headphones_everything_is_well_and_the_level_is_that_of_the_room(soundcard: SoundCard) -> None:
     room = np.random.default_rng(1).normal(0, 33, 16_000 * 60).astype(np.int16)
     with soundcard.record("mic") as microphone:
