@@ -129,6 +129,17 @@ def test_an_echo_that_comes_later_than_any_loudspeaker_nearby_is_found_in_the_fi
     assert one.delay_ms == pytest.approx(delays_ms[-1], abs=1)
 
 
+def test_what_was_found_far_away_does_not_keep_the_reference_from_a_near_echo() -> None:
+    sound, one = played(), watch()
+    far, near = heard(sound, (1000,)), heard(sound, (90,))
+    switch = round((FIRST_S + 1.3) * CAPTURE)  # too early for the first to be known
+    both = np.concatenate([far[:switch], near[switch:]])
+    found = voiced(one, pairs(both, sound))
+    assert one.delay_ms == pytest.approx(90, abs=1)
+    assert sum(found[round(100 * (FIRST_S + EVERY_S)) :]) <= 5
+    assert 0 <= one._shift * 1000 / RENDER <= 90
+
+
 def test_an_echo_that_is_late_already_is_looked_for_around_its_place() -> None:
     sound, one = played(), watch()
     voiced(one, pairs(heard(sound, (2000, 3100)), sound))

@@ -52,8 +52,8 @@ VOICE_BLOCKS, BEGINNING_MS = 12, 40
 """So many blocks of a voice that the canceller takes for echo are doubted; of one that has just begun no more than its
 beginning can be an echo that has moved."""
 FAR_BLOCKS, FAR_MS = 10, 3000
-"""So many blocks that nothing explains are looked for up to so much later, once, which takes two milliseconds:
-televisions and wireless speakers take their time."""
+"""So many blocks that nothing explains are looked for up to so much later, which takes two milliseconds (televisions
+and wireless speakers are slow), and so is, as long as none is known, a way to learn from."""
 SLIP_BLOCKS = 4
 """In so many blocks an echo that has slipped by a few samples is looked for."""
 DENIED = 2.0
@@ -107,7 +107,7 @@ class EchoWatch:
         self._history = EchoHistory(capture_hz, render_hz, blocks, blocks + MOST_LATE_MS // BLOCK_MS)
         self._shift = 0  # in samples of the reference: what the canceller's is late
         self._base = 0  # the same, of the path's beside that: the way it learns is short
-        self._silence = MOST_LATE_MS  # blocks since the speaker's last sound, or more
+        self._silence = TAIL_BLOCKS + MOST_LATE_MS // BLOCK_MS  # blocks since the speaker's last sound, or more
         self._unknown = 0  # blocks of something loud that was no echo
         self._learn_in = self._pause = LEARN_FIRST_BLOCKS
         self._others = SEGMENT_MS // BLOCK_MS  # blocks since somebody else was heard
@@ -365,7 +365,7 @@ class EchoWatch:
         if self.path.delay_ms is None or abs(place - self._shift - self._base) > self._history.samples(SAME_MS):
             self.path = EchoPath()
             self._double_talk = DoubleTalk(self._capture_hz, self._render_hz)
-            if echo.delay_ms > MOST_DELAY_MS:  # no canceller looks for it there
+            if echo.delay_ms > MOST_DELAY_MS or self._shift > place:  # no canceller looks so late, or in what will be
                 self._shift = place
                 self._lead_in()
             self._base = place - self._shift

@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 def sound_checks(input_device: str, output_device: str, say: Callable[[str], None]) -> list[Check]:
-    """All of NAMES, in about seven seconds. `say` is told what goes on."""
+    """All of NAMES, in about seven seconds, ten with headphones. `say` is told what goes on."""
     try:
         backend = Backend()
     except AudioError as error:
