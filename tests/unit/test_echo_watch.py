@@ -137,7 +137,7 @@ def test_what_was_found_far_away_does_not_keep_the_reference_from_a_near_echo() 
     found = voiced(one, pairs(both, sound))
     assert one.delay_ms == pytest.approx(90, abs=1)
     assert sum(found[round(100 * (FIRST_S + EVERY_S)) :]) <= 5
-    assert 0 <= one._shift * 1000 / RENDER <= 90
+    assert 0 <= one._history.shift * 1000 / RENDER <= 90
 
 
 def test_an_echo_that_is_late_already_is_looked_for_around_its_place() -> None:

@@ -1,4 +1,4 @@
-"""The last moments of both sides, for `EchoWatch`: what was captured, and the reference as late as it is asked for."""
+"""The last moments of both sides, for `EchoWatch`: what was captured, and the reference as late as its echo comes."""
 
 from collections import deque
 
@@ -9,6 +9,11 @@ from voicechat.audio.frames import BLOCK_MS, block_bytes
 
 class EchoHistory:
     """Blocks of s16le mono, one of both sides at a time. How late a reference is counts in its own samples."""
+
+    shift = 0
+    """How late the canceller's reference is."""
+    base = 0
+    """How late the path's is beside that: the way it learns is short."""
 
     def __init__(self, capture_hz: int, render_hz: int, captured_blocks: int, played_blocks: int):
         self._capture_hz, self._render_hz = capture_hz, render_hz
@@ -24,6 +29,20 @@ class EchoHistory:
         self._captured.append(captured)
         self._references.append(reference)
 
+    @property
+    def late(self) -> int:
+        """How late the path's reference is."""
+        return self.shift + self.base
+
+    @property
+    def late_ms(self) -> float:
+        return self.late * 1000 / self._render_hz
+
+    def put(self, late: int) -> None:
+        """The echo comes so late: the canceller's reference is moved, the path's only if it can be no earlier."""
+        self.shift = max(late - self.base, 0)
+        self.base = late - self.shift
+
     def samples(self, ms: float) -> int:
         return round(ms * self._render_hz / 1000)
 
@@ -35,8 +54,9 @@ class EchoHistory:
         """What was captured last, at RATE_HZ."""
         return samples_at(b"".join(self.captured(-(-ms // BLOCK_MS))), self._capture_hz)[-ms * RATE_HZ // 1000 :]
 
-    def played(self, ms: int, late: int) -> Samples:
-        """The last `ms` of a reference that is so late, at RATE_HZ."""
+    def played(self, ms: int, late: int | None = None) -> Samples:
+        """The last `ms` of a reference that is so late, at RATE_HZ; None: as late as the path's."""
+        late = self.late if late is None else late
         end = len(self._references) * self._block - 2 * late
         size = 2 * self.samples(ms)
         first = max(0, (end - size) // self._block)
@@ -58,3 +78,10 @@ class EchoHistory:
         """What an `EchoFilter` looks at for the last of so many blocks: longer by LENGTH_MS."""
         blocks = min(blocks + LENGTH_MS // BLOCK_MS, len(self._references))
         return [self.reference(at, late) for at in range(-blocks, 0)]
+
+    def around(self, blocks: int, early_ms: int, later_ms: int = 0) -> tuple[list[bytes], list[bytes], int]:
+        """To look for an echo that comes earlier or later by so much than expected: (the last captured blocks, their
+        reference, longer by LENGTH_MS and by how far is looked, how many samples early that is)."""
+        early = min(self.samples(early_ms), self.late)
+        references = self.references(self.late - early, blocks + (early_ms + later_ms) // BLOCK_MS)
+        return self.captured(blocks), references, early

@@ -105,8 +105,6 @@ class EchoWatch:
         self._capture_hz, self._render_hz = capture_hz, render_hz
         blocks = SEGMENT_MS // BLOCK_MS + LEAD_IN_BLOCKS
         self._history = EchoHistory(capture_hz, render_hz, blocks, blocks + MOST_LATE_MS // BLOCK_MS)
-        self._shift = 0  # in samples of the reference: what the canceller's is late
-        self._base = 0  # the same, of the path's beside that: the way it learns is short
         self._silence = TAIL_BLOCKS + MOST_LATE_MS // BLOCK_MS  # blocks since the speaker's last sound, or more
         self._unknown = 0  # blocks of something loud that was no echo
         self._learn_in = self._pause = LEARN_FIRST_BLOCKS
@@ -124,23 +122,18 @@ class EchoWatch:
         """From a block given to the speaker to its echo in a captured one; None as long as no echo is known."""
         if not self.path.known or self.path.delay_ms is None:
             return None
-        return self.path.delay_ms + self._late_ms
+        return self.path.delay_ms + self._history.late_ms
 
     @property
     def sounding(self) -> bool:
         """The speaker sounds, or has just done so and may be heard."""
-        late = max(round(self._late_ms) - BACK_MS, 0) // BLOCK_MS
+        late = max(round(self._history.late_ms) - BACK_MS, 0) // BLOCK_MS
         return self._silence < TAIL_BLOCKS + late
-
-    @property
-    def _late_ms(self) -> float:
-        """How late the path's reference is."""
-        return (self._shift + self._base) * 1000 / self._render_hz
 
     def process(self, captured: bytes, reference: bytes) -> bytes:
         """As `CleanMicrophone.process`."""
         self._history.add(captured, reference)
-        clean = self._microphone.process(captured, self._history.reference(-1, self._shift))
+        clean = self._microphone.process(captured, self._history.reference(-1, self._history.shift))
         self._silence = self._silence + 1 if is_silent(reference) else 0
         if not self.sounding:
             self._step_back()
@@ -148,7 +141,7 @@ class EchoWatch:
         level = dbfs(clean)
         elsewhere = False
         if self.path.delay_ms is not None:
-            reference = self._history.reference(-1, self._shift + self._base)
+            reference = self._history.reference(-1, self._history.late)
             self._double_talk.hear(captured, reference, agreed=self._agreed)
             self._spoken = self._spoken + 1 if self._double_talk.speaking else 0
             elsewhere = self._is_elsewhere(max(self._spoken, self._unknown + 1 if level > LOUD_DBFS else 0))
@@ -178,7 +171,7 @@ class EchoWatch:
             if self._unknown == FAR_BLOCKS:  # who hears the answer may be about to cut it
                 self._learn_in = 0
             return found
-        share, is_echo = path.judge(self._history.heard(RECENT_MS), self._played(RECENT_MS + RESPONSE_MS))
+        share, is_echo = path.judge(self._history.heard(RECENT_MS), self._history.played(RECENT_MS + RESPONSE_MS))
         if is_echo:
             return True
         self._unknown += 1
@@ -198,11 +191,9 @@ class EchoWatch:
         a little: then nobody speaks."""
         if not 0 < blocks <= VOICE_BLOCKS or self._double_talk.echo_only:
             return False
-        now = self._shift + self._base
-        early = min(self._history.samples(NEARBY_MS), now)
-        count = min(blocks, CHECKED_BLOCKS)
-        references = self._history.references(now - early, count + 2 * NEARBY_MS // BLOCK_MS)
-        if found := self._double_talk.elsewhere(self._history.captured(count), references, early):
+        blocks = min(blocks, CHECKED_BLOCKS)
+        found = self._double_talk.elsewhere(*self._history.around(blocks, NEARBY_MS, NEARBY_MS))
+        if found:
             self._double_talk.deny()
         return found
 
@@ -210,8 +201,7 @@ class EchoWatch:
         """What the filter takes for a voice that begins is an echo that moved by less than is looked for otherwise."""
         if not 0 < self._spoken <= VOICE_BLOCKS:
             return False
-        captured = self._history.captured(SLIP_BLOCKS)
-        references = self._history.references(self._shift + self._base, SLIP_BLOCKS)
+        captured, references, _ = self._history.around(SLIP_BLOCKS, 0)
         lag = self._double_talk.slipped(captured, references)
         if lag is not None:
             log.debug("the echo comes %.2f ms later than before", lag * 1000 / self._render_hz)
@@ -245,17 +235,14 @@ class EchoWatch:
         seldom = self._spoken > VOICE_BLOCKS  # that is somebody
         if self._watch_in % (WATCH_BLOCKS if seldom else 2) or self._double_talk.left < LEAST_ASTRAY:
             return False
-        now = self._shift + self._base
-        early = min(self._history.samples(NEARBY_MS), now)
-        references = self._history.references(now - early, CHECKED_BLOCKS + (NEARBY_MS + LOCATED_MS) // BLOCK_MS)
-        found = self._double_talk.located(self._history.captured(CHECKED_BLOCKS), references, early)
+        found = self._double_talk.located(*self._history.around(CHECKED_BLOCKS, NEARBY_MS, LOCATED_MS))
         if found is None:
             return False
         blocks, later = found
         return self._move(later * 1000 / self._render_hz, blocks)
 
     def _explained(self, window_ms: int) -> float:
-        return self.path.explained(self._history.heard(window_ms), self._played(window_ms + RESPONSE_MS))
+        return self.path.explained(self._history.heard(window_ms), self._history.played(window_ms + RESPONSE_MS))
 
     @property
     def _searches(self) -> bool:
@@ -279,17 +266,17 @@ class EchoWatch:
         echo = self._find(captured, window_ms, far=far)
         found = []
         if echo.clarity >= LEAST_CLARITY:
-            later_ms = echo.delay_ms - path.delay_ms - self._late_ms
+            later_ms = echo.delay_ms - path.delay_ms - self._history.late_ms
             if abs(later_ms) < TOLERATED_MS:
                 self._here = echo.share
                 return False
             found.append((echo.share, later_ms))
         else:
             later_ms = self._nearby(captured, window_ms)
-        now, later = self._shift + self._base, self._history.samples(later_ms)
+        now, later = self._history.late, self._history.samples(later_ms)
         place = max(now + later, 0)
         early_ms = (place - now - later) * 1000 / self._render_hz  # an echo from before the reference's beginning
-        reference = self._played(window_ms + RESPONSE_MS, place)
+        reference = self._history.played(window_ms + RESPONSE_MS, place)
         shares = path.explained_at(captured, reference, [ms - early_ms for ms in AROUND_MS])
         later_ms = later * 1000 / self._render_hz
         found += [(share, later_ms + ms) for share, ms in zip(shares, AROUND_MS, strict=True)]
@@ -300,21 +287,21 @@ class EchoWatch:
     def _find(self, captured: Samples, window_ms: int, *, far: bool = False) -> Echo:
         """Where the last `window_ms` are echo, as far as it is looked for: around where it was, if that is known."""
         back = self._history.samples(FAR_MS / 2 if far else BACK_MS)
-        first = max(self._shift + self._base - back, 0)
-        echo = find_echo(captured, self._played(window_ms + (FAR_MS if far else MOST_DELAY_MS), first))
+        first = max(self._history.late - back, 0)
+        echo = find_echo(captured, self._history.played(window_ms + (FAR_MS if far else MOST_DELAY_MS), first))
         return replace(echo, delay_ms=echo.delay_ms + first * 1000 / self._render_hz) if first else echo
 
     def _nearby(self, captured: Samples, window_ms: int) -> float:
         """How much later than expected the last sound comes, as far as it is echo and at most by NEARBY_MS."""
-        early = min(self._history.samples(NEARBY_MS), self._shift + self._base)
-        reference = self._played(window_ms + 2 * NEARBY_MS + RESPONSE_MS, self._shift + self._base - early)
+        early = min(self._history.samples(NEARBY_MS), self._history.late)
+        reference = self._history.played(window_ms + 2 * NEARBY_MS + RESPONSE_MS, self._history.late - early)
         early_ms = early * 1000 / self._render_hz
         return self.path.later_ms(captured, reference, 2 * NEARBY_MS, early_ms) - early_ms
 
     def _move(self, later_ms: float, blocks: int = CHECKED_BLOCKS) -> bool:
         """The echo comes so much later, in so many blocks: so shall the reference, as far as that can be, and to the
         sample where the filter tells. False when the filter has the echo where it was."""
-        history, before, now = self._history, self._shift, self._shift + self._base
+        history, before, now = self._history, self._history.shift, self._history.late
         place, captured = max(now + history.samples(later_ms), 0), history.captured(blocks)
         there = history.references(place, blocks)
         lag = self._double_talk.step(captured, history.references(now, blocks), there)
@@ -322,9 +309,8 @@ class EchoWatch:
             return False
         place = min(max(place + round(lag), 0), history.samples(MOST_LATE_MS))
         self.shifts += 1
-        self._shift = max(place - self._base, 0)
-        self._base = place - self._shift
-        done_ms = (self._shift - before) * 1000 / self._render_hz
+        history.put(place)
+        done_ms = (history.shift - before) * 1000 / self._render_hz
         log.debug("the echo comes %.1f ms later than before; reference shifted by %.1f ms", later_ms, done_ms)
         self._lead_in()
         self._double_talk.again(captured, history.references(place, blocks), lag - round(lag))
@@ -332,8 +318,9 @@ class EchoWatch:
 
     def _lead_in(self) -> None:
         """The canceller gets the last moments again, with the reference as it is put now."""
-        blocks, reference = self._history.captured(LEAD_IN_BLOCKS), self._history.reference
-        self._microphone.again([(block, reference(at - len(blocks), self._shift)) for at, block in enumerate(blocks)])
+        history, blocks = self._history, self._history.captured(LEAD_IN_BLOCKS)
+        places = enumerate(blocks, -len(blocks))
+        self._microphone.again([(block, history.reference(at, history.shift)) for at, block in places])
 
     # -- what is usual -----------------------------------------------------------------------------------------
 
@@ -347,7 +334,7 @@ class EchoWatch:
             return
         self._pause = LEARN_FIRST_BLOCKS
         before = self.delay_ms
-        if not self.path.learn(self._history.heard(SEGMENT_MS), self._played(SEGMENT_MS)):
+        if not self.path.learn(self._history.heard(SEGMENT_MS), self._history.played(SEGMENT_MS)):
             self._has_moved(LONG_MS, 0.0)
         now = self.delay_ms
         if now is not None and (before is None or abs(now - before) > TOLERATED_MS):
@@ -361,30 +348,25 @@ class EchoWatch:
             echo = self._find(heard, LONG_MS, far=True)
         if not _is_clear(echo):
             return self.path.delay_ms is not None
-        place = self._history.samples(max(echo.delay_ms - BEFORE_MS, 0))
-        if self.path.delay_ms is None or abs(place - self._shift - self._base) > self._history.samples(SAME_MS):
+        history = self._history
+        place = history.samples(max(echo.delay_ms - BEFORE_MS, 0))
+        if self.path.delay_ms is None or abs(place - history.late) > history.samples(SAME_MS):
             self.path = EchoPath()
             self._double_talk = DoubleTalk(self._capture_hz, self._render_hz)
-            if echo.delay_ms > MOST_DELAY_MS or self._shift > place:  # no canceller looks so late, or in what will be
-                self._shift = place
+            if echo.delay_ms > MOST_DELAY_MS or history.shift > place:  # no canceller looks so late, or in what will be
+                history.shift = place
                 self._lead_in()
-            self._base = place - self._shift
+            history.base = place - history.shift
         return True
 
     # -- pieces of what was ------------------------------------------------------------------------------------
 
     def _step_back(self) -> None:
         """The reference was put later, for a step that had been found in the answer already: there is none any more."""
+        history = self._history
         later, self._was_put = self._put_later() - self._was_put, self._put_later()
-        if not 0 < later <= self._shift + self._history.samples(SAME_MS):
-            return
-        place = self._shift + self._base - later
-        self._shift = max(self._shift - later, 0)
-        self._base = place - self._shift
-
-    def _played(self, ms: int, late: int | None = None) -> Samples:
-        """The last `ms` of the reference, as the path has it unless it is said how late."""
-        return self._history.played(ms, self._shift + self._base if late is None else late)
+        if 0 < later <= history.shift + history.samples(SAME_MS):
+            history.put(history.late - later)
 
     def _faded(self, block: bytes, gain: float) -> bytes:
         """The block at this gain, from the gain before."""
