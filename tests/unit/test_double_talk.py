@@ -307,6 +307,33 @@ def test_an_echo_as_loud_as_expected_at_another_time_is_told_from_a_voice() -> N
     assert found < 30  # of 120 blocks; 82 without looking at that
 
 
+@pytest.mark.parametrize("name", ["ss-0870.wav", "ss-0890.wav"])
+def test_a_short_first_syllable_is_heard_to_its_end_by_who_leaves_nothing_else(name: str) -> None:
+    sound = played(name)
+    captured = heard(sound, (90,))
+    begin, end = round(END_S * 100), round(END_S * 100) + 8
+    size = CAPTURE // 100
+    captured[begin * size : end * size] += np.random.default_rng(3).normal(0, 300, (end - begin) * size)
+    one, speaking = DoubleTalk(CAPTURE, RENDER), []
+    for pair in pairs(captured, np.concatenate([np.zeros(LATE), sound])[: len(sound)])[: end + 30]:
+        one.hear(*pair, agreed=False)
+        speaking.append(one.speaking)
+    assert one.sure
+    assert all(speaking[end - 4 : end + 7])
+    assert not any(speaking[end + 20 :])
+
+
+def test_what_was_left_before_the_filter_had_learnt_is_soon_forgotten() -> None:
+    sound = played("ss-0890.wav")
+    one, blocks_of_echo = DoubleTalk(CAPTURE, RENDER), 0
+    for captured, reference in pairs(heard(sound, (90,)), np.concatenate([np.zeros(LATE), sound])[: len(sound)]):
+        one.hear(captured, reference, agreed=False)
+        blocks_of_echo += any(reference)
+        if not one.may_have_moved:
+            break
+    assert blocks_of_echo < 250
+
+
 def test_a_voice_that_is_denied_ends_at_once() -> None:
     sound = played("ss-0890.wav")
     one, begin = DoubleTalk(CAPTURE, RENDER), round((LAST_S + 0.8) * 100)

@@ -9,6 +9,7 @@ somebody's voice, and what the filter leaves is used instead of the canceller's 
 import itertools
 import math
 from collections import deque
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,8 +72,9 @@ ASTRAY_BLOCKS = 150
 PAST_KEPT, CONFIRMED = 0.93, 10.0
 """What was found of that counts less from block to block, and an answer must have shown so much: its echo may have
 moved while it was silent."""
-HOLD_BLOCKS, ECHO_COUNTS = 15, 5
-"""A voice goes on through so short a pause, of which a block that is echo alone takes so much."""
+HOLD_BLOCKS, ECHO_COUNTS, ECHO_COUNTS_SURE = 15, 5, 2
+"""A voice goes on through so short a pause, of which a block that is echo alone takes so much; less where the filter
+leaves next to nothing of it: a soft first syllable is then heard to its end, and services need a tenth of a second."""
 TRIAL_BLOCKS = 60
 """The canceller has come to the same opinion by then, or it was no voice: then it is usual."""
 
@@ -295,7 +297,7 @@ class DoubleTalk:
         if knows and stands_out and rest > AUDIBLE * WINDOW:
             self.speaking, self._hold = True, HOLD_BLOCKS
         elif self._hold > 0 and in_place:
-            self._hold -= ECHO_COUNTS if self.echo_only else 1
+            self._hold -= (ECHO_COUNTS_SURE if self.sure else ECHO_COUNTS) if self.echo_only else 1
         else:
             self.speaking, self._hold = False, 0
         if in_place and not agreed and echo > max(HEARD * WINDOW, lasting / 4):
@@ -323,7 +325,14 @@ class DoubleTalk:
         self._left.append(self._waiting.popleft())
         self._count += 1
         if len(self._left) >= LEAST_BLOCKS and self._count % JUDGED_BLOCKS == 0:
-            self._usual_db = sorted(self._left)[int(len(self._left) * USUAL_SHARE)]
+            recent = list(self._left)[-LEAST_BLOCKS:]
+            if self._usual_db >= LEARNT_DB > _usual(recent):  # the filter has got better: what it left before is past
+                self._left = deque(recent, maxlen=USUAL_BLOCKS)
+            self._usual_db = _usual(self._left)
+
+
+def _usual(left_db: Collection[float]) -> float:
+    return sorted(left_db)[int(len(left_db) * USUAL_SHARE)]
 
 
 def _same(rest: float, echo: float, common: float, chance: float) -> bool:
