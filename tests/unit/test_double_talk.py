@@ -323,17 +323,6 @@ def test_a_short_first_syllable_is_heard_to_its_end_by_who_leaves_nothing_else(n
     assert not any(speaking[end + 20 :])
 
 
-def test_what_was_left_before_the_filter_had_learnt_is_soon_forgotten() -> None:
-    sound = played("ss-0890.wav")
-    one, blocks_of_echo = DoubleTalk(CAPTURE, RENDER), 0
-    for captured, reference in pairs(heard(sound, (90,)), np.concatenate([np.zeros(LATE), sound])[: len(sound)]):
-        one.hear(captured, reference, agreed=False)
-        blocks_of_echo += any(reference)
-        if not one.may_have_moved:
-            break
-    assert blocks_of_echo < 250
-
-
 def test_a_voice_that_is_denied_ends_at_once() -> None:
     sound = played("ss-0890.wav")
     one, begin = DoubleTalk(CAPTURE, RENDER), round((LAST_S + 0.8) * 100)

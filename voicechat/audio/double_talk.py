@@ -9,7 +9,6 @@ somebody's voice, and what the filter leaves is used instead of the canceller's 
 import itertools
 import math
 from collections import deque
-from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -325,14 +324,7 @@ class DoubleTalk:
         self._left.append(self._waiting.popleft())
         self._count += 1
         if len(self._left) >= LEAST_BLOCKS and self._count % JUDGED_BLOCKS == 0:
-            recent = list(self._left)[-LEAST_BLOCKS:]
-            if self._usual_db >= LEARNT_DB > _usual(recent):  # the filter has got better: what it left before is past
-                self._left = deque(recent, maxlen=USUAL_BLOCKS)
-            self._usual_db = _usual(self._left)
-
-
-def _usual(left_db: Collection[float]) -> float:
-    return sorted(left_db)[int(len(left_db) * USUAL_SHARE)]
+            self._usual_db = sorted(self._left)[int(len(self._left) * USUAL_SHARE)]
 
 
 def _same(rest: float, echo: float, common: float, chance: float) -> bool:
