@@ -41,7 +41,7 @@ class EchoHistory:
     def put(self, late: int) -> None:
         """The echo comes so late: the canceller's reference is moved, the path's only if it can be no earlier."""
         self.shift = max(late - self.base, 0)
-        self.base = late - self.shift
+        self.base = max(late, 0) - self.shift  # no reference is earlier than what was played
 
     def samples(self, ms: float) -> int:
         return round(ms * self._render_hz / 1000)
